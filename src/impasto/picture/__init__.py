@@ -1,0 +1,5 @@
+"""Pictures: pixels with their alpha, colour profile and orientation already made right."""
+
+from impasto.picture.picture import Picture
+
+__all__ = ["Picture"]

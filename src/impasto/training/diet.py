@@ -1,0 +1,90 @@
+"""What a network is trained on: crops of photographs and paintings, and the variations made of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+__all__ = ["Pool", "training_files", "vary_colors"]
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+
+
+def training_files(folder: Path) -> list[Path]:
+    """Pictures in ``folder``, sorted; where ``../index.json`` records splits, only those of ``train``.
+
+    Raises ``ValueError`` where the folder holds no picture.
+    """
+    index = folder.parent / "index.json"
+    held_out: set[str] = set()
+    if index.is_file():
+        held_out = {r["file"] for r in json.loads(index.read_text()) if r.get("split", "train") != "train"}
+    files = sorted(
+        f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and f"{folder.name}/{f.name}" not in held_out
+    )
+    if not files:
+        raise ValueError(f"{folder} holds no picture to train on")
+    return files
+
+
+class Pool:
+    """Pictures held in memory at a moderate size, cropped at random scales."""
+
+    def __init__(self, files: list[Path], seed: int, short_side: int = 640) -> None:
+        self._random = np.random.default_rng(seed)
+        self._pictures = [_load(f, short_side) for f in files]
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def crop(self, size: int, smallest: int, largest: int) -> np.ndarray:
+        """One ``(size, size, 3)`` uint8 crop of a picture whose short side was scaled to between the two bounds."""
+        picture = self._pictures[self._random.integers(len(self._pictures))]
+        short = min(picture.size)
+        # Log-uniform, so that every octave of scale is met as often as every other.
+        target = np.exp(self._random.uniform(np.log(max(smallest, size)), np.log(max(largest, size))))
+        side = min(short, size * short / target)
+        left = self._random.uniform(0, picture.width - side)
+        top = self._random.uniform(0, picture.height - side)
+        crop = picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+        pixels = np.asarray(crop)
+        return pixels[:, ::-1] if self._random.random() < 0.5 else pixels
+
+    def batch(self, count: int, size: int, smallest: int, largest: int) -> Tensor:
+        """``(count, 3, size, size)`` float pictures in 0..1."""
+        crops = np.stack([self.crop(size, smallest, largest) for _ in range(count)])
+        return torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).float() / 255
+
+
+def vary_colors(pictures: Tensor, random: np.random.Generator, share: float = 0.4) -> Tensor:
+    """Give a share of a batch other colours: channels permuted, inverted, or put through a tone curve.
+
+    An arbitrary-style network fails on the colours it never saw; strokes survive all three.
+    """
+    result = pictures.clone()
+    for i in range(len(result)):
+        if random.random() >= share:
+            continue
+        if random.random() < 0.6:
+            result[i] = result[i][torch.from_numpy(random.permutation(3))]
+        if random.random() < 0.2:
+            result[i] = 1 - result[i]
+        if random.random() < 0.6:
+            exponent = torch.from_numpy(np.exp(random.uniform(-0.6, 0.6, (3, 1, 1)))).float()
+            result[i] = result[i].clamp_min(1e-4) ** exponent
+    return result
+
+
+def _load(file: Path, short_side: int) -> Image.Image:
+    with Image.open(file) as opened:
+        opened.draft("RGB", (short_side, short_side))
+        picture = ImageOps.exif_transpose(opened).convert("RGB")
+    if min(picture.size) > short_side:
+        scale = short_side / min(picture.size)
+        picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+    return picture

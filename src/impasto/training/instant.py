@@ -1,0 +1,234 @@
+"""Train the ``instant`` network: resumable, logged, judged by the figures that ``evaluate`` reports."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from impasto.perceptual.losses import Moments, content_distance, moments, style_distance
+from impasto.perceptual.vgg import STYLE_LAYERS, VGG19
+from impasto.training.diet import Pool, training_files, vary_colors
+from impasto.training.network import InstantNetwork, Shape
+
+__all__ = ["Plan", "Step", "load_network", "train"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train on, for how long, and with which weights."""
+
+    photos: Path
+    styles: Path
+    vgg19: Path
+    run: Path
+    minutes: float = 60.0
+    sizes: tuple[int, ...] = (128, 192, 256)
+    """Crop sides, each for an equal share of the time."""
+    photos_per_step: int = 2
+    styles_per_step: int = 4
+    learning_rate: float = 1e-3
+    style_weight: float = 3.0
+    self_weight: float = 2.0
+    """A photograph in its own style must come back unchanged: that gives the strength knob its zero."""
+    seed: int = 0
+    save_every: float = 180.0
+    """Seconds between checkpoints and sample sheets."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimisation step: number, minutes trained over all runs, share of the plan done, losses by term."""
+
+    number: int
+    minutes: float
+    done: float
+    losses: dict[str, float]
+
+
+class Trainer:
+    """Network, its weight average, optimiser and data of one run folder."""
+
+    def __init__(self, plan: Plan, shape: Shape | None = None) -> None:
+        self.plan = plan
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(plan.seed)
+        self.network = InstantNetwork(shape).to(self.device, memory_format=torch.channels_last)
+        self.average = InstantNetwork(shape).to(self.device)
+        self.average.load_state_dict(self.network.state_dict())
+        self.average.requires_grad_(False)
+        self.vgg = VGG19(plan.vgg19).to(self.device, torch.bfloat16, memory_format=torch.channels_last)
+        self.vgg.mean = self.vgg.mean.float()
+        # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
+        self.reader = nn.Linear(self.network.shape.code, 2 * (64 + 128 + 256 + 512)).to(self.device)
+        self.parameters = [*self.network.parameters(), *self.reader.parameters()]
+        self.optimiser = torch.optim.Adam(self.parameters, lr=plan.learning_rate, betas=(0.9, 0.99))
+        self.number, self.minutes = 0, 0.0
+        self.random = np.random.default_rng()
+        if self._checkpoint.is_file():
+            self._resume()
+        seed = plan.seed + self.number
+        self.random = np.random.default_rng(seed)
+        self.photos = Pool(training_files(plan.photos), seed)
+        self.styles = Pool(training_files(plan.styles), seed + 1)
+        fixed = Pool(training_files(plan.photos)[::60][:5], 7), Pool(training_files(plan.styles)[::130][:5], 7)
+        self.sample_inputs = fixed[0].batch(5, 256, 256, 320), fixed[1].batch(5, 256, 384, 512)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.plan.run / "checkpoint.pt"
+
+    @property
+    def done(self) -> float:
+        return min(1.0, self.minutes / self.plan.minutes)
+
+    def step(self) -> dict[str, float]:
+        """One optimisation step on every pair of a few photographs and a few styles."""
+        plan = self.plan
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.learning_rate * self._schedule()
+        size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
+        photos = self.photos.batch(plan.photos_per_step, size, int(size * 1.1), 560).to(self.device)
+        styles = self._style_batch(size).to(self.device)
+        with torch.no_grad():
+            photo_features = self.vgg(photos)
+            photo_moments = moments(photo_features)
+            style_moments = moments(self.vgg(styles))
+
+        with torch.autocast(self.device.type, torch.bfloat16):
+            codes = self.network.encoder(torch.cat([styles, photos]))
+            style_codes, photo_codes = codes.float().split([len(styles), len(photos)])
+            # Every photograph in every style, then every photograph in its own.
+            contents = torch.cat([photos.repeat_interleave(len(styles), 0), photos])
+            painted, _ = self.network.transfer(contents, torch.cat([style_codes.repeat(len(photos), 1), photo_codes]))
+        painted = painted.float()
+        pastiches, returned = painted.split([len(photos) * len(styles), len(photos)])
+
+        features = self.vgg(pastiches)
+        goal = _repeat(style_moments, len(photos))
+        untouched = style_distance(_repeat_interleave(photo_moments, len(styles)), goal)
+        # A share of the photograph's own distance, as the score counts it; the floor keeps near-equal pairs from ruling.
+        style = (style_distance(moments(features), goal) / (untouched + 0.3)).mean()
+        deepest = STYLE_LAYERS[-1]
+        content = content_distance(features[deepest], photo_features[deepest].repeat_interleave(len(styles), 0)).mean()
+        itself = F.l1_loss(returned, photos)
+        read = F.mse_loss(self.reader(style_codes), _flat(style_moments))
+        loss = content + plan.style_weight * style + plan.self_weight * itself + 0.1 * read
+
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        self.number += 1
+        self._follow()
+        terms = {"loss": loss, "style": style, "content": content, "self": itself, "read": read, "gradient": norm}
+        return {**{k: float(v.detach()) for k, v in terms.items()}, "size": size}
+
+    def save(self) -> None:
+        """Write a checkpoint to continue from, and a sheet of samples to look at."""
+        state = {
+            "shape": self.network.shape.to_dict(),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "reader": self.reader.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "number": self.number,
+            "minutes": self.minutes,
+        }
+        partial = self._checkpoint.with_suffix(".part")
+        torch.save(state, partial)
+        os.replace(partial, self._checkpoint)
+        self.sample_sheet().save(self.plan.run / f"samples-{self.number:06d}.jpg", quality=88)
+
+    @torch.no_grad()
+    def sample_sheet(self) -> Image.Image:
+        """Photographs down, styles across, from the averaged weights."""
+        photos, styles = (x.to(self.device) for x in self.sample_inputs)
+        codes = self.average.encoder(styles)
+        rows = [torch.cat([torch.ones_like(photos[:1]), styles])]
+        for photo in photos:
+            painted, _ = self.average.transfer(photo[None].expand(len(codes), -1, -1, -1), codes)
+            rows.append(torch.cat([photo[None], painted.clamp(0, 1)]))
+        sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
+        return Image.fromarray((sheet.permute(1, 2, 0).cpu().numpy() * 255 + 0.5).astype(np.uint8))
+
+    def _style_batch(self, size: int) -> Tensor:
+        styles = vary_colors(self.styles.batch(self.plan.styles_per_step, size, int(size * 1.1), 640), self.random)
+        # Now and then a photograph serves as a style, so that palettes of photographs work too.
+        if self.random.random() < 0.15:
+            styles[0] = self.photos.batch(1, size, size, 512)[0]
+        return styles
+
+    def _schedule(self) -> float:
+        return min(1.0, (self.number + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.done)))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        keep = min(0.998, self.number / (self.number + 10))
+        for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            slow.lerp_(fast, 1 - keep)
+
+    def _resume(self) -> None:
+        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.reader.load_state_dict(state["reader"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.number, self.minutes = state["number"], state["minutes"]
+
+
+def train(plan: Plan, shape: Shape | None = None) -> Iterator[Step]:
+    """Train until ``plan.minutes`` are spent, over however many runs; yields after every step.
+
+    Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``,
+    sample sheets to ``samples-NNNNNN.jpg`` in the same folder.
+    """
+    plan.run.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(plan, shape)
+    saved = last = time.monotonic()
+    with (plan.run / "log.jsonl").open("a") as log:
+        while trainer.done < 1:
+            losses = trainer.step()
+            now = time.monotonic()
+            trainer.minutes, last = trainer.minutes + (now - last) / 60, now
+            log.write(json.dumps({"step": trainer.number, "minutes": round(trainer.minutes, 3), **losses}) + "\n")
+            if now - saved > plan.save_every:
+                log.flush()
+                trainer.save()
+                saved = now
+            yield Step(trainer.number, trainer.minutes, trainer.done, losses)
+    trainer.save()
+
+
+def load_network(run: Path) -> InstantNetwork:
+    """The averaged network of a run folder, for export."""
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    shape = Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in state["shape"].items()})
+    network = InstantNetwork(shape)
+    network.load_state_dict(state["average"])
+    return network.eval()
+
+
+def _flat(m: Moments) -> Tensor:
+    # Each layer relative to its own energy, so that all layers count alike.
+    parts = [value / value.square().mean(1, keepdim=True).sqrt().clamp_min(1e-4) for pair in m.values() for value in pair]
+    return torch.cat(parts, 1)
+
+
+def _repeat(m: Moments, times: int) -> Moments:
+    return {k: (a.repeat(times, 1), b.repeat(times, 1)) for k, (a, b) in m.items()}
+
+
+def _repeat_interleave(m: Moments, times: int) -> Moments:
+    return {k: (a.repeat_interleave(times, 0), b.repeat_interleave(times, 0)) for k, (a, b) in m.items()}

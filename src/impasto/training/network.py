@@ -1,0 +1,158 @@
+"""The ``instant`` network: a style becomes a code, and the code drives every instance normalisation.
+
+Conditional instance normalisation (Dumoulin et al. 2017) with predicted affine parameters
+(Ghiasi et al. 2017), on a transfer network after Johnson et al. 2016 that works at half
+resolution outside and an eighth inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["InstantNetwork", "Shape", "StyleEncoder", "TransferNetwork"]
+
+_EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of an ``instant`` network. ``widths`` are channels at 1/2, 1/4 and 1/8 of the picture's size."""
+
+    widths: tuple[int, int, int] = (32, 64, 128)
+    blocks: int = 4
+    code: int = 256
+    encoder_widths: tuple[int, ...] = (32, 64, 128, 256)
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class EdgeConv(nn.Conv2d):
+    """A 3x3 convolution that repeats the border pixels, so that frames do not darken as with zeros."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, 3, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (1, 1, 1, 1), mode="replicate"))
+
+
+class Norms:
+    """The instance normalisations of one forward pass, in order: measured on the features, or given.
+
+    ``given`` holds every mean and standard deviation side by side, ``(N, statistics)``; ``use``
+    ``(1, 1)`` says whether they replace the measured ones.
+    """
+
+    def __init__(self, affine: list[Tensor], given: Tensor | None, use: Tensor | None) -> None:
+        self._affine = iter(affine)
+        self._given, self._use = given, use
+        self._offset = 0
+        self.measured: list[Tensor] = []
+
+    def __call__(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        mean = x.mean((2, 3))
+        centred = x - mean[..., None, None]
+        std = (centred.square().mean((2, 3)) + _EPSILON).sqrt()
+        if self._given is not None and self._use is not None:
+            self.measured += [mean, std]
+            mean = torch.where(self._use, self._take(channels), mean)
+            std = torch.where(self._use, self._take(channels), std)
+        scale, shift = next(self._affine).chunk(2, dim=1)
+        gain = (1 + scale) / std
+        return x * gain[..., None, None] + (shift - mean * gain)[..., None, None]
+
+    def _take(self, channels: int) -> Tensor:
+        assert self._given is not None
+        start, self._offset = self._offset, self._offset + channels
+        return self._given[:, start : self._offset]
+
+
+class TransferNetwork(nn.Module):
+    """Content picture and style code to pastiche, in one pass. Height and width must be multiples of 8."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        half, quarter, eighth = shape.widths
+        self.down1 = EdgeConv(12, half)
+        self.down2 = EdgeConv(half, quarter, 2)
+        self.down3 = EdgeConv(quarter, eighth, 2)
+        self.blocks = nn.ModuleList(EdgeConv(eighth, eighth) for _ in range(2 * shape.blocks))
+        self.up1 = EdgeConv(eighth, quarter)
+        self.up2 = EdgeConv(quarter, half)
+        self.out = EdgeConv(half, 12)
+        # In the order in which forward() asks for them.
+        channels = [half, quarter, eighth, *[eighth] * (2 * shape.blocks), quarter, quarter, half]
+        self.affine = nn.ModuleList(nn.Linear(shape.code, 2 * n) for n in channels)
+        for head in self.affine:
+            assert isinstance(head, nn.Linear)
+            nn.init.normal_(head.weight, std=0.02)
+            nn.init.zeros_(head.bias)
+        self.statistics = 2 * sum(channels)
+
+    def forward(
+        self, content: Tensor, code: Tensor, given: Tensor | None = None, use: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Repaint ``content`` ``(N, 3, H, W)`` in 0..1 by ``code`` ``(N, 256)``.
+
+        Returns the pastiche ``(N, 3, H, W)``, a hair beyond 0..1 at most, and the measured
+        statistics ``(N, statistics)``, which are empty unless ``given`` and ``use`` are passed.
+        """
+        norm = Norms([head(code) for head in self.affine], given, use)
+        x = F.relu(norm(self.down1(F.pixel_unshuffle(content, 2))))
+        quarter = self.down2(x)
+        x = F.relu(norm(quarter))
+        x = F.relu(norm(self.down3(x)))
+        for first, second in zip(self.blocks[0::2], self.blocks[1::2], strict=True):
+            x = x + norm(second(F.relu(norm(first(x)))))
+        x = norm(self.up1(F.interpolate(x, scale_factor=2.0, mode="nearest")))
+        # The photograph's own edges come past the bottleneck, restyled: faces and lettering need them.
+        x = F.relu(x + norm(quarter))
+        x = F.relu(norm(self.up2(F.interpolate(x, scale_factor=2.0, mode="nearest"))))
+        # A little beyond 0..1, so that pure black and white are within reach of the sigmoid.
+        pastiche = torch.sigmoid(F.pixel_shuffle(self.out(x), 2)) * 1.04 - 0.02
+        return pastiche, torch.cat(norm.measured, 1) if norm.measured else pastiche.new_empty(0)
+
+
+class StyleEncoder(nn.Module):
+    """Style picture to code: channel means and deviations of every feature level, through a small perceptron."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        widths = shape.encoder_widths
+        self.levels = nn.ModuleList(
+            EdgeConv(i, o, stride) for i, o, stride in zip((12, *widths), widths, (1, 2, 2, 2), strict=False)
+        )
+        self.hidden = nn.Linear(2 * (12 + sum(widths)), 512)
+        self.code = nn.Linear(512, shape.code)
+
+    def forward(self, style: Tensor) -> Tensor:
+        """Codes ``(N, 256)`` of style pictures ``(N, 3, H, W)`` in 0..1; sides multiples of 8."""
+        x = F.pixel_unshuffle(style, 2) * 2 - 1
+        summary = _summary(x)
+        for level in self.levels:
+            x = F.relu(level(x))
+            summary += _summary(x)
+        code: Tensor = self.code(F.relu(self.hidden(torch.cat(summary, 1))))
+        return code
+
+
+def _summary(x: Tensor) -> list[Tensor]:
+    x = x.float()
+    mean = x.mean((2, 3))
+    return [mean, ((x - mean[..., None, None]).square().mean((2, 3)) + _EPSILON).sqrt()]
+
+
+class InstantNetwork(nn.Module):
+    """Both halves, trained together and exported apart."""
+
+    def __init__(self, shape: Shape | None = None) -> None:
+        super().__init__()
+        self.shape = shape or Shape()
+        self.encoder = StyleEncoder(self.shape)
+        self.transfer = TransferNetwork(self.shape)
