@@ -1,0 +1,58 @@
+"""Impasto: neural style transfer that real people use.
+
+>>> import impasto
+>>> impasto.stylize("photo.jpg", "starry-night").save("painted.jpg")
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.errors import ImpastoError
+    from impasto.picture import Picture
+    from impasto.request import Progress, Request, Result
+    from impasto.styles import Gallery, Style, StyleCard
+    from impasto.stylizer import Stylizer, stylize
+
+__all__ = [
+    "Gallery",
+    "ImpastoError",
+    "Picture",
+    "Progress",
+    "Request",
+    "Result",
+    "Style",
+    "StyleCard",
+    "Stylizer",
+    "__version__",
+    "stylize",
+]
+
+_HOMES = {
+    "Gallery": "styles",
+    "ImpastoError": "errors",
+    "Picture": "picture",
+    "Progress": "request",
+    "Request": "request",
+    "Result": "request",
+    "Style": "styles",
+    "StyleCard": "styles",
+    "Stylizer": "stylizer",
+    "stylize": "stylizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used, so that `impasto --help` need not wait for NumPy and the runtime.
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"impasto.{_HOMES[name]}"), name)
+    if name == "__version__":
+        return _version("impasto")
+    raise AttributeError(f"module 'impasto' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Features", "Moments", "content_distance", "moments", "style_distance"]
+__all__ = ["Features", "Grams", "Moments", "content_distance", "gram_distance", "grams", "moments", "style_distance"]
 
 Features = dict[str, Tensor]
 """Feature maps by layer name, each ``(N, C, H, W)``."""
@@ -14,12 +14,17 @@ Features = dict[str, Tensor]
 Moments = dict[str, tuple[Tensor, Tensor]]
 """Mean and standard deviation by layer name, each ``(N, C)``."""
 
+Grams = dict[str, Tensor]
+"""Gram matrix by layer name, each ``(N, C, C)``."""
+
 
 def moments(features: Features) -> Moments:
     """Channel means and standard deviations of every layer, in float32."""
     result: Moments = {}
     for name, value in features.items():
-        std, mean = torch.std_mean(value.float().flatten(2), dim=2)
+        x = _places(value).float()
+        mean = x.mean(1)
+        std = ((x * x).mean(1) - mean * mean).clamp_min(1e-8).sqrt()
         result[name] = (mean, std)
     return result
 
@@ -37,6 +42,19 @@ def style_distance(a: Moments, b: Moments) -> Tensor:
     return total
 
 
+def grams(features: Features) -> Grams:
+    """Gram matrices of every layer, divided by the number of places so that size does not matter (Gatys et al. 2016)."""
+    # In the features' own precision: that is how the matrix units like it.
+    flat = {name: _places(value) for name, value in features.items()}
+    return {name: torch.bmm(value.transpose(1, 2), value).float() / value.shape[1] for name, value in flat.items()}
+
+
+def gram_distance(a: Grams, b: Grams) -> Tensor:
+    """Squared Frobenius distance of Gram matrices relative to ``b``'s own, averaged over layers. Returns ``(N,)``."""
+    distances = [(a[k] - g).square().sum((1, 2)) / g.square().sum((1, 2)).clamp_min(1e-12) for k, g in b.items()]
+    return torch.stack(distances).mean(0)
+
+
 def content_distance(a: Tensor, b: Tensor) -> Tensor:
     """1 - cosine, averaged over places, of features whose channels are normalised first: 0 for the same drawing.
 
@@ -44,6 +62,11 @@ def content_distance(a: Tensor, b: Tensor) -> Tensor:
     ``(N, C, H, W)`` twice, returns ``(N,)``.
     """
     return 1 - F.cosine_similarity(_normalised(a), _normalised(b), dim=1).mean((1, 2))
+
+
+def _places(features: Tensor) -> Tensor:
+    """``(N, C, H, W)`` as ``(N, H * W, C)``: no copy where channels come last in memory."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _normalised(features: Tensor) -> Tensor:

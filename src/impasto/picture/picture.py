@@ -44,9 +44,13 @@ class Picture:
     def __post_init__(self) -> None:
         p, a = self.pixels, self.alpha
         if p.ndim != 3 or p.shape[2] != 3 or p.dtype not in (np.uint8, np.uint16) or 0 in p.shape:
-            raise PictureError(f"pixels are {p.dtype} of shape {p.shape}; give uint8 or uint16 of shape (height, width, 3)")
+            raise PictureError(
+                f"pixels are {p.dtype} of shape {p.shape}; give uint8 or uint16 of shape (height, width, 3)"
+            )
         if a is not None and (a.shape != p.shape[:2] or a.dtype != p.dtype):
-            raise PictureError(f"alpha is {a.dtype} of shape {a.shape}; the pixels need {p.dtype} of shape {p.shape[:2]}")
+            raise PictureError(
+                f"alpha is {a.dtype} of shape {a.shape}; the pixels need {p.dtype} of shape {p.shape[:2]}"
+            )
         for array in (p, a):
             if array is not None:
                 array.flags.writeable = False
@@ -117,7 +121,8 @@ class Picture:
         if isinstance(source, np.ndarray):
             return cls.from_array(source)
         if isinstance(source, (str, Path, os.PathLike, bytes, bytearray, memoryview)) or hasattr(source, "read"):
-            return cls.open(bytes(source) if isinstance(source, (bytearray, memoryview)) else source, max_pixels=max_pixels)  # type: ignore[arg-type]
+            file = bytes(source) if isinstance(source, (bytearray, memoryview)) else source
+            return cls.open(file, max_pixels=max_pixels)  # type: ignore[arg-type]
         raise PictureError(f"{type(source).__name__} is no picture; give a path, bytes, a Pillow image or an array")
 
     def to_array(self) -> Pixels:
@@ -127,13 +132,14 @@ class Picture:
     def to_pil(self) -> Image.Image:
         """An 8-bit Pillow image, ``RGB`` or ``RGBA``."""
         eight = self.as_type(np.dtype(np.uint8))
-        return Image.fromarray(eight.to_array(), "RGB" if eight.alpha is None else "RGBA")
+        return Image.fromarray(eight.to_array())
 
     def as_type(self, dtype: np.dtype[Any]) -> Picture:
         """The same picture with 8 or 16 bits a channel."""
         if self.pixels.dtype == dtype:
             return self
-        return replace(self, pixels=_convert(self.pixels, dtype), alpha=None if self.alpha is None else _convert(self.alpha, dtype))
+        alpha = None if self.alpha is None else _convert(self.alpha, dtype)
+        return replace(self, pixels=_convert(self.pixels, dtype), alpha=alpha)
 
     def resized(self, size: tuple[int, int]) -> Picture:
         """Scaled to ``(width, height)`` with Lanczos; colour and alpha together, so that edges get no fringe."""

@@ -44,21 +44,23 @@ class EdgeConv(nn.Conv2d):
 class Norms:
     """The instance normalisations of one forward pass, in order: measured on the features, or given.
 
-    ``given`` holds every mean and standard deviation side by side, ``(N, statistics)``; ``use``
-    ``(1, 1)`` says whether they replace the measured ones.
+    ``given`` holds every mean and standard deviation side by side, ``(1, statistics)``; ``use``
+    ``(1, 1)`` says whether they replace the measured ones. With them, a batch counts as samples of
+    one large picture and is measured as a whole; without, every picture is measured by itself.
     """
 
     def __init__(self, affine: list[Tensor], given: Tensor | None, use: Tensor | None) -> None:
         self._affine = iter(affine)
         self._given, self._use = given, use
+        self._axes = (2, 3) if given is None else (0, 2, 3)
         self._offset = 0
         self.measured: list[Tensor] = []
 
     def __call__(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
-        mean = x.mean((2, 3))
-        centred = x - mean[..., None, None]
-        std = (centred.square().mean((2, 3)) + _EPSILON).sqrt()
+        mean = x.mean(self._axes, keepdim=True)
+        std = ((x - mean).square().mean(self._axes, keepdim=True) + _EPSILON).sqrt().flatten(1)
+        mean = mean.flatten(1)
         if self._given is not None and self._use is not None:
             self.measured += [mean, std]
             mean = torch.where(self._use, self._take(channels), mean)

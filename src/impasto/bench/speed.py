@@ -1,0 +1,85 @@
+"""The figures of ``impasto bench``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from impasto.bench.figure import Figure, alternate
+from impasto.bench.johnson import johnson_network
+from impasto.bench.magenta import SIDE, magenta_transfer
+from impasto.engines.painter import Brush, Painter
+from impasto.errors import MissingExtra
+from impasto.models import find
+from impasto.styles import Gallery
+from impasto.stylizer import SAMPLE, Stylizer
+
+__all__ = ["run"]
+
+_PICTURE = 512
+
+
+def run(rounds: int = 15, magenta: Path | None = None) -> list[Figure]:
+    """Measure everything that can be measured here; ``magenta`` is a folder with Magenta's TFLite pair."""
+    model = find("instant")
+    card = next(iter(Gallery()))
+    painter = Painter(model, "auto")
+    pixels = np.random.default_rng(0).integers(0, 256, (_PICTURE, _PICTURE, 3), np.uint8)
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32) / 255
+    code = card.code(model.identity)[None]
+    runtime, precision = painter.runtime
+    johnson = johnson_network(precision).create_infer_request()
+
+    calls = {"instant": lambda: painter.forward(planes, code), "johnson": lambda: johnson.infer([planes])}
+    unavailable = ""
+    try:
+        if magenta is None:
+            unavailable = "name a folder with Magenta's TFLite pair: --magenta FOLDER"
+        else:
+            calls["magenta"] = magenta_transfer(magenta)
+    except (MissingExtra, FileNotFoundError) as error:
+        unavailable = str(error)
+    found = alternate(calls, rounds)
+
+    where = f"{_PICTURE}x{_PICTURE}, {runtime} {precision}, style code given"
+    figures = [
+        Figure("network", found["instant"], found["instant"] / found["johnson"], "Johnson network", where),
+        Figure("Johnson network", found["johnson"], note=f"the same runtime and precision, {_PICTURE}x{_PICTURE}"),
+    ]
+    if "magenta" in found:
+        per_pixel = (found["instant"] / _PICTURE**2) / (found["magenta"] / SIDE**2)
+        figures.append(Figure("network, per pixel", found["instant"], per_pixel, "Magenta int8 pair", where))
+        figures.append(Figure("Magenta int8 pair", found["magenta"], note=f"transfer alone, LiteRT, {SIDE}x{SIDE}"))
+    else:
+        figures.append(Figure("Magenta int8 pair", None, note=unavailable))
+
+    stylizer = Stylizer()
+    whole = alternate(
+        {
+            "picture": lambda: stylizer.stylize(pixels, card),
+            "pass": lambda: list(painter.paint(pixels, [Brush(code)])),
+        },
+        rounds,
+    )
+    figures.append(Figure("picture in, picture out", whole["picture"], whole["picture"] / whole["pass"], "painting alone",
+                          f"{_PICTURE}x{_PICTURE}, model warm"))  # fmt: skip
+    figures.append(Figure("impasto --help", _process(["--help"]), note="whole process"))
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["stylize", str(SAMPLE), "--style", card.name, "-o", f"{folder}/out.png", "--overwrite"]
+        figures.append(Figure("command to first picture", _process(arguments), note="whole process, 384x384"))
+    return figures
+
+
+def _process(arguments: list[str], times: int = 3) -> float:
+    spent = []
+    for _ in range(times):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "impasto.cli", *arguments], check=True, capture_output=True)  # noqa: S603
+        spent.append(1000 * (time.perf_counter() - start))
+    return median(spent)

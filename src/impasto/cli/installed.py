@@ -1,0 +1,43 @@
+"""What is installed, told from the packages' metadata: nothing heavy is imported to find out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EXTRAS", "Extra", "version"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """An optional part: what it gives, and the distributions of which one suffices."""
+
+    name: str
+    gives: str
+    distributions: tuple[str, ...]
+
+    @property
+    def found(self) -> str:
+        """``package version`` of what is there, or nothing."""
+        return next((f"{d} {v}" for d in self.distributions if (v := version(d))), "")
+
+    @property
+    def install(self) -> str:
+        return f"pip install 'impasto[{self.name}]'"
+
+
+EXTRAS = (
+    Extra("gpu", "GPUs", ("onnxruntime-gpu",)),
+    Extra("heif", "HEIC photographs", ("pillow-heif",)),
+    Extra("train", "training", ("torch",)),
+)
+
+
+def version(distribution: str) -> str | None:
+    """The installed version of a distribution, or ``None``."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as find
+
+    try:
+        return find(distribution)
+    except PackageNotFoundError:
+        return None

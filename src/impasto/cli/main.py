@@ -1,0 +1,72 @@
+"""The command ``impasto``: finds its subcommands, and turns every failure into one line and an exit status."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from impasto.cli import terminal
+from impasto.errors import ImpastoError, RequestError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = ("stylize", "styles", "show", "doctor", "bench", "train")
+"""Each is a module of this package that holds a command of its own name, imported when it is called."""
+
+
+class Commands(click.Group):
+    """A group whose subcommands are imported one at a time, so that help and typing errors are instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"impasto.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ImpastoError as error:
+            terminal.error(str(error))
+            # Settings that contradict each other are wrong usage, though only Request can tell.
+            raise click.exceptions.Exit(2 if isinstance(error, RequestError) else 1) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(130) from None
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from impasto.cli.installed import version
+
+        click.echo(f"impasto {version('impasto') or '(not installed)'}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def cli() -> None:
+    """Repaint photographs in the style of paintings.
+
+    \b
+    impasto stylize holiday.jpg --style NAME      a photograph in a style of the gallery
+    impasto stylize holiday.jpg --style monet.jpg ... or of any painting
+    impasto stylize photos/ --style NAME -o out/  a whole folder
+    impasto styles                                the styles there are
+
+    Exit status: 0 all is well, 1 it failed, 2 wrong usage, 130 interrupted. `impasto stylize` says how
+    many pictures failed instead (100 for a hundred or more).
+    """
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    try:
+        cli(prog_name="impasto")
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

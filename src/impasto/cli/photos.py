@@ -1,0 +1,89 @@
+"""Photos: what the arguments of ``impasto stylize`` name: files, folders, patterns, standard input."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto.cli import terminal
+from impasto.errors import ImpastoError, PictureError
+
+if TYPE_CHECKING:
+    from impasto.picture import Picture
+
+__all__ = ["SUFFIXES", "Photo", "find"]
+
+SUFFIXES = frozenset(
+    [".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
+)
+"""What counts as a picture in a folder or pattern; a file named by itself may be called anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One picture to repaint. ``path`` is ``None`` for standard input; ``found`` where a folder or pattern gave it."""
+
+    path: Path | None
+    found: bool = False
+    problem: PictureError | None = None
+
+    @property
+    def name(self) -> str:
+        return "-" if self.path is None else str(self.path)
+
+    def open(self, max_pixels: int) -> Picture:
+        """Read it. Raises :class:`PictureError`."""
+        from impasto.picture import Picture
+
+        if self.problem:
+            raise self.problem
+        if self.path is None:
+            return Picture.open(terminal.receive(), max_pixels=max_pixels)
+        return Picture.open(self.path, max_pixels=max_pixels)
+
+    @property
+    def is_pastiche(self) -> bool:
+        """Whether Impasto made it: such files carry the settings they were made with."""
+        from impasto.picture.provenance import read_settings
+
+        if self.path is None or self.problem:
+            return False
+        try:
+            return read_settings(self.path) is not None
+        except ImpastoError:
+            # Broken: whoever opens it later tells why.
+            return False
+
+
+def find(arguments: Iterable[str]) -> list[Photo]:
+    """Every picture the arguments name, each once, in their order; folders and patterns sorted."""
+    photos: dict[object, Photo] = {}
+    for argument in arguments:
+        for photo in _named(argument):
+            key = photo.path.resolve() if photo.path else None
+            photos.setdefault(key, photo)
+    return list(photos.values())
+
+
+def _named(argument: str) -> list[Photo]:
+    path = Path(argument)
+    if argument == "-":
+        return [Photo(None)]
+    if path.is_dir():
+        return _found(path.iterdir()) or [_missing(path, f"{argument} holds no pictures; give another folder")]
+    if not path.exists() and glob.has_magic(argument):
+        matches = map(Path, glob.iglob(str(path.expanduser()), recursive=True))
+        return _found(matches) or [_missing(path, f"no picture matches {argument!r}; check the pattern")]
+    return [Photo(path)]
+
+
+def _found(paths: Iterable[Path]) -> list[Photo]:
+    kept = (p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file())
+    return [Photo(p, found=True) for p in sorted(kept)]
+
+
+def _missing(path: Path, message: str) -> Photo:
+    return Photo(path, found=True, problem=PictureError(message))

@@ -1,0 +1,59 @@
+"""From what an engine painted to the picture that was asked for: size, colours, mask, alpha."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from impasto.color import keep_colors, match_colors
+from impasto.picture.picture import Picture, Pixels
+from impasto.request import Request
+
+__all__ = ["fit", "finish", "quantise"]
+
+_STRIP = 256
+"""Rows worked on at a time, so that a large picture needs little more memory than itself."""
+
+
+def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
+    """``(width, height)`` scaled so that the longest side is ``longest``; as it is for ``None``."""
+    if longest is None:
+        return size
+    scale = longest / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def quantise(part: Pixels, dtype: np.dtype[np.generic]) -> Pixels:
+    """Floats in 0..1 to whole numbers of ``dtype``."""
+    return (part * np.iinfo(dtype).max + np.float32(0.5)).astype(dtype)
+
+
+def finish(painted: Picture, request: Request) -> Picture:
+    """Scale the painted picture to the size asked for, then apply colour policy, mask and alpha.
+
+    ``painted`` is opaque, of the photograph's proportions and any size.
+    """
+    photograph = request.content.resized(fit(request.content.size, request.resize)).as_type(painted.pixels.dtype)
+    painted = painted.resized(photograph.size)
+    if request.colors == "keep":
+        painted = keep_colors(painted, photograph)
+    elif request.colors == "match":
+        painted = match_colors(photograph, painted)
+    if request.mask is not None:
+        painted = _masked(painted, photograph, request.mask)
+    return replace(photograph, pixels=painted.pixels)
+
+
+def _masked(painted: Picture, photograph: Picture, mask: Picture) -> Picture:
+    """Painted where the mask is white, the photograph where it is black. A mask's own alpha counts as black."""
+    where = mask.as_type(np.dtype(np.uint8)).resized(photograph.size)
+    result = np.empty_like(painted.pixels)
+    for top in range(0, painted.height, _STRIP):
+        rows = slice(top, top + _STRIP)
+        share = where.pixels[rows].mean(2, keepdims=True, dtype=np.float32) / 255
+        if where.alpha is not None:
+            share = share * (where.alpha[rows, :, None].astype(np.float32) / 255)
+        below, above = (p.pixels[rows].astype(np.float32) for p in (photograph, painted))
+        result[rows] = (below + (above - below) * share + 0.5).astype(result.dtype)
+    return replace(painted, pixels=result)

@@ -1,0 +1,111 @@
+"""The engine ``instant``: one forward pass of a network that takes the style as a code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+
+from impasto.engines.finishing import finish, fit, quantise
+from impasto.engines.painter import Brush, Painter
+from impasto.models import Model
+from impasto.picture.picture import Picture
+from impasto.picture.transparency import fill_transparent
+from impasto.request import Progress, Request, Result
+from impasto.runtime.graph import Array, open_graph
+from impasto.styles import Style, StyleCard
+
+__all__ = ["SCALES", "InstantEngine"]
+
+SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Style scales at which a style card keeps a code."""
+
+_LONGEST_STYLE = 4096
+
+
+class InstantEngine:
+    """Paints with one model of kind ``arbitrary``. Safe to use from several threads."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._side = int(model.rules["style_side"])
+        self._curve = np.array(model.rules["strength"], np.float64).T
+        self._opening = Lock()
+        self._encoder = lru_cache(maxsize=None)(
+            # Codes are small and made once: always in f32, so that a card is the same on every machine.
+            lambda: open_graph(model.file("encoder"), ["code"], precision="f32")
+        )
+        self._painters: dict[str, Painter] = {}
+
+    def run(self, request: Request) -> Generator[Progress, None, Result]:
+        """Repaint ``request.content``; yields progress, returns the result. Closing the generator cancels."""
+        start = time.perf_counter()
+        yield Progress("style", 0.0, 0.0)
+        photograph = fill_transparent(request.content)
+        if request.bits == 16:
+            photograph = photograph.as_type(np.dtype(np.uint16))
+        if request.strength == 0:
+            painted = photograph
+        else:
+            working = photograph.resized(fit(photograph.size, request.size))
+            painted = yield from self._paint(working, request, start)
+        pastiche = finish(painted, request)
+        return Result(pastiche, request, self.model.identity, time.perf_counter() - start)
+
+    def code(self, style: Style, scale: float = 1.0) -> Array:
+        """The code ``(1, n)`` of a style whose strokes are ``scale`` times their usual size."""
+        total = sum(
+            weight * (part.code(self.model.identity, scale) if isinstance(part, StyleCard) else self._encode(part.picture, scale)[0])
+            for part, weight in style.parts
+        )
+        return np.asarray(total, np.float32)[None]
+
+    def codes(self, pictures: list[Picture]) -> dict[float, Array]:
+        """What a style card keeps of pictures that show one style: their mean code at each of :data:`SCALES`."""
+        return {scale: np.mean([self._encode(p, scale)[0] for p in pictures], axis=0) for scale in SCALES}
+
+    def painter(self, precision: str) -> Painter:
+        """The transfer network, opened once for each precision."""
+        with self._opening:
+            if precision not in self._painters:
+                self._painters[precision] = Painter(self.model, precision)  # type: ignore[arg-type]
+            return self._painters[precision]
+
+    def _paint(self, working: Picture, request: Request, start: float) -> Generator[Progress, None, Picture]:
+        style = self.code(Style.of(request.style), request.style_scale)
+        brushes, own = self._brushes(working, style, request.strength)
+        canvas = np.empty_like(working.pixels)
+        done = 0
+        for tile, part in self.painter(request.arithmetic).paint(working.pixels, brushes, own):
+            canvas[tile.keep] = quantise(part, canvas.dtype)
+            done += part.shape[0] * part.shape[1]
+            share, spent = done / (working.width * working.height), time.perf_counter() - start
+            yield Progress("paint", share, spent, spent / share - spent)
+        return Picture(canvas)
+
+    def _brushes(self, working: Picture, style: Array, strength: float) -> tuple[list[Brush], float]:
+        """The passes to add up for a strength, and the photograph's own share.
+
+        The code moves from the photograph's own, which gives back the photograph, to the style's.
+        What the network loses even then is added back, less and less: so 0 is exactly the
+        photograph, and the steps between are pastiches, not double exposures.
+        """
+        if strength == 1:
+            return [Brush(style)], 0.0
+        own = self._encode(working, 1.0)
+        moved = np.float32(np.interp(strength, *self._curve))
+        rest = 1.0 - moved
+        return [Brush(own + moved * (style - own)), Brush(own, -rest)], rest
+
+    def _encode(self, picture: Picture, scale: float) -> Array:
+        """The code of one picture whose short side is scaled to the model's style side times ``scale``."""
+        picture = fill_transparent(picture)
+        short, longest = min(picture.size), max(picture.size)
+        factor = min(self._side * scale / short, _LONGEST_STYLE / longest)
+        width, height = (max(16, round(side * factor / 8) * 8) for side in picture.size)
+        scaled = picture.as_type(np.dtype(np.uint8)).resized((width, height))
+        planes = np.ascontiguousarray(scaled.pixels.transpose(2, 0, 1), np.float32)[None] / 255
+        return self._encoder()(style=planes)["code"]

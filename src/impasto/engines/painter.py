@@ -1,0 +1,135 @@
+"""Painter: passes of the transfer network over pixels, whole or in tiles that share one set of statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from impasto.models import Model
+from impasto.picture.picture import Pixels
+from impasto.runtime.graph import Array, Graph, open_graph
+from impasto.runtime.tiles import Tile, tiles
+
+__all__ = ["Brush", "Painter"]
+
+Precision = Literal["auto", "bf16", "f32"]
+
+_WHOLE = 2048 * 2048
+"""Pixels up to which a picture is painted in one pass."""
+_WINDOW = 1536
+"""Side of a tile's window: larger windows waste less on margins, smaller ones stay in the cache."""
+_SAMPLE, _SAMPLES = 512, 4
+"""A larger picture's statistics are measured on squares of this side, at most so many across and down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brush:
+    """What one pass applies: ``code`` ``(1, codes)``, and how much of what it makes counts (may be negative)."""
+
+    code: Array
+    weight: float = 1.0
+
+
+class Painter:
+    """The transfer graph of one model at one precision, in the three forms that it is needed in."""
+
+    def __init__(self, model: Model, precision: Precision) -> None:
+        self._file = model.file("transfer")
+        self._precision = precision
+        self._multiple = int(model.rules["multiple"])
+        self._margin = int(model.rules["margin"])
+        self._blank = np.ones((1, int(model.rules["statistics"])), np.float32)
+
+    @cached_property
+    def _plain(self) -> Graph:
+        """Measures its statistics and forgets them: the fastest, for a picture in one pass."""
+        return self._open(["pastiche"], given=False, statistics=self._blank)
+
+    @cached_property
+    def _measure(self) -> Graph:
+        """Gives the statistics it measures."""
+        return self._open(["measured"], given=False, statistics=self._blank)
+
+    @cached_property
+    def _apply(self) -> Graph:
+        """Uses given statistics."""
+        return self._open(["pastiche"], given=True)
+
+    @property
+    def runtime(self) -> tuple[str, str]:
+        """Runtime and precision in use."""
+        return self._plain.runtime, self._plain.precision
+
+    def paint(self, pixels: Pixels, brushes: list[Brush], own: float = 0.0) -> Iterator[tuple[Tile, Array]]:
+        """Yield finished parts of the pastiche of ``pixels`` ``(H, W, 3)``: ``(h, w, 3)`` float32 in 0..1.
+
+        Each part is the sum of what the brushes make and of the photograph itself, weighted by
+        ``own``.
+        """
+        height, width = pixels.shape[:2]
+        rows, columns = (-(-side // self._multiple) * self._multiple for side in (height, width))
+        whole = rows * columns <= _WHOLE
+        if whole:
+            plan = [Tile((slice(0, rows), slice(0, columns)), (slice(0, rows), slice(0, columns)))]
+        else:
+            plan = list(tiles(rows, columns, window=_WINDOW, margin=self._margin, multiple=self._multiple))
+            statistics = [self._settle(pixels, brush.code) for brush in brushes]
+        for tile in plan:
+            content = self._window(pixels[tile.window])
+            total = own * content
+            for i, brush in enumerate(brushes):
+                if whole:
+                    made = self.forward(content, brush.code)
+                else:
+                    made = self._apply(content=content, code=brush.code, statistics=statistics[i])["pastiche"]
+                total = total + brush.weight * made
+            inner_rows, inner_columns = tile.inner
+            part = total[0, :, inner_rows, inner_columns].clip(0, 1).transpose(1, 2, 0)
+            # Rows and columns that only made the size a multiple fall away here.
+            kept = Tile(tile.window, (_cut(tile.keep[0], height), _cut(tile.keep[1], width)))
+            yield kept, part[: kept.keep[0].stop - kept.keep[0].start, : kept.keep[1].stop - kept.keep[1].start]
+
+    def forward(self, content: Array, code: Array) -> Array:
+        """One bare pass over ``(1, 3, H, W)`` in 0..1, sides multiples of 8."""
+        return self._plain(content=content, code=code)["pastiche"]
+
+    def _settle(self, pixels: Pixels, code: Array) -> Array:
+        """The statistics of a picture too large for one pass, from samples at full scale that are measured as one."""
+        samples = np.concatenate([self._window(sample) for sample in _samples(pixels, self._multiple)])
+        return self._measure(content=samples, code=code)["measured"]
+
+    def _window(self, pixels: Pixels) -> Array:
+        """Pixels as the network's input ``(1, 3, H, W)``, the last row and column repeated up to a whole multiple."""
+        white = np.float32(np.iinfo(pixels.dtype).max)
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None]
+        planes /= white
+        down, right = (-side % self._multiple for side in pixels.shape[:2])
+        return np.pad(planes, ((0, 0), (0, 0), (0, down), (0, right)), mode="edge") if down or right else planes
+
+    def _open(self, outputs: list[str], *, given: bool, statistics: Array | None = None) -> Graph:
+        fixed = {"given": np.array([[given]])}
+        if statistics is not None:
+            fixed["statistics"] = statistics
+        return open_graph(self._file, outputs, precision=self._precision, fixed=fixed)
+
+
+def _cut(span: slice, length: int) -> slice:
+    return slice(span.start, min(span.stop, length))
+
+
+def _samples(pixels: Pixels, multiple: int) -> Iterator[Pixels]:
+    """Square samples at full scale on an even grid."""
+    height, width = pixels.shape[:2]
+    for top in _starts(height, multiple):
+        for left in _starts(width, multiple):
+            yield pixels[top : top + _SAMPLE, left : left + _SAMPLE]
+
+
+def _starts(length: int, multiple: int) -> list[int]:
+    # As many as fit without overlapping much: what is measured twice would count twice.
+    count = min(_SAMPLES, max(1, round(length / _SAMPLE)))
+    return [int(start) // multiple * multiple for start in np.linspace(0, max(0, length - _SAMPLE), count)]

@@ -1,0 +1,73 @@
+"""Model: weights with a manifest that says what they are, whose, and how to use them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import ModelError
+
+__all__ = ["Model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version of one model in a folder of its own.
+
+    ``files`` maps a part (``"transfer"``, ``"encoder"``) to its file's name and sha256. ``rules``
+    holds what an engine must know: sizes, margins, the strength curve.
+    """
+
+    name: str
+    version: str
+    kind: str
+    licence: str
+    path: Path
+    files: Mapping[str, Mapping[str, str]]
+    rules: Mapping[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """``name@version``, as style cards and results name it."""
+        return f"{self.name}@{self.version}"
+
+    @classmethod
+    def read(cls, folder: Path) -> Model:
+        """Read ``folder/manifest.json``. Raises :class:`ModelError` where it is missing or malformed."""
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            return cls(
+                manifest["name"],
+                manifest["version"],
+                manifest["kind"],
+                manifest["licence"],
+                folder,
+                manifest["files"],
+                manifest["rules"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder.name}/manifest.json cannot be read ({error!r}); reinstall impasto") from error
+
+    def file(self, part: str) -> Path:
+        """The path of a part, its sha256 checked. Raises :class:`ModelError` where it is missing or altered."""
+        entry = self.files[part]
+        path = self.path / entry["file"]
+        try:
+            with path.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"{path.name} of {self.identity} is missing ({error.strerror}); reinstall impasto") from error
+        if found != entry["sha256"]:
+            raise ModelError(
+                f"{path.name} of {self.identity} has sha256 {found[:12]}..., not {entry['sha256'][:12]}...; reinstall impasto"
+            )
+        return path
+
+    def verify(self) -> None:
+        """Check every file. Raises :class:`ModelError` at the first that is missing or altered."""
+        for part in self.files:
+            self.file(part)

@@ -1,0 +1,244 @@
+"""Reading pictures: from files, bytes and streams that nobody vouches for."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from threading import Lock
+from types import TracebackType
+from typing import IO
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
+from impasto.picture.picture import Picture
+from impasto.picture.unpacking import unpack
+
+__all__ = ["READABLE", "Source", "from_pil", "opened", "read"]
+
+READABLE = ("jpeg", "png", "webp", "tiff", "gif", "bmp", "avif", "heif")
+"""Formats that can be read; ``heif`` with the extra of that name."""
+
+Source = str | os.PathLike[str] | bytes | IO[bytes]
+
+_MAX_BYTES = 2**30
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    # JPEG's own class also for MPO: it sees the first frame alone, which is the one we want.
+    "jpeg": JpegImagePlugin.JpegImageFile,
+    "png": PngImagePlugin.PngImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "tiff": TiffImagePlugin.TiffImageFile,
+    "gif": GifImagePlugin.GifImageFile,
+    "bmp": BmpImagePlugin.BmpImageFile,
+    "avif": AvifImagePlugin.AvifImageFile,
+}
+_SIGNATURES = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",
+    b"MM\0+": "tiff",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"BM": "bmp",
+}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+
+
+def read(source: Source, *, max_pixels: int) -> Picture:
+    """Read a file, its bytes or a binary stream as an upright sRGB picture; of several frames, the first.
+
+    Grey TIFF and PNG and plain RGB and RGBA TIFF keep 16 bits a channel, unless a colour profile has
+    to be applied; 16-bit colour PNG is read with 8. TIFF and WebP are bound by twice
+    ``PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels, as well. Raises :class:`PictureTooLarge` before decoding,
+    :class:`UnsupportedFormat`, :class:`MissingExtra` for HEIF without its reader, and
+    :class:`PictureError` for whatever else is wrong; each names the file and the reason.
+    """
+    with opened(source) as (image, format_, name):
+        return _checked(image, format_, name, max_pixels)
+
+
+def from_pil(image: Image.Image, *, max_pixels: int) -> Picture:
+    """Take over a Pillow image of any mode, as :func:`read` would have read it.
+
+    Raises :class:`PictureTooLarge` before decoding and :class:`PictureError` where it cannot be decoded.
+    """
+    own = {"MPO": "jpeg"}.get(image.format or "", (image.format or "").lower())
+    format_ = own if own in READABLE else None
+    with _explained("the picture", format_):
+        return _checked(image, format_, "the picture", max_pixels)
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[tuple[Image.Image, str, str]]:
+    """A Pillow image whose pixels are not decoded yet, its format, and what to call it in messages.
+
+    Whatever goes wrong, also inside the ``with`` block, is raised as one :class:`ImpastoError`.
+    """
+    name = _name(source)
+    with _explained(name), BytesIO(source) if isinstance(source, bytes) else _file(source, name) as file:
+        format_ = _format(file.read(64), name)
+        file.seek(0)
+        # The plugin itself, not Image.open: that one refuses by a limit of its own, which only a
+        # change for the whole process could lift.
+        with _explained(name, format_), _plugin(format_)(file) as image:
+            yield image, format_, name
+
+
+def _checked(image: Image.Image, format_: str | None, name: str, max_pixels: int) -> Picture:
+    _check_size(image.size, name, max_pixels)
+    picture = unpack(image, format_)
+    # HEIF learns its true size while it decodes.
+    _check_size(picture.size, name, max_pixels)
+    return picture
+
+
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise PictureError(f"{name} cannot be read: it is {width} x {height} pixels")
+    if width * height > max_pixels:
+        raise PictureTooLarge(
+            f"{name} is {width} x {height} pixels, {width * height / 1e6:.3g} megapixels; the limit is "
+            f"{max_pixels / 1e6:.3g} (raise it with --max-pixels or max_pixels=)"
+        )
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, bytes):
+        return "the picture"
+    if isinstance(source, (str, os.PathLike)):
+        return str(os.fspath(source))
+    named = getattr(source, "name", None)
+    return named if isinstance(named, str) and named else "the picture"
+
+
+def _file(source: str | os.PathLike[str] | IO[bytes], name: str) -> IO[bytes]:
+    """A seekable file of at most ``_MAX_BYTES``: the one named, or the rest of a stream in memory."""
+    if not isinstance(source, (str, os.PathLike)):
+        return _slurped(source, name)
+    file = open(source, "rb")  # noqa: SIM115 - the caller closes it
+    try:
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            if status.st_size > _MAX_BYTES:
+                raise _too_many_bytes(name)
+            return file
+        with file:
+            return _slurped(file, name)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _slurped(stream: IO[bytes], name: str) -> IO[bytes]:
+    kept = BytesIO()
+    while part := stream.read(2**20):
+        if not isinstance(part, bytes):
+            raise PictureError(f"{name} cannot be read: it was opened as text; open it in binary mode")
+        kept.write(part)
+        if kept.tell() > _MAX_BYTES:
+            raise _too_many_bytes(name)
+    kept.seek(0)
+    return kept
+
+
+def _too_many_bytes(name: str) -> PictureTooLarge:
+    return PictureTooLarge(f"{name} is larger than {_MAX_BYTES // 2**20} MiB; give a smaller file")
+
+
+def _format(head: bytes, name: str) -> str:
+    if not head:
+        raise PictureError(f"{name} is empty")
+    for signature, format_ in _SIGNATURES.items():
+        if head.startswith(signature):
+            return format_
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp":
+        length = int.from_bytes(head[:4], "big")
+        brands = {head[i : i + 4] for i in range(8, min(length, len(head)), 4)}
+        if brands & {b"avif", b"avis"}:
+            return "avif"
+        if brands & _HEIF_BRANDS:
+            return "heif"
+    raise UnsupportedFormat(f"{name} is not a picture that can be read; give one of {', '.join(READABLE)}")
+
+
+def _plugin(format_: str) -> type[ImageFile.ImageFile]:
+    if format_ != "heif":
+        return _PLUGINS[format_]
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise MissingExtra("reading HEIF pictures", "heif") from None
+    return HeifImageFile  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _explained(name: str, format_: str | None = None) -> Iterator[None]:
+    """Turn every exception into one of ours: Pillow's decoders raise a dozen kinds on broken input."""
+    try:
+        with _hushed:
+            yield
+    except ImpastoError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureTooLarge(
+            f"{name} is larger than Pillow decodes in this format; raise PIL.Image.MAX_IMAGE_PIXELS"
+        ) from error
+    except MemoryError as error:
+        raise PictureTooLarge(f"{name} does not fit into memory; give a smaller picture") from error
+    except Exception as error:
+        kind = f" as {format_.upper()}" if format_ else ""
+        raise PictureError(f"{name} cannot be read{kind}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text.split("\n")[0][:200] or type(error).__name__
+
+
+class _Hush:
+    """Silences Pillow's warnings for as long as any thread is reading.
+
+    ``warnings.catch_warnings`` alone is not safe here: threads that overlap would restore each
+    other's filters.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._readers = 0
+        self._before = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._readers == 0:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.|pillow_heif\b")
+            self._readers += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            self._readers -= 1
+            if self._readers == 0:
+                self._before.__exit__(kind, error, at)
+
+
+_hushed = _Hush()

@@ -1,0 +1,1 @@
+"""Running a network's graph on this machine."""

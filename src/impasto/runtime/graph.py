@@ -1,0 +1,134 @@
+"""Graph: an ONNX file made ready to run, by OpenVINO on processors or by ONNX Runtime on graphics cards."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from impasto.errors import ModelError
+
+__all__ = ["Array", "Graph", "OnnxGraph", "OpenVinoGraph", "open_graph"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Precision = Literal["auto", "bf16", "f32"]
+
+
+class Graph(Protocol):
+    """Arrays in by name, arrays out by name. Safe to call from several threads."""
+
+    runtime: str
+    precision: str
+
+    def __call__(self, **inputs: Array) -> dict[str, Array]: ...
+
+
+def open_graph(
+    file: Path,
+    outputs: Sequence[str],
+    *,
+    precision: Precision = "auto",
+    fixed: Mapping[str, Array] | None = None,
+) -> Graph:
+    """Make ``file`` ready to give ``outputs``, on the graphics card where ``impasto[gpu]`` is installed.
+
+    ``fixed`` inputs become constants, so that what only they need is folded away. Raises
+    :class:`ModelError` where the file cannot be read.
+    """
+    if _graphics_card():
+        return OnnxGraph(file, outputs, fixed=fixed)
+    return OpenVinoGraph(file, outputs, precision=precision, fixed=fixed)
+
+
+class OpenVinoGraph:
+    """A graph on the processor. ``precision`` is ``"bf16"`` or ``"f32"``, as the runtime chose or was told."""
+
+    runtime = "openvino"
+
+    def __init__(
+        self,
+        file: Path,
+        outputs: Sequence[str],
+        *,
+        precision: Precision = "auto",
+        fixed: Mapping[str, Array] | None = None,
+    ) -> None:
+        import openvino as ov
+        from openvino import opset13
+
+        core = ov.Core()
+        try:
+            model = core.read_model(str(file))
+        except RuntimeError as error:
+            raise ModelError(f"{file.name} cannot be read ({_first_line(error)}); reinstall impasto") from error
+        fixed = fixed or {}
+        for parameter in model.get_parameters():
+            name = parameter.get_friendly_name()
+            if name in fixed:
+                parameter.output(0).replace(opset13.constant(fixed[name]).output(0))
+        free = [p for p in model.get_parameters() if p.get_friendly_name() not in fixed]
+        results = {r.input_value(0).get_any_name(): r for r in model.get_results()}
+        model = ov.Model([results[name] for name in outputs], free, file.stem)
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if precision != "auto":
+            hints["INFERENCE_PRECISION_HINT"] = precision
+        self._outputs = tuple(outputs)
+        self._compiled = core.compile_model(model, "CPU", hints)
+        self._idle: list[Any] = []
+        element = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.precision = "bf16" if element == "bf16" else "f32"
+
+    def __call__(self, **inputs: Array) -> dict[str, Array]:
+        # One request for each caller at work: list.pop and list.append are atomic.
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.infer(inputs, share_inputs=True)
+        found = {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(self._outputs)}
+        self._idle.append(request)
+        return found
+
+
+class OnnxGraph:
+    """A graph in ONNX Runtime: on the graphics card where it has one, else on the processor, in f32."""
+
+    runtime = "onnxruntime"
+    precision = "f32"
+
+    def __init__(self, file: Path, outputs: Sequence[str], *, fixed: Mapping[str, Array] | None = None) -> None:
+        import onnxruntime
+
+        wanted = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in _providers()]
+        try:
+            self._session = onnxruntime.InferenceSession(str(file), providers=wanted)
+        except Exception as error:  # its exception classes are private
+            raise ModelError(f"{file.name} cannot be read ({_first_line(error)}); reinstall impasto") from error
+        self._fixed = dict(fixed or {})
+        self._outputs = list(outputs)
+
+    def __call__(self, **inputs: Array) -> dict[str, Array]:
+        found = self._session.run(self._outputs, {**self._fixed, **inputs})
+        return dict(zip(self._outputs, found, strict=True))
+
+
+def _providers() -> list[str]:
+    import onnxruntime
+
+    return list(onnxruntime.get_available_providers())
+
+
+def _graphics_card() -> bool:
+    # Asking for the distribution first spares processor-only machines the import.
+    try:
+        importlib.metadata.version("onnxruntime-gpu")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return "CUDAExecutionProvider" in _providers()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

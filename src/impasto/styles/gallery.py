@@ -1,0 +1,171 @@
+"""Gallery: the style cards that come with Impasto, and the user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from impasto.errors import OutputError, OutputExists, StyleError, StyleExists, UnknownStyle
+from impasto.styles.card import SUFFIX, StyleCard, check_name
+
+__all__ = ["Gallery"]
+
+
+class Gallery:
+    """Style cards by name.
+
+    The shipped ones are read-only; the user's own lie in ``folder``, one ``<name>.style`` file each:
+    by default ``styles`` in ``$IMPASTO_HOME``, else in the user's data folder. The folder is made
+    when the first card is added. A file's name is its card's name.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        self.folder = _default_folder() if folder is None else Path(folder)
+        self._shipped = _shipped()
+        self._read: dict[str, StyleCard] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """All names: the shipped ones, then the user's own, each in order. No card is read for this."""
+        return (*sorted(self._shipped), *sorted(self._own()))
+
+    def __iter__(self) -> Iterator[StyleCard]:
+        """All cards in the order of :meth:`names`, without broken ones; :meth:`problems` tells of those."""
+        for name in self.names():
+            try:
+                yield self.get(name)
+            except StyleError:
+                continue
+
+    def __len__(self) -> int:
+        return len(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in self._shipped or name in self._own())
+
+    def is_shipped(self, name: str) -> bool:
+        """Whether the style comes with Impasto."""
+        return name in self._shipped
+
+    def get(self, name: str) -> StyleCard:
+        """The card of that name.
+
+        Raises :class:`UnknownStyle`, with similar names, where there is none, and
+        :class:`StyleError` where the file is broken.
+        """
+        if name in self._shipped:
+            if name not in self._read:
+                self._read[name] = StyleCard.from_bytes(self._shipped[name].read_bytes())
+            return self._read[name]
+        path = self._own().get(name)
+        if path is None:
+            raise UnknownStyle(self.unknown(name))
+        return replace(StyleCard.from_file(path), name=name)
+
+    def unknown(self, name: str) -> str:
+        """A sentence that says that there is no style ``name``, and which names come close."""
+        names = self.names()
+        close = get_close_matches(name[:64].lower(), names, 3, 0.5)
+        asked = f"; did you mean {' or '.join(close)}?" if close else ";"
+        return f"no style is named {name[:64]!r}{asked} Give one of the {len(names)} names in the gallery"
+
+    def add(self, card: StyleCard, overwrite: bool = False) -> None:
+        """Save ``card`` under its name.
+
+        Raises :class:`StyleExists` where the name is a shipped style's, or is taken and may not be
+        overwritten, and :class:`OutputError` where it cannot be written.
+        """
+        from impasto.picture.writing import write_atomically
+
+        if card.name in self._shipped:
+            raise StyleExists(f"{card.name} is a style that comes with Impasto; give yours another name")
+        data = card.to_bytes()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path(card.name), data, overwrite=overwrite)
+        except OutputExists:
+            raise StyleExists(f"you have a style {card.name} already; give another name or allow overwriting") from None
+        except OSError as error:
+            raise OutputError(
+                f"cannot make {self.folder}: {error}; set IMPASTO_HOME to a folder you may write"
+            ) from error
+
+    def load(self, source: str | os.PathLike[str] | bytes, overwrite: bool = False) -> StyleCard:
+        """Take over a card file that somebody shared, by path or as bytes.
+
+        Raises as :meth:`add`, and :class:`StyleError` for a broken card.
+        """
+        card = StyleCard.from_bytes(source) if isinstance(source, bytes) else StyleCard.from_file(source)
+        self.add(card, overwrite)
+        return card
+
+    def export(self, name: str) -> bytes:
+        """The card as a file to share. Raises as :meth:`get`."""
+        return self.get(name).to_bytes()
+
+    def remove(self, name: str) -> None:
+        """Delete one of the user's own cards, broken or not.
+
+        Raises :class:`StyleError` for a shipped one and :class:`UnknownStyle` where there is none.
+        """
+        if name in self._shipped:
+            raise StyleError(f"{name} comes with Impasto and cannot be removed; only your own styles can")
+        path = self._own().get(name)
+        if path is None:
+            raise UnknownStyle(self.unknown(name))
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove {path}: {error}") from error
+
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with files of the user's folder, one sentence each; empty where all is well."""
+        found = []
+        for path in self._files():
+            try:
+                if not _is_name(path.stem):
+                    raise StyleError(f"{path.name} is no style name; rename the file like my-style{SUFFIX}")
+                if path.stem in self._shipped:
+                    raise StyleError(f"{path.name} has the name of a style that comes with Impasto; rename the file")
+                StyleCard.from_file(path)
+            except StyleError as error:
+                found.append(str(error))
+        return tuple(found)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{check_name(name)}{SUFFIX}"
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(p for p in self.folder.iterdir() if p.suffix == SUFFIX and p.is_file())
+        except OSError:  # not made yet, or not ours to read: there are no cards
+            return []
+
+    def _own(self) -> dict[str, Path]:
+        return {path.stem: path for path in self._files() if _is_name(path.stem) and path.stem not in self._shipped}
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return bool(check_name(text))
+    except StyleError:
+        return False
+
+
+def _default_folder() -> Path:
+    if home := os.environ.get("IMPASTO_HOME"):
+        return Path(home) / "styles"
+    from platformdirs import user_data_path
+
+    return user_data_path("impasto", appauthor=False) / "styles"
+
+
+def _shipped() -> dict[str, Traversable]:
+    folder = files("impasto.styles") / "cards"
+    if not folder.is_dir():
+        return {}
+    return {f.name.removesuffix(SUFFIX): f for f in folder.iterdir() if f.name.endswith(SUFFIX)}

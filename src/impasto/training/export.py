@@ -1,0 +1,131 @@
+"""From a trained network to a model folder: ONNX with fp16 weights, and a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import MissingExtra
+from impasto.training.instant import load_network
+from impasto.training.network import InstantNetwork, TransferNetwork
+
+__all__ = ["export", "export_network"]
+
+_OPSET = 17
+
+
+def export(run: Path, out: Path, *, name: str = "instant", version: str = "1") -> Path:
+    """Export the averaged network of a run folder; returns ``out``. Needs ``onnx``."""
+    return export_network(load_network(run), out, name=name, version=version)
+
+
+def export_network(network: InstantNetwork, out: Path, *, name: str, version: str) -> Path:
+    """Write ``transfer.onnx``, ``encoder.onnx`` and ``manifest.json`` into ``out``.
+
+    The transfer graph takes ``content``, ``code``, ``statistics`` and ``given`` (a boolean: use
+    those statistics instead of measuring) and gives ``pastiche`` and ``measured``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    network = network.cpu().eval().float().to(memory_format=torch.contiguous_format)
+    content, code = torch.rand(2, 3, 64, 64), torch.rand(1, network.shape.code)
+    statistics, given = torch.ones(1, network.transfer.statistics), torch.zeros(1, 1, dtype=torch.bool)
+    sides = {0: "samples", 2: "height", 3: "width"}
+    _write(
+        network.transfer,
+        (content, code, statistics, given),
+        out / "transfer.onnx",
+        inputs=["content", "code", "statistics", "given"],
+        outputs=["pastiche", "measured"],
+        dynamic={"content": sides, "pastiche": sides},
+    )
+    _write(
+        network.encoder,
+        (content,),
+        out / "encoder.onnx",
+        inputs=["style"],
+        outputs=["code"],
+        dynamic={"style": sides},
+    )
+    files = {part: {"file": f"{part}.onnx", "sha256": _sha256(out / f"{part}.onnx")} for part in ("transfer", "encoder")}
+    manifest = {
+        "name": name,
+        "version": version,
+        "kind": "arbitrary",
+        "architecture": {"family": "impasto-instant", **network.shape.to_dict()},
+        "licence": "Apache-2.0",
+        "files": files,
+        "rules": {
+            "multiple": 8,
+            "margin": margin(network.transfer),
+            "statistics": network.transfer.statistics,
+            "style_side": 512,
+            "strength": [[0.0, 0.0], [1.0, 1.0]],
+        },
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return out
+
+
+def margin(network: TransferNetwork) -> int:
+    """How far a pixel's surroundings reach, in pixels, rounded up to a multiple of 8."""
+    # Three pixels a convolution: one step of the grid it works on, to either side.
+    reach = 2 * (1 + 1) + 4 * 1 + 8 * len(network.blocks) + 4 * 1 + 2 * (1 + 1)
+    # Nearest upsampling and the strided grid round by less than one cell of the coarsest grid.
+    return -(-(reach + 8) // 8) * 8
+
+
+def _write(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    file: Path,
+    *,
+    inputs: list[str],
+    outputs: list[str],
+    dynamic: dict[str, dict[int, str]],
+) -> None:
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtra("exporting a network", "train") from error
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but needs no package besides onnx and traces this network exactly.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            arguments,
+            str(file),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=dynamic,
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+    model = onnx.load(file)
+    _halve_weights(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def _halve_weights(model: object) -> None:
+    """Store large weights as fp16 and widen them when the graph is loaded."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph  # type: ignore[attr-defined]
+    casts = []
+    for weight in graph.initializer:
+        if weight.data_type == TensorProto.FLOAT and np.prod(weight.dims) >= 256:
+            name = weight.name
+            weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        graph.node.insert(0, cast)
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

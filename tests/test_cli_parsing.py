@@ -1,0 +1,288 @@
+"""What the command line makes of its arguments, before any picture is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from impasto.cli.outputs import plan
+from impasto.cli.photos import Photo, find
+from impasto.cli.settings import settings
+from impasto.cli.weighted import label, parse, total
+from impasto.request import options
+
+DEFAULTS: dict[str, Any] = {option.name: option.default for option in options()}
+
+names = st.text(min_size=1).filter(lambda text: text.strip() != "")
+weights = st.floats(min_value=0.001, max_value=1e6)
+unhurried = hypothesis_settings(deadline=None)
+
+
+def nothing(_: str) -> bool:
+    return False
+
+
+# STYLE[:WEIGHT]
+
+
+@unhurried
+@given(names, weights)
+def test_a_number_after_the_last_colon_is_the_weight(name: str, weight: float) -> None:
+    style, found = parse(f"{name}:{weight:f}", nothing)
+    assert style == name
+    assert found == pytest.approx(weight, abs=1e-6)
+
+
+@unhurried
+@given(st.text(min_size=1).filter(lambda text: text.strip() != ""))
+def test_what_exists_as_given_is_never_split(text: str) -> None:
+    assert parse(text, lambda candidate: candidate == text) == (text, 1.0)
+
+
+@unhurried
+@given(names, st.text(alphabet="abcxyz /\\._-", min_size=0))
+def test_only_a_number_is_a_weight(name: str, tail: str) -> None:
+    assert parse(f"{name}:{tail}", nothing) == (f"{name}:{tail}", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("monet", ("monet", 1.0)),
+        ("monet:2", ("monet", 2.0)),
+        ("monet:.5", ("monet", 0.5)),
+        ("C:\\art\\monet.jpg", ("C:\\art\\monet.jpg", 1.0)),
+        ("C:\\art\\monet.jpg:0.5", ("C:\\art\\monet.jpg", 0.5)),
+        ("night: two.jpg", ("night: two.jpg", 1.0)),
+        ("12:30.jpg:3", ("12:30.jpg", 3.0)),
+        (":2", (":2", 1.0)),
+        ("monet:nan", ("monet:nan", 1.0)),
+        ("monet:1e3", ("monet:1e3", 1.0)),
+    ],
+)
+def test_styles_and_weights(text: str, expected: tuple[str, float]) -> None:
+    assert parse(text, nothing) == expected
+
+
+@pytest.mark.parametrize("text", ["monet:0", "monet:-1", "monet:-0.5", f"monet:{'9' * 400}"])
+def test_a_weight_is_greater_than_zero(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"the weight of 'monet' is .*; give a number greater than 0"):
+        parse(text, nothing)
+
+
+def test_an_empty_style_is_told() -> None:
+    with pytest.raises(click.BadParameter, match="the style is empty"):
+        parse(" ", nothing)
+
+
+def test_a_style_given_twice_counts_twice() -> None:
+    assert total(["a:1", "b", "a:2.5"], nothing) == {"a": 3.5, "b": 1.0}
+
+
+def test_a_style_is_labelled_by_its_name_or_its_file() -> None:
+    assert label("st.ives", ["st.ives"]) == "st.ives"
+    assert label("art/monet.large.jpg", ["st.ives"]) == "monet.large"
+
+
+# Settings
+
+
+@click.command()
+@settings
+def echo(settings: dict[str, Any]) -> None:
+    click.echo(repr(settings))
+
+
+def ask(*arguments: str) -> Any:
+    result = CliRunner().invoke(echo, arguments)
+    assert result.exit_code == 0, result.output
+    return eval(result.output)
+
+
+def test_settings_default_to_those_of_the_request() -> None:
+    assert ask() == DEFAULTS
+
+
+def test_every_setting_can_be_given() -> None:
+    asked = ask(
+        *("--engine", "instant", "--strength", "0.5", "--size", "512", "--resize", "100", "--style-scale", "2"),
+        *(
+            "--keep-colors",
+            "--seed",
+            "7",
+            "--precision",
+            "f32",
+            "--deterministic",
+            "--format",
+            "webp",
+            "--quality",
+            "80",
+        ),
+        *("--bits", "8", "--keep-metadata", "--max-pixels", "100M"),
+    )
+    assert asked == {
+        "engine": "instant",
+        "strength": 0.5,
+        "size": 512,
+        "resize": 100,
+        "style_scale": 2.0,
+        "colors": "keep",
+        "seed": 7,
+        "precision": "f32",
+        "deterministic": True,
+        "format": "webp",
+        "quality": 80,
+        "bits": 8,
+        "keep_metadata": True,
+        "max_pixels": 100_000_000,
+    }
+
+
+@pytest.mark.parametrize(("text", "count"), [("1.5M", 1_500_000), ("64k", 64_000), ("2MP", 2_000_000), ("50", 50)])
+def test_pixels_can_be_counted_in_millions(text: str, count: int) -> None:
+    assert ask("--max-pixels", text)["max_pixels"] == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strength", "3"], "strength is 3.0; give a number from 0 to 1"),
+        (["--strength", "nan"], "strength is nan; give a number from 0 to 1"),
+        (["--size", "big"], "size is 'big'; give a whole number"),
+        (["--size", "2"], "size is 2; give a number from 16 to 32768 pixels"),
+        (["--max-pixels", "many"], "max_pixels is 'many'; give a whole number"),
+        (["--format", "gif"], "'gif' is not one of"),
+        (["--keep-colors", "--match-colors"], "--keep-colors and --match-colors contradict each other"),
+    ],
+)
+def test_wrong_settings_are_named(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(echo, arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_help_tells_every_range_and_default() -> None:
+    text = " ".join(CliRunner().invoke(echo, ["--help"]).output.split())
+    for option in options():
+        if option.name != "colors":
+            assert f"--{option.name.replace('_', '-')}" in text
+            assert " ".join(option.help.split()) in text
+    assert "[1 to 100; default 92]" in text
+    assert "[default 50M]" in text
+
+
+# Photos
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    for name in ("b.jpg", "a.PNG", "notes.txt", ".hidden.jpg", "deep/c.webp", "deep/deeper/d.jpg", "odd[1].jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (tmp_path / "folder.jpg").mkdir()
+    return tmp_path
+
+
+def relative(photos: list[Photo], root: Path) -> list[str]:
+    return [photo.path.relative_to(root).as_posix() for photo in photos if photo.path]
+
+
+def test_a_folder_gives_its_own_pictures_sorted(album: Path) -> None:
+    photos = find([str(album)])
+    assert relative(photos, album) == ["a.PNG", "b.jpg", "odd[1].jpg"]
+    assert all(photo.found for photo in photos)
+
+
+def test_patterns_are_expanded(album: Path) -> None:
+    assert relative(find([f"{album}/*.jpg"]), album) == ["b.jpg", "odd[1].jpg"]
+    assert relative(find([f"{album}/**/*"]), album) == [
+        *("a.PNG", "b.jpg", "deep/c.webp", "deep/deeper/d.jpg", "odd[1].jpg")
+    ]
+
+
+def test_a_file_that_looks_like_a_pattern_is_a_file(album: Path) -> None:
+    (photo,) = find([str(album / "odd[1].jpg")])
+    assert (photo.path, photo.found) == (album / "odd[1].jpg", False)
+
+
+def test_each_photo_is_taken_once(album: Path) -> None:
+    b = str(album / "b.jpg")
+    assert relative(find([b, str(album), b, "-", "-"]), album) == ["b.jpg", "a.PNG", "odd[1].jpg"]
+
+
+@pytest.mark.parametrize("argument", ["*.bmp", "deep/nothing?.jpg", "folder.jpg"])
+def test_what_names_no_picture_is_told(album: Path, argument: str) -> None:
+    (photo,) = find([str(album / argument)])
+    assert photo.problem is not None
+    assert argument in str(photo.problem)
+
+
+# Outputs
+
+
+def outputs(photos: list[str], target: str | None = None, style: str = "monet", **changed: Any) -> list[str]:
+    tasks = plan([Photo(Path(p)) for p in photos], target, [style], {**DEFAULTS, **changed})
+    return ["-" if task.output is None else task.output.as_posix() for task in tasks]
+
+
+def test_the_pastiche_goes_beside_the_photo() -> None:
+    assert outputs(["trip/a.b.JPG", "c.jpeg"]) == ["trip/a.b.monet.JPG", "c.monet.jpeg"]
+
+
+def test_a_format_that_cannot_be_written_becomes_png() -> None:
+    assert outputs(["a.heic", "b.gif", "c"]) == ["a.monet.png", "b.monet.png", "c.monet.png"]
+
+
+def test_format_and_depth_decide_the_suffix() -> None:
+    assert outputs(["a.png"], format="jpeg") == ["a.monet.jpg"]
+    assert outputs(["a.jpg"], format="jpeg") == ["a.monet.jpg"]
+    assert outputs(["a.jpg", "b.tif"], bits=16) == ["a.monet.png", "b.monet.tif"]
+
+
+def test_one_photo_may_name_its_file(tmp_path: Path) -> None:
+    assert outputs(["a.jpg"], "b.png") == ["b.png"]
+    assert outputs(["a.jpg"], f"{tmp_path}") == [f"{tmp_path.as_posix()}/a.monet.jpg"]
+    assert outputs(["a.jpg"], "new/") == ["new/a.monet.jpg"]
+    assert outputs(["a.jpg"], "-") == ["-"]
+
+
+def test_outputs_never_meet_each_other_or_a_photo() -> None:
+    assert outputs(["x/a.jpg", "y/a.jpg", "y/A.JPG"], "out") == [
+        *("out/a.monet.jpg", "out/a-2.monet.jpg", "out/A-3.monet.JPG")
+    ]
+    assert outputs(["a.jpg", "a.monet.jpg"]) == ["a-2.monet.jpg", "a.monet.monet.jpg"]
+
+
+def test_standard_input_goes_to_standard_output() -> None:
+    (task,) = plan([Photo(None)], None, ["monet"], DEFAULTS)
+    assert task.output is None
+    (task,) = plan([Photo(None)], "out/", ["monet"], DEFAULTS)
+    assert task.output == Path("out/stdin.monet.png")
+
+
+@pytest.mark.parametrize(
+    ("photos", "target", "changed", "message"),
+    [
+        (["a.jpg", "b.jpg"], "-", {}, "standard output takes one pastiche, but there are 2 photos"),
+        (["a.jpg", "b.jpg"], "out.jpg", {}, "-o is out.jpg, a file, but there may be several"),
+        (["a.jpg"], "out.jpg", {"format": "png"}, "-o is out.jpg, but --format is png"),
+    ],
+)
+def test_outputs_that_cannot_be(photos: list[str], target: str, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(click.UsageError, match=message):
+        outputs(photos, target, **changed)
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(click.UsageError, match="give a folder"):
+        outputs(["a.jpg", "b.jpg"], os.fspath(tmp_path / "taken"))

@@ -1,0 +1,146 @@
+"""The command as a process of its own: start, pipes, signals, terminals."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SOURCE = Path(__file__).parents[1] / "src"
+COMMAND = [sys.executable, "-W", "error", "-m", "impasto.cli"]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are those of POSIX")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
+    plain = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    return plain | {
+        "PYTHONPATH": path,
+        "IMPASTO_HOME": str(tmp_path / "home"),
+        "TERM": "xterm-256color",
+        "COLUMNS": "80",
+    }
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*COMMAND, *arguments], env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=False, **more
+        )
+
+    return run
+
+
+def paint(path: Path, seed: int, side: int = 64) -> Path:
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)).save(path)
+    return path
+
+
+def test_help_imports_nothing_heavy(environment: dict[str, str]) -> None:
+    code = (
+        "import sys; from impasto.cli.main import cli; cli(['--help'], standalone_mode=False); "
+        "heavy = {'numpy', 'PIL', 'openvino', 'rich', 'torch', 'psutil'} & set(sys.modules); sys.exit(' '.join(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+    assert "impasto stylize" in done.stdout
+
+
+def test_a_photo_goes_through_a_pipe(run: Callable[..., Any], tmp_path: Path) -> None:
+    photo, style = paint(tmp_path / "a.png", 1), paint(tmp_path / "sea.png", 2)
+    done = run("stylize", "-", "--style", str(style), input=photo.read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert Image.open(io.BytesIO(done.stdout)).size == (64, 64)
+
+
+def test_an_error_is_one_line_and_no_traceback(run: Callable[..., Any]) -> None:
+    done = run("show", "gone.jpg")
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+@posix
+def test_a_reader_that_leaves_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    photo, style = paint(tmp_path / "a.png", 1, 512), paint(tmp_path / "sea.png", 2)
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = [*COMMAND, "stylize", str(photo), "-s", str(style), "-o", "-"]
+    with os.fdopen(writer) as stdout:
+        done = subprocess.run(
+            arguments, env=environment, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@posix
+def test_an_interrupt_leaves_nothing_half_written(environment: dict[str, str], tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    style = paint(tmp_path / "sea.png", 0)
+    for number in range(40):
+        paint(photos / f"{number:02}.png", number, 400)
+    process = subprocess.Popen(
+        [*COMMAND, "stylize", str(photos), "-s", str(style), "-o", f"{out}/"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A test run in the background ignores interrupts, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    made = sorted(out.iterdir())
+    assert 1 <= len(made) < 40
+    # The interrupt may fall between writing a picture and counting it.
+    stopped = [f"stopped: {done} of 40 pictures done\n" for done in (len(made) - 1, len(made))]
+    assert error.decode() in stopped
+    for path in made:
+        Image.open(path).load()
+
+
+@posix
+def test_a_terminal_gets_a_bar_and_colours(environment: dict[str, str], tmp_path: Path) -> None:
+    import pty
+
+    photos = [str(paint(tmp_path / f"{name}.png", 3)) for name in "abc"]
+    style = paint(tmp_path / "sea.png", 4)
+    ours, theirs = pty.openpty()
+    arguments = [*COMMAND, "stylize", *photos, "gone.jpg", "-s", str(style)]
+    process = subprocess.Popen(arguments, env=environment, stdout=theirs, stderr=theirs, cwd=tmp_path)
+    os.close(theirs)
+    shown = b""
+    while part := _read(ours):
+        shown += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 1
+    text = shown.decode()
+    assert "a.sea.png" in text
+    assert "64 x 64" in text
+    assert "of 4" in text
+    assert "\x1b[1;31merror: " in text
+    assert "error: gone.jpg cannot be read" in re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert text.rstrip().endswith("1 of 4 failed")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so when the other side is closed
+        return b""

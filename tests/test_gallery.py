@@ -1,0 +1,206 @@
+"""The gallery: shipped cards and the user's own."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from impasto.errors import OutputError, StyleError, StyleExists, UnknownStyle
+from impasto.styles import Gallery, StyleCard
+from impasto.styles import gallery as module
+
+SHIPPED = ("amber", "birch")
+
+
+def card(name: str, title: str = "") -> StyleCard:
+    return StyleCard(name, {"instant@1": {1.0: np.ones(4, np.float32)}}, title=title)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gallery:
+    """Two shipped cards, none of the user's own."""
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    for name in SHIPPED:
+        (shipped / f"{name}.style").write_bytes(card(name, "shipped").to_bytes())
+    monkeypatch.setattr(module, "_shipped", lambda: {p.stem: p for p in shipped.iterdir()})
+    return Gallery(tmp_path / "home" / "styles")
+
+
+def test_shipped_styles_are_there_and_nothing_is_created(gallery: Gallery) -> None:
+    assert gallery.names() == SHIPPED
+    assert [c.name for c in gallery] == list(SHIPPED)
+    assert len(gallery) == 2
+    assert gallery.get("amber").title == "shipped"
+    assert gallery.problems() == ()
+    assert not gallery.folder.parent.exists()
+
+
+def test_names_reads_no_card(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery.add(card("mine"))
+
+    def refuse(*args: object) -> None:
+        raise AssertionError("a card was read")
+
+    monkeypatch.setattr(StyleCard, "from_bytes", refuse)
+    assert gallery.names() == (*SHIPPED, "mine")
+    assert "mine" in gallery
+    assert len(gallery) == 3
+    with pytest.raises(AssertionError, match="was read"):
+        gallery.get("amber")
+
+
+def test_add_get_export_remove(gallery: Gallery) -> None:
+    gallery.add(card("mine", "first"))
+    assert gallery.folder.joinpath("mine.style").is_file()
+    assert Gallery(gallery.folder).get("mine").title == "first"
+    assert StyleCard.from_bytes(gallery.export("mine")).title == "first"
+    assert (gallery.is_shipped("mine"), gallery.is_shipped("amber")) == (False, True)
+    gallery.remove("mine")
+    assert "mine" not in gallery
+    assert list(gallery.folder.iterdir()) == []
+    with pytest.raises(UnknownStyle, match="no style is named 'mine'"):
+        gallery.remove("mine")
+
+
+def test_names_that_are_taken(gallery: Gallery) -> None:
+    gallery.add(card("mine", "first"))
+    with pytest.raises(StyleExists, match="you have a style mine already"):
+        gallery.add(card("mine", "second"))
+    assert gallery.get("mine").title == "first"
+    gallery.add(card("mine", "second"), overwrite=True)
+    assert gallery.get("mine").title == "second"
+    for overwrite in (False, True):
+        with pytest.raises(StyleExists, match="amber is a style that comes with Impasto"):
+            gallery.add(card("amber"), overwrite=overwrite)
+    assert gallery.get("amber").title == "shipped"
+
+
+def test_shipped_styles_cannot_be_removed(gallery: Gallery) -> None:
+    with pytest.raises(StyleError, match="comes with Impasto and cannot be removed"):
+        gallery.remove("amber")
+    assert gallery.get("amber").name == "amber"
+
+
+def test_shared_cards_are_loaded_from_bytes_and_files(gallery: Gallery, tmp_path: Path) -> None:
+    path = tmp_path / "Downloaded (1).style"
+    path.write_bytes(card("gift", "from a friend").to_bytes())
+    assert gallery.load(path).title == "from a friend"
+    assert "gift" in gallery
+    with pytest.raises(StyleExists):
+        gallery.load(path.read_bytes())
+    assert gallery.load(card("gift", "again").to_bytes(), overwrite=True).title == "again"
+    assert gallery.get("gift").title == "again"
+    with pytest.raises(StyleError, match="no style card"):
+        gallery.load(b"junk")
+    with pytest.raises(StyleError, match="cannot read"):
+        gallery.load(tmp_path / "none.style")
+
+
+@pytest.mark.parametrize("name", ["../amber", "amber.style", "/etc/passwd", "", "AMBER", "a\0", "amber/"])
+def test_names_are_never_paths(name: str, gallery: Gallery) -> None:
+    gallery.add(card("mine"))
+    (gallery.folder.parent / "amber.style").write_bytes(card("amber").to_bytes())
+    assert name not in gallery
+    for act in (gallery.get, gallery.export, gallery.remove):
+        with pytest.raises(UnknownStyle):
+            act(name)
+
+
+def test_what_is_no_text_is_not_in_the_gallery(gallery: Gallery) -> None:
+    assert 5 not in gallery
+    assert None not in gallery
+
+
+def test_unknown_names_suggest_near_ones(gallery: Gallery) -> None:
+    with pytest.raises(UnknownStyle, match="'Ambr'; did you mean amber"):
+        gallery.get("Ambr")
+
+
+def test_a_broken_card_hides_no_other(gallery: Gallery) -> None:
+    gallery.add(card("mine"))
+    for name in ("broken", "amber", "Bad Name"):
+        (gallery.folder / f"{name}.style").write_bytes(b"{}")
+    (gallery.folder / "notes.txt").write_text("no card")
+    (gallery.folder / "folder.style").mkdir()
+    assert gallery.names() == (*SHIPPED, "broken", "mine")
+    assert [c.name for c in gallery] == [*SHIPPED, "mine"]
+    assert gallery.get("amber").title == "shipped"
+    with pytest.raises(StyleError, match=r"broken\.style: this is no style card"):
+        gallery.get("broken")
+    bad, amber, broken = gallery.problems()
+    assert bad.startswith("Bad Name.style is no style name")
+    assert amber.startswith("amber.style has the name of a style that comes with Impasto")
+    assert broken.startswith("broken.style: this is no style card")
+    gallery.remove("broken")
+    assert "broken" not in gallery
+
+
+def test_a_renamed_file_renames_its_card(gallery: Gallery) -> None:
+    gallery.add(card("mine", "kept"))
+    (gallery.folder / "mine.style").rename(gallery.folder / "yours.style")
+    assert (gallery.get("yours").name, gallery.get("yours").title) == ("yours", "kept")
+    assert "mine" not in gallery
+
+
+def test_a_folder_that_cannot_be_made(gallery: Gallery, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    blocked = Gallery(tmp_path / "file" / "styles")
+    assert blocked.names() == SHIPPED
+    with pytest.raises(OutputError, match="IMPASTO_HOME"):
+        blocked.add(card("mine"))
+
+
+def test_where_the_users_own_cards_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_HOME", str(tmp_path))
+    assert Gallery().folder == tmp_path / "styles"
+    monkeypatch.delenv("IMPASTO_HOME")
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *args, **kwargs: tmp_path / "data")
+    assert Gallery().folder == tmp_path / "data" / "styles"
+
+
+def test_an_empty_gallery_is_still_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from impasto.styles import Style
+
+    monkeypatch.setattr(module, "_shipped", dict)
+    monkeypatch.setenv("IMPASTO_HOME", str(tmp_path))
+    Gallery().add(card("mine"))
+    empty = Gallery(tmp_path / "none")
+    assert len(empty) == 0
+    with pytest.raises(UnknownStyle):
+        Style.of("mine", empty)
+
+
+def test_the_shipped_cards_are_whole() -> None:
+    for name, file in module._shipped().items():
+        assert StyleCard.from_bytes(file.read_bytes()).name == name
+
+
+def test_the_list_of_paintings_is_sound() -> None:
+    path = Path(__file__).parents[1] / "scripts" / "gallery.toml"
+    if not path.is_file():
+        pytest.skip("scripts/gallery.toml is not part of this copy")
+    entries = tomllib.loads(path.read_text("utf-8"))["style"]
+    names = [e["name"] for e in entries]
+    assert len(set(names)) == len(names) == 32
+    assert {"starry-night", "the-scream", "the-wave", "composition-vii", "udnie"} <= set(names)
+    for e in entries:
+        assert card(e["name"], e["title"]).name == e["name"]
+        assert all(e[key] for key in ("file", "artist", "date", "source"))
+        left, top, right, bottom = e.get("crop", (0, 0, 1, 1))
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+
+
+def test_styles_need_no_engine() -> None:
+    import subprocess
+
+    code = (
+        "import sys, impasto.styles; print([m for m in ('torch', 'openvino', 'impasto.engines') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
