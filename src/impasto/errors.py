@@ -103,5 +103,7 @@ class MissingExtra(ImpastoError, ImportError):
     status = 501
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs a package that is not installed; install it with: pip install 'impasto[{extra}]'")
+        super().__init__(
+            f"{what} needs a package that is not installed; install it with: pip install 'impasto[{extra}]'"
+        )
         self.extra = extra

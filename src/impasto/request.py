@@ -6,6 +6,7 @@ HTTP schema and the documentation are derived from :func:`options`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -47,12 +48,13 @@ class Option:
             if value not in self.choices:
                 raise RequestError(f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}")
             return
-        number = self.type in (int, float)
         expected = (int, float) if self.type is float else self.type
-        if not isinstance(value, expected) or (number and isinstance(value, bool)):
+        number = not isinstance(value, bool) and isinstance(value, (int, float))
+        if not isinstance(value, expected) or number is (self.type in (bool, str)):
             raise RequestError(f"{self.name} is {value!r}; give {_article(self.type)}")
-        low, high = self.minimum, self.maximum
-        if number and not ((low is None or value >= low) and (high is None or value <= high)):
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        if isinstance(value, (int, float)) and not low <= value <= high:
             raise RequestError(f"{self.name} is {value}; give {_range(low, high)}{self.unit and ' ' + self.unit}")
 
 
@@ -60,9 +62,7 @@ def _article(kind: type) -> str:
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]
 
 
-def _range(low: float | None, high: float | None) -> str:
-    if high is None:
-        return f"{low:g} or more"
+def _range(low: float, high: float) -> str:
     return f"a number from {low:g} to {high:g}"
 
 

@@ -76,7 +76,7 @@ class Stylizer:
         limit = settings.get("max_pixels", MAX_PIXELS)
         return Request(
             content=Picture.of(content, max_pixels=limit),
-            style=Style.of(style, gallery=self.gallery),
+            style=Style.of(style, self.gallery, max_pixels=limit),
             mask=None if mask is None else Picture.of(mask, max_pixels=limit),
             **settings,
         )

@@ -11,7 +11,7 @@ from openvino import opset13 as op
 __all__ = ["johnson_network"]
 
 
-def johnson_network(precision: str) -> ov.CompiledModel:
+def johnson_network() -> ov.Model:
     """32/64/128 channels, 9x9 ends, five residual blocks, instance norm, reflected borders, nearest upsampling.
 
     Speed does not depend on the weights, so they are random. Takes and gives ``(1, 3, H, W)``.
@@ -42,5 +42,4 @@ def johnson_network(precision: str) -> ov.CompiledModel:
         x = op.add(x, normalise(convolve(y, 128, 128, 3), 128))
     for inputs, outputs in ((128, 64), (64, 32)):
         x = op.relu(normalise(convolve(enlarge(x), inputs, outputs, 3), outputs))
-    model = ov.Model([convolve(x, 32, 3, 9)], [picture], "johnson")
-    return ov.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision})
+    return ov.Model([convolve(x, 32, 3, 9)], [picture], "johnson")

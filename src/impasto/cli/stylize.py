@@ -105,7 +105,7 @@ def _run(
     display = Display(len(tasks), json=as_json, quiet=quiet)
     try:
         with display:
-            style = Style.mix(weights, gallery)
+            style = Style.mix(weights, gallery, max_pixels=settings["max_pixels"])
             shape = None if mask is None else Picture.open(mask, max_pixels=settings["max_pixels"])
             batch = Batch(Stylizer(settings["engine"], gallery=gallery), style, shape, settings, overwrite)
             for record in batch.run(tasks, display.progress):

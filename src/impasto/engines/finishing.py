@@ -10,7 +10,7 @@ from impasto.color import keep_colors, match_colors
 from impasto.picture.picture import Picture, Pixels
 from impasto.request import Request
 
-__all__ = ["fit", "finish", "quantise"]
+__all__ = ["finish", "fit", "quantise"]
 
 _STRIP = 256
 """Rows worked on at a time, so that a large picture needs little more memory than itself."""
@@ -24,9 +24,10 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def quantise(part: Pixels, dtype: np.dtype[np.generic]) -> Pixels:
-    """Floats in 0..1 to whole numbers of ``dtype``."""
-    return (part * np.iinfo(dtype).max + np.float32(0.5)).astype(dtype)
+def quantise(part: Pixels, picture: Picture) -> Pixels:
+    """Floats in 0..1 to whole numbers such as ``picture`` has."""
+    whole: Pixels = (part * np.float32(picture.peak) + np.float32(0.5)).astype(picture.pixels.dtype)
+    return whole
 
 
 def finish(painted: Picture, request: Request) -> Picture:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from functools import lru_cache
-from threading import Lock
 
 import numpy as np
 
@@ -33,12 +32,11 @@ class InstantEngine:
         self.model = model
         self._side = int(model.rules["style_side"])
         self._curve = np.array(model.rules["strength"], np.float64).T
-        self._opening = Lock()
-        self._encoder = lru_cache(maxsize=None)(
-            # Codes are small and made once: always in f32, so that a card is the same on every machine.
-            lambda: open_graph(model.file("encoder"), ["code"], precision="f32")
-        )
-        self._painters: dict[str, Painter] = {}
+        # Codes are small and made once: always in f32, so that a card is the same on every machine.
+        self._encoder = lru_cache(maxsize=1)(lambda: open_graph(model.file("encoder"), ["code"], precision="f32"))
+        self.painter = lru_cache(maxsize=None)(lambda precision: Painter(model, precision))
+        # A batch reads its painting once.
+        self._code_of = lru_cache(maxsize=8)(self.code)
 
     def run(self, request: Request) -> Generator[Progress, None, Result]:
         """Repaint ``request.content``; yields progress, returns the result. Closing the generator cancels."""
@@ -58,7 +56,12 @@ class InstantEngine:
     def code(self, style: Style, scale: float = 1.0) -> Array:
         """The code ``(1, n)`` of a style whose strokes are ``scale`` times their usual size."""
         total = sum(
-            weight * (part.code(self.model.identity, scale) if isinstance(part, StyleCard) else self._encode(part.picture, scale)[0])
+            weight
+            * (
+                part.code(self.model.identity, scale)
+                if isinstance(part, StyleCard)
+                else self._encode(part.picture, scale)[0]
+            )
             for part, weight in style.parts
         )
         return np.asarray(total, np.float32)[None]
@@ -67,20 +70,13 @@ class InstantEngine:
         """What a style card keeps of pictures that show one style: their mean code at each of :data:`SCALES`."""
         return {scale: np.mean([self._encode(p, scale)[0] for p in pictures], axis=0) for scale in SCALES}
 
-    def painter(self, precision: str) -> Painter:
-        """The transfer network, opened once for each precision."""
-        with self._opening:
-            if precision not in self._painters:
-                self._painters[precision] = Painter(self.model, precision)  # type: ignore[arg-type]
-            return self._painters[precision]
-
     def _paint(self, working: Picture, request: Request, start: float) -> Generator[Progress, None, Picture]:
-        style = self.code(Style.of(request.style), request.style_scale)
+        style = self._code_of(Style.of(request.style), request.style_scale)
         brushes, own = self._brushes(working, style, request.strength)
         canvas = np.empty_like(working.pixels)
         done = 0
         for tile, part in self.painter(request.arithmetic).paint(working.pixels, brushes, own):
-            canvas[tile.keep] = quantise(part, canvas.dtype)
+            canvas[tile.keep] = quantise(part, working)
             done += part.shape[0] * part.shape[1]
             share, spent = done / (working.width * working.height), time.perf_counter() - start
             yield Progress("paint", share, spent, spent / share - spent)
@@ -96,9 +92,9 @@ class InstantEngine:
         if strength == 1:
             return [Brush(style)], 0.0
         own = self._encode(working, 1.0)
-        moved = np.float32(np.interp(strength, *self._curve))
+        moved = float(np.interp(strength, *self._curve))
         rest = 1.0 - moved
-        return [Brush(own + moved * (style - own)), Brush(own, -rest)], rest
+        return [Brush((own + moved * (style - own)).astype(np.float32)), Brush(own, -rest)], rest
 
     def _encode(self, picture: Picture, scale: float) -> Array:
         """The code of one picture whose short side is scaled to the model's style side times ``scale``."""

@@ -60,10 +60,13 @@ class Model:
             with path.open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise ModelError(f"{path.name} of {self.identity} is missing ({error.strerror}); reinstall impasto") from error
-        if found != entry["sha256"]:
             raise ModelError(
-                f"{path.name} of {self.identity} has sha256 {found[:12]}..., not {entry['sha256'][:12]}...; reinstall impasto"
+                f"{path.name} of {self.identity} is missing ({error.strerror}); reinstall impasto"
+            ) from error
+        if found != entry["sha256"]:
+            expected = entry["sha256"]
+            raise ModelError(
+                f"{path.name} of {self.identity} has sha256 {found[:12]}..., not {expected[:12]}...; reinstall impasto"
             )
         return path
 

@@ -6,7 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Features", "Grams", "Moments", "content_distance", "gram_distance", "grams", "moments", "style_distance"]
+__all__ = [
+    "Features",
+    "Grams",
+    "Moments",
+    "content_distance",
+    "gram_distance",
+    "grams",
+    "grid_energy",
+    "moments",
+    "style_distance",
+]
 
 Features = dict[str, Tensor]
 """Feature maps by layer name, each ``(N, C, H, W)``."""
@@ -43,7 +53,7 @@ def style_distance(a: Moments, b: Moments) -> Tensor:
 
 
 def grams(features: Features) -> Grams:
-    """Gram matrices of every layer, divided by the number of places so that size does not matter (Gatys et al. 2016)."""
+    """Gram matrices of every layer (Gatys et al. 2016), divided by the number of places: size does not matter."""
     # In the features' own precision: that is how the matrix units like it.
     flat = {name: _places(value) for name, value in features.items()}
     return {name: torch.bmm(value.transpose(1, 2), value).float() / value.shape[1] for name, value in flat.items()}
@@ -62,6 +72,17 @@ def content_distance(a: Tensor, b: Tensor) -> Tensor:
     ``(N, C, H, W)`` twice, returns ``(N,)``.
     """
     return 1 - F.cosine_similarity(_normalised(a), _normalised(b), dim=1).mean((1, 2))
+
+
+def grid_energy(pictures: Tensor) -> Tensor:
+    """How much the four places of every 2x2 square differ on average over 8x8 pixels: a checkerboard's energy.
+
+    A slope hardly counts, and texture cancels out; what a sub-pixel layer repeats adds up. Takes
+    ``(N, C, H, W)``, returns ``(N,)``.
+    """
+    n, channels, height, width = pictures.shape
+    local = F.avg_pool2d(F.pixel_unshuffle(pictures, 2), 4)
+    return local.reshape(n, channels, 4, height // 8, width // 8).var(2, correction=0).mean((1, 2, 3))
 
 
 def _places(features: Tensor) -> Tensor:

@@ -29,13 +29,16 @@ class VGG19(nn.Module):
     mean: Tensor
 
     def __init__(self, weights: Path, layers: Iterable[str] = STYLE_LAYERS) -> None:
-        """Read the convolutions needed for ``layers`` from an ``.npz`` of ``conv1_1.weight`` (OIHW), ``conv1_1.bias`` ...
+        """Read what ``layers`` need from an ``.npz`` of ``conv1_1.weight`` (OIHW), ``conv1_1.bias`` ...
 
-        Raises ``ValueError`` where the file lacks a convolution that a layer needs.
+        Raises ``ValueError`` for an unknown layer, and where the file lacks a convolution that one needs.
         """
         super().__init__()
         self.layers = tuple(layers)
         self._plan: list[str] = []
+        known = {f"relu{level}_{i + 1}" for level, n in enumerate(_CONVOLUTIONS_PER_LEVEL, 1) for i in range(n)}
+        if unknown := sorted(set(self.layers) - known):
+            raise ValueError(f"VGG19 has no layer {', '.join(unknown)}; its layers are {', '.join(sorted(known))}")
         with np.load(weights) as arrays:
             missing = set(self.layers)
             for level, count in enumerate(_CONVOLUTIONS_PER_LEVEL, 1):
@@ -44,19 +47,18 @@ class VGG19(nn.Module):
                         break
                     name = f"{level}_{index}"
                     if f"conv{name}.weight" not in arrays:
-                        raise ValueError(f"{weights} has no conv{name}, which {sorted(missing)} need")
-                    self.add_module(f"conv{name}", _convolution(arrays[f"conv{name}.weight"], arrays[f"conv{name}.bias"]))
+                        raise ValueError(f"{weights} has no conv{name}, which {', '.join(sorted(missing))} needs")
+                    self.add_module(
+                        f"conv{name}", _convolution(arrays[f"conv{name}.weight"], arrays[f"conv{name}.bias"])
+                    )
                     self._plan.append(name)
                     missing.discard(f"relu{name}")
-        if missing:
-            raise ValueError(f"VGG19 has no layer {sorted(missing)}; its layers are relu1_1 ... relu5_4")
         self.register_buffer("mean", torch.tensor(_CAFFE_MEAN_BGR).view(1, 3, 1, 1))
         self.requires_grad_(False)
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Features of RGB pictures ``(N, 3, H, W)`` in 0..1, as ``{layer: (N, C, h, w)}``."""
-        first = self.get_submodule(f"conv{self._plan[0]}")
-        x = (pictures.flip(1) * 255 - self.mean).to(first.weight.dtype)
+        x = (pictures.flip(1) * 255 - self.mean).to(next(self.parameters()).dtype)
         x = x.contiguous(memory_format=torch.channels_last)
         features: dict[str, Tensor] = {}
         for name in self._plan:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from impasto.errors import StyleError, UnknownStyle
 from impasto.picture.picture import Picture
+from impasto.request import MAX_PIXELS
 from impasto.styles.card import SUFFIX, StyleCard
 from impasto.styles.gallery import Gallery
 
@@ -52,7 +53,7 @@ class Style:
         return cls(((card, 1.0),))
 
     @classmethod
-    def from_picture(cls, source: object, name: str = "") -> Style:
+    def from_picture(cls, source: object, name: str = "", *, max_pixels: int = MAX_PIXELS) -> Style:
         """The style of one picture: a path, bytes, a Pillow image, an array, or a picture.
 
         ``name`` is what to show for it; by default the file's, without folder and suffix. Raises
@@ -60,10 +61,12 @@ class Style:
         """
         if not name and isinstance(source, (str, os.PathLike)):
             name = Path(os.fspath(source)).stem
-        return cls(((PictureStyle(Picture.of(source), name or "picture"), 1.0),))
+        return cls(((PictureStyle(Picture.of(source, max_pixels=max_pixels), name or "picture"), 1.0),))
 
     @classmethod
-    def mix(cls, weights: Mapping[str | Style, float], gallery: Gallery | None = None) -> Style:
+    def mix(
+        cls, weights: Mapping[str | Style, float], gallery: Gallery | None = None, *, max_pixels: int = MAX_PIXELS
+    ) -> Style:
         """Several styles by weight: ``{"starry-night": 2, "poppies.jpg": 1}``.
 
         Keys are gallery names, paths, or styles. Raises :class:`UnknownStyle` for a name that is
@@ -72,13 +75,13 @@ class Style:
         gallery = Gallery() if gallery is None else gallery
         given = []
         for source, weight in weights.items():
-            style = cls.of(source, gallery)
+            style = cls.of(source, gallery, max_pixels=max_pixels)
             _check_weight(source if isinstance(source, str) else style.describe(), weight)
             given.append((style, weight))
         return cls(tuple((part, weight * share) for style, weight in given for part, share in style.parts))
 
     @classmethod
-    def of(cls, source: object, gallery: Gallery | None = None) -> Style:
+    def of(cls, source: object, gallery: Gallery | None = None, *, max_pixels: int = MAX_PIXELS) -> Style:
         """Whatever a caller has: a style, a card, a gallery name, a path, bytes, a Pillow image, an array, a picture,
         or a mapping of these to weights.
 
@@ -90,7 +93,7 @@ class Style:
         if isinstance(source, StyleCard):
             return cls.from_card(source)
         if isinstance(source, Mapping):
-            return cls.mix(source, gallery)
+            return cls.mix(source, gallery, max_pixels=max_pixels)
         if isinstance(source, str):
             gallery = Gallery() if gallery is None else gallery
             if source in gallery:
@@ -99,11 +102,15 @@ class Style:
                 raise UnknownStyle(f"{gallery.unknown(source)}, or the path of a picture or {SUFFIX} file")
         if isinstance(source, (str, os.PathLike)):
             path = Path(os.fspath(source))
-            return cls.from_card(StyleCard.from_file(path)) if path.suffix == SUFFIX else cls.from_picture(path)
+            return (
+                cls.from_card(StyleCard.from_file(path))
+                if path.suffix == SUFFIX
+                else cls.from_picture(path, max_pixels=max_pixels)
+            )
         # A card is JSON, which no picture format begins like.
         if isinstance(source, (bytes, bytearray, memoryview)) and bytes(source[:1]) == b"{":
             return cls.from_card(StyleCard.from_bytes(bytes(source)))
-        return cls.from_picture(source)
+        return cls.from_picture(source, max_pixels=max_pixels)
 
     def describe(self) -> object:
         """A JSON value: the name of a single part, else ``{name: weight}``, weights to six digits."""

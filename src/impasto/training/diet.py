@@ -86,5 +86,7 @@ def _load(file: Path, short_side: int) -> Image.Image:
         picture = ImageOps.exif_transpose(opened).convert("RGB")
     if min(picture.size) > short_side:
         scale = short_side / min(picture.size)
-        picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+        picture = picture.resize(
+            (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
+        )
     return picture

@@ -32,7 +32,7 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
     those statistics instead of measuring) and gives ``pastiche`` and ``measured``.
     """
     out.mkdir(parents=True, exist_ok=True)
-    network = network.cpu().eval().float().to(memory_format=torch.contiguous_format)
+    network = network.cpu().eval().float()
     content, code = torch.rand(2, 3, 64, 64), torch.rand(1, network.shape.code)
     statistics, given = torch.ones(1, network.transfer.statistics), torch.zeros(1, 1, dtype=torch.bool)
     sides = {0: "samples", 2: "height", 3: "width"}
@@ -52,7 +52,9 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
         outputs=["code"],
         dynamic={"style": sides},
     )
-    files = {part: {"file": f"{part}.onnx", "sha256": _sha256(out / f"{part}.onnx")} for part in ("transfer", "encoder")}
+    files = {
+        part: {"file": f"{part}.onnx", "sha256": _sha256(out / f"{part}.onnx")} for part in ("transfer", "encoder")
+    }
     manifest = {
         "name": name,
         "version": version,

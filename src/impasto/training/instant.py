@@ -6,8 +6,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,15 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from impasto.perceptual.losses import Moments, content_distance, gram_distance, grams, moments, style_distance
+from impasto.perceptual.losses import (
+    Moments,
+    content_distance,
+    gram_distance,
+    grams,
+    grid_energy,
+    moments,
+    style_distance,
+)
 from impasto.perceptual.vgg import STYLE_LAYERS, VGG19
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
@@ -41,6 +50,7 @@ class Plan:
     learning_rate: float = 1e-3
     style_weight: float = 10.0
     gram_weight: float = 3.0
+    grid_weight: float = 100.0
     self_weight: float = 2.0
     """A photograph in its own style must come back unchanged: that gives the strength knob its zero."""
     seed: int = 0
@@ -65,11 +75,12 @@ class Trainer:
         self.plan = plan
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(plan.seed)
-        self.network = InstantNetwork(shape).to(self.device, memory_format=torch.channels_last)
+        self.network = InstantNetwork(shape).to(self.device)
+        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = InstantNetwork(shape).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
-        self.vgg = VGG19(plan.vgg19).to(self.device, torch.bfloat16, memory_format=torch.channels_last)
+        self.vgg = VGG19(plan.vgg19).to(self.device, torch.bfloat16)
         self.vgg.mean = self.vgg.mean.float()
         # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
         self.reader = nn.Linear(self.network.shape.code, 2 * (64 + 128 + 256 + 512)).to(self.device)
@@ -79,6 +90,7 @@ class Trainer:
         self.random = np.random.default_rng()
         if self._checkpoint.is_file():
             self._resume()
+        self._saved = self.number
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
         self.photos = Pool(training_files(plan.photos), seed)
@@ -122,24 +134,35 @@ class Trainer:
         features = self.vgg(pastiches)
         goal = _repeat(style_moments, len(photos))
         untouched = style_distance(_repeat_interleave(photo_moments, len(styles)), goal)
-        # A share of the photograph's own distance, as the score counts it; the floor keeps near-equal pairs from ruling.
+        # A share of the photograph's own distance, as the score has it; the floor keeps near-equal pairs from ruling.
         style = (style_distance(moments(features), goal) / (untouched + 0.3)).mean()
         # Mean and deviation see each channel alone; strokes show in how channels go together.
         gram = gram_distance(grams(features), style_grams).clamp_max(4).mean()
         deepest = STYLE_LAYERS[-1]
         content = content_distance(features[deepest], photo_features[deepest].repeat_interleave(len(styles), 0)).mean()
+        grid = grid_energy(painted).mean()
         itself = F.l1_loss(returned, photos)
         read = F.mse_loss(self.reader(style_codes), _flat(style_moments))
-        loss = content + plan.style_weight * style + plan.gram_weight * gram + plan.self_weight * itself + 0.1 * read
+        loss = content + plan.style_weight * style + plan.gram_weight * gram
+        loss = loss + plan.grid_weight * grid + plan.self_weight * itself + 0.1 * read
 
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
         if torch.isfinite(norm):
             self.optimiser.step()
         self.number += 1
         self._follow()
-        terms = {"loss": loss, "style": style, "gram": gram, "content": content, "self": itself, "read": read, "gradient": norm}
+        terms = {
+            "loss": loss,
+            "style": style,
+            "gram": gram,
+            "content": content,
+            "grid": grid,
+            "self": itself,
+            "read": read,
+            "gradient": norm,
+        }
         return {**{k: float(v.detach()) for k, v in terms.items()}, "size": size}
 
     def save(self) -> None:
@@ -156,7 +179,14 @@ class Trainer:
         partial = self._checkpoint.with_suffix(".part")
         torch.save(state, partial)
         os.replace(partial, self._checkpoint)
+        self._saved = self.number
         self.sample_sheet().save(self.plan.run / f"samples-{self.number:06d}.jpg", quality=88)
+
+    def close(self) -> None:
+        """Keep what was learnt, also when training is stopped half-way."""
+        self._cutter.shutdown()
+        if self.number > self._saved:
+            self.save()
 
     @torch.no_grad()
     def sample_sheet(self) -> Image.Image:
@@ -206,7 +236,7 @@ class Trainer:
         self.number, self.minutes = state["number"], state["minutes"]
 
 
-def train(plan: Plan, shape: Shape | None = None) -> Iterator[Step]:
+def train(plan: Plan, shape: Shape | None = None) -> Generator[Step, None, None]:
     """Train until ``plan.minutes`` are spent, over however many runs; yields after every step.
 
     Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``,
@@ -215,7 +245,7 @@ def train(plan: Plan, shape: Shape | None = None) -> Iterator[Step]:
     plan.run.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(plan, shape)
     saved = last = time.monotonic()
-    with (plan.run / "log.jsonl").open("a") as log:
+    with (plan.run / "log.jsonl").open("a") as log, closing(trainer):
         while trainer.done < 1:
             losses = trainer.step()
             now = time.monotonic()
@@ -226,13 +256,12 @@ def train(plan: Plan, shape: Shape | None = None) -> Iterator[Step]:
                 trainer.save()
                 saved = now
             yield Step(trainer.number, trainer.minutes, trainer.done, losses)
-    trainer.save()
 
 
 def load_network(run: Path) -> InstantNetwork:
     """The averaged network of a run folder, for export."""
     state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
-    shape = Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in state["shape"].items()})
+    shape = Shape.from_dict(state["shape"])
     network = InstantNetwork(shape)
     network.load_state_dict(state["average"])
     return network.eval()
@@ -240,7 +269,9 @@ def load_network(run: Path) -> InstantNetwork:
 
 def _flat(m: Moments) -> Tensor:
     # Each layer relative to its own energy, so that all layers count alike.
-    parts = [value / value.square().mean(1, keepdim=True).sqrt().clamp_min(1e-4) for pair in m.values() for value in pair]
+    parts = [
+        value / value.square().mean(1, keepdim=True).sqrt().clamp_min(1e-4) for pair in m.values() for value in pair
+    ]
     return torch.cat(parts, 1)
 
 

@@ -8,6 +8,7 @@ resolution outside and an eighth inside.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +28,15 @@ class Shape:
     code: int = 256
     encoder_widths: tuple[int, ...] = (32, 64, 128, 256)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Shape:
+        """From what :meth:`to_dict` gave, lists for tuples allowed."""
+        arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**arguments)
 
 
 class EdgeConv(nn.Conv2d):

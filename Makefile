@@ -1,0 +1,33 @@
+# Two commands on a bare Debian with Python 3.11, pip and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+IN := $(VENV)/bin
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.demo
+	$(IN)/python scripts/demo.py
+
+test: $(VENV)/.test check
+	$(IN)/pytest
+
+check: $(VENV)/.test
+	$(IN)/ruff check
+	$(IN)/ruff format --check
+	$(IN)/mypy
+
+# pip is put in from outside, for Debian's own Python has no ensurepip.
+$(IN)/pip:
+	$(PYTHON) -m venv --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(IN)/python install --quiet --upgrade pip
+
+$(VENV)/.demo: $(IN)/pip pyproject.toml
+	$(IN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(VENV)/.test: $(IN)/pip pyproject.toml constraints.txt
+	$(IN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) out dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,36 @@
+"""Seam ratio: whether the borders between tiles can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from impasto.picture.picture import Pixels
+from impasto.runtime.tiles import Tile
+
+__all__ = ["seam_ratio"]
+
+
+def seam_ratio(pixels: Pixels, plan: Iterable[Tile], period: int = 8) -> float:
+    """Mean absolute gradient across the borders of tiles over the mean one elsewhere; 1 where nothing shows.
+
+    ``pixels`` is ``(H, W, 3)``. A border is compared with the places 1, 2 and 3 times ``period``
+    pixels to either side: close by, so that what the picture shows there does not count, and in
+    the same phase of the network's own grid. Raises ``ValueError`` for a plan without inner borders.
+    """
+    kept = [tile.keep for tile in plan]
+    across: list[float] = []
+    beside: list[float] = []
+    for axis in (0, 1):
+        length = pixels.shape[axis]
+        borders = {k[axis].start for k in kept if 0 < k[axis].start < length}
+        for border in borders:
+            for step in range(-3, 4):
+                at = border + step * period
+                if 0 < at < length:
+                    here, before = (np.take(pixels, i, axis).astype(np.float64) for i in (at, at - 1))
+                    (across if step == 0 else beside).append(float(np.abs(here - before).mean()))
+    if not across:
+        raise ValueError("the plan has one tile, and so no border to look at")
+    return float(np.mean(across) / max(float(np.mean(beside)), 1e-9))

@@ -1,0 +1,36 @@
+"""What tests share: pictures drawn here, and a stylizer whose model is opened once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from impasto import Picture, Stylizer
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def stylizer() -> Stylizer:
+    return Stylizer()
+
+
+@pytest.fixture(scope="session")
+def scene() -> Picture:
+    """320x240: a sky that brightens downwards, a disc, and a striped wall."""
+    y, x = np.mgrid[0:240, 0:320]
+    sky = np.stack([90 + y / 3, 130 + y / 4, 230 - y / 5], axis=2)
+    wall = np.where((x // 12 + y // 16) % 2 == 0, 190.0, 90.0)[..., None] * np.array([1.0, 0.8, 0.6])
+    pixels = np.where((y > 150)[..., None], wall, sky)
+    pixels[(x - 230) ** 2 + (y - 70) ** 2 < 35**2] = (250, 220, 120)
+    return Picture.from_array(pixels.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of training data beside the project; tests that need it are skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED.name}/ with training data is not beside the project")
+    return SHARED

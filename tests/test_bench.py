@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+
+from impasto.bench import Figure, run
+from impasto.bench.figure import alternate
+from impasto.bench.johnson import johnson_network
+from impasto.bench.magenta import SIDE, magenta_transfer
+
+
+def test_figures_are_measured_and_compared(tmp_path: Path) -> None:
+    figures = {f.name: f for f in run(rounds=1, magenta=tmp_path)}
+    assert set(figures) == {
+        "network",
+        "Johnson network",
+        "Magenta int8 pair",
+        "picture in, picture out",
+        "impasto --help",
+        "command to first picture",
+    }
+    network, johnson = figures["network"], figures["Johnson network"]
+    assert network.milliseconds is not None
+    assert johnson.milliseconds is not None
+    assert network.ratio == pytest.approx(network.milliseconds / johnson.milliseconds)
+    missing = figures["Magenta int8 pair"]
+    assert missing.milliseconds is None
+    assert missing.note
+
+
+def test_runs_take_turns_and_warm_up() -> None:
+    order: list[str] = []
+    found = alternate({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2)
+    assert order == ["a", "b"] * 4
+    assert set(found) == {"a", "b"}
+
+
+def test_the_johnson_network_has_the_published_size() -> None:
+    network = johnson_network()
+    out = openvino.compile_model(network, "CPU").create_infer_request().infer([np.zeros((1, 3, 64, 96), np.float32)])[0]
+    assert out.shape == (1, 3, 64, 96)
+    kernels = [op.input_value(1).get_shape() for op in network.get_ops() if op.get_type_name() == "Convolution"]
+    assert len(kernels) == 16
+    assert sum(np.prod(shape) for shape in kernels) == 1_674_432
+
+
+def test_magentas_network_runs(shared: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed")
+    painted = magenta_transfer(shared / "peers" / "magenta")()
+    assert np.asarray(painted).shape == (1, SIDE, SIDE, 3)
+    assert Figure("x", 1.0).ratio is None

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from impasto.errors import ModelError, RequestError
+from impasto.models import Model, find, models
+from impasto.runtime import machine
+from impasto.stylizer import Stylizer
+
+
+def test_what_ships_is_whole_documented_and_small() -> None:
+    shipped = models()
+    assert "instant" in {m.name for m in shipped}
+    for model in shipped:
+        model.verify()
+        assert model.licence == "Apache-2.0"
+        card = (model.path / "MODEL_CARD.md").read_text()
+        for word in ("Data", "Licence", "Limits", "steps"):
+            assert word in card, f"{model.identity}'s card says nothing of {word}"
+        assert sum(f.stat().st_size for f in model.path.iterdir()) < 8_000_000
+
+
+def test_altered_missing_and_malformed_files_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "instant"
+    shutil.copytree(find("instant").path, folder)
+    model = Model.read(folder)
+    model.verify()
+    with (folder / "transfer.onnx").open("r+b") as stream:
+        stream.seek(1000)
+        stream.write(b"\xff\x00\xff")
+    with pytest.raises(ModelError, match=r"transfer\.onnx of instant@1 has sha256"):
+        model.verify()
+    (folder / "transfer.onnx").unlink()
+    with pytest.raises(ModelError, match=r"transfer\.onnx of instant@1 is missing"):
+        model.verify()
+    for text in ("", "[]", '{"name": "x"}'):
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(ModelError, match=r"instant/manifest\.json cannot be read"):
+            Model.read(folder)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(ModelError, match="reinstall"):
+        Model.read(folder)
+
+
+def test_an_unknown_model_and_an_unknown_engine_name_the_known() -> None:
+    with pytest.raises(ModelError, match="no model 'magic'; the models here are: instant"):
+        find("magic")
+    with pytest.raises(RequestError, match="engine is 'magic'; choose one of instant"):
+        Stylizer("magic")
+
+
+def test_the_machine_is_described() -> None:
+    found = machine.describe()
+    assert found.cores >= 1
+    assert 0 < found.memory_free <= found.memory_total
+    assert found.python.count(".") == 2
+    assert found.processor

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from impasto.engines.instant import InstantEngine
+from impasto.models import Model
+from impasto.perceptual import vgg
+from impasto.training.diet import Pool, training_files, vary_colors
+from impasto.training.export import export
+from impasto.training.instant import Plan, Trainer, load_network, train
+from impasto.training.network import Shape
+
+SMALL = Shape(widths=(8, 8, 16), blocks=1, code=16, encoder_widths=(8, 8, 8, 8))
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """A diet of six drawn pictures, and a VGG19 of random weights."""
+    random = np.random.default_rng(0)
+    for kind in ("photos", "styles"):
+        (tmp_path / kind).mkdir()
+        for i in range(3):
+            small = Image.fromarray(random.integers(0, 256, (12, 16, 3), np.uint8))
+            small.resize((160, 120), Image.Resampling.BICUBIC).save(tmp_path / kind / f"{i}.png")
+    arrays: dict[str, Any] = {}
+    inputs = 3
+    for level, width in enumerate((64, 128, 256, 512), 1):
+        for index in range(1, (2, 2, 4, 1)[level - 1] + 1):
+            scale = (2 / (inputs * 9)) ** 0.5
+            weight = random.normal(0, scale, (width, inputs, 3, 3)).astype(np.float32)
+            arrays[f"conv{level}_{index}.weight"], arrays[f"conv{level}_{index}.bias"] = weight, np.zeros(width)
+            inputs = width
+    np.savez(tmp_path / "vgg.npz", **arrays)
+    return Plan(
+        tmp_path / "photos",
+        tmp_path / "styles",
+        tmp_path / "vgg.npz",
+        tmp_path / "run",
+        minutes=60,
+        sizes=(32,),
+        photos_per_step=1,
+        styles_per_step=2,
+        learning_rate=0.03,
+    )
+
+
+def test_training_learns_saves_and_goes_on_where_it_was(plan: Plan) -> None:
+    trainer = Trainer(plan, SMALL)
+    plan.run.mkdir()
+    losses = [trainer.step() for _ in range(30)]
+    assert losses[-1]["read"] < 0.9 * losses[0]["read"]
+    assert all(np.isfinite(value) for step in losses for value in step.values())
+    trainer.minutes = 59.99
+    trainer.save()
+    assert (plan.run / "samples-000030.jpg").is_file()
+    assert not list(plan.run.glob("*.part"))
+
+    again = Trainer(plan, SMALL)
+    assert again.number == 30
+    for a, b in zip(trainer.network.parameters(), again.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+    steps = list(train(plan, SMALL))
+    assert steps[0].number == 31
+    assert steps[-1].done == 1
+    logged = [json.loads(line) for line in (plan.run / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in logged] == [step.number for step in steps]
+    assert list(train(plan, SMALL)) == []
+
+
+def test_a_stopped_training_keeps_what_it_learnt(plan: Plan) -> None:
+    running = train(plan, SMALL)
+    for _ in range(3):
+        next(running)
+    running.close()
+    assert Trainer(plan, SMALL).number == 3
+
+
+def test_what_was_trained_can_be_exported_and_painted_with(plan: Plan, tmp_path: Path) -> None:
+    list(train(replace(plan, minutes=0.02), SMALL))
+    model = Model.read(export(plan.run, tmp_path / "model", name="mine", version="7"))
+    assert model.identity == "mine@7"
+    engine = InstantEngine(model)
+    assert engine.painter("f32").runtime == ("openvino", "f32")
+    network = load_network(plan.run)
+    content, code = torch.rand(1, 3, 32, 40), torch.rand(1, 16)
+    with torch.no_grad():
+        ours = network.transfer(content, code)[0].numpy()
+    assert np.abs(engine.painter("f32").forward(content.numpy(), code.numpy()) - ours).max() < 0.02
+
+
+def test_held_out_pictures_are_never_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.jpg", "b.jpg", "c.txt"):
+        (tmp_path / "photos" / name).touch()
+    assert [f.name for f in training_files(tmp_path / "photos")] == ["a.jpg", "b.jpg"]
+    records = [{"file": "photos/a.jpg", "split": "val"}, {"file": "photos/b.jpg", "split": "train"}]
+    (tmp_path / "index.json").write_text(json.dumps(records))
+    assert [f.name for f in training_files(tmp_path / "photos")] == ["b.jpg"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty holds no picture"):
+        training_files(tmp_path / "empty")
+
+
+def test_crops_have_the_size_asked_for_and_differ(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:50, 0:90]
+    Image.fromarray(np.stack([x * 2, y * 4, x + y], 2).astype(np.uint8)).save(tmp_path / "a.png")
+    batch = Pool([tmp_path / "a.png"], seed=0).batch(6, 48, 48, 300)
+    assert batch.shape == (6, 3, 48, 48)
+    assert 0 <= batch.min() < batch.max() <= 1
+    assert len({float(crop.mean()) for crop in batch}) == 6
+
+
+def test_colours_vary_within_range_and_only_in_a_share() -> None:
+    pictures = torch.rand(200, 3, 4, 4)
+    varied = vary_colors(pictures, np.random.default_rng(0), share=0.5)
+    assert varied.min() >= 0
+    assert varied.max() <= 1
+    same = (varied == pictures).flatten(1).all(1).float().mean()
+    assert 0.4 < same < 0.8
+    assert torch.equal(vary_colors(pictures, np.random.default_rng(0), share=0.0), pictures)
+
+
+def test_the_styles_layers_are_the_ones_scored() -> None:
+    assert vgg.STYLE_LAYERS == ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
