@@ -23,11 +23,11 @@ def test_figures_are_measured_and_compared(tmp_path: Path) -> None:
         "command to first picture",
     }
     network, johnson = figures["network"], figures["Johnson network"]
-    assert network.milliseconds is not None
-    assert johnson.milliseconds is not None
-    assert network.ratio == pytest.approx(network.milliseconds / johnson.milliseconds)
+    assert network.value is not None
+    assert johnson.value is not None
+    assert network.ratio == pytest.approx(network.value / johnson.value)
     missing = figures["Magenta int8 pair"]
-    assert missing.milliseconds is None
+    assert missing.value is None
     assert missing.note
 
 

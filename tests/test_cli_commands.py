@@ -183,18 +183,19 @@ def test_bench_draws_figures_and_gives_json(monkeypatch: pytest.MonkeyPatch) -> 
     def run(**given: Any) -> list[Figure]:
         asked.append(given)
         return [
-            Figure("photo 512 x 512", 18.26, 2.0, "f32", ""),
-            Figure("photo 4096 x 4096", 4210.0, None, "", ""),
-            Figure("LiteRT", None, None, "", "pip install 'impasto[bench]'"),
+            Figure("photo 512 x 512", 18.26, "ms", 2.0, "f32"),
+            Figure("photo 4096 x 4096", 4210.0),
+            Figure("LiteRT", None, note="pip install 'impasto[bench]'"),
         ]
 
     monkeypatch.setattr(bench, "run", run)
     text = impasto("bench", "--rounds", "3").stdout
-    assert all(part in text for part in ("18.3 ms", "2.00 of f32", "4.21 s", "pip install 'impasto[bench]'"))
+    assert all(part in text for part in ("18.26 ms", "2.00 of f32", "4.21 s", "pip install 'impasto[bench]'"))
     assert all(len(line) <= 80 for line in text.splitlines())
     figures = json.loads(impasto("bench", "--json").stdout)
-    assert figures[0] == {"name": "photo 512 x 512", "milliseconds": 18.26, "ratio": 2.0, "against": "f32", "note": ""}
-    assert asked == [{"magenta": None, "rounds": 3}, {"magenta": None}]
+    expected = {"name": "photo 512 x 512", "value": 18.26, "unit": "ms", "ratio": 2.0, "against": "f32", "note": ""}
+    assert figures[0] == expected
+    assert asked == [{"magenta": None, "with_large": False, "rounds": 3}, {"magenta": None, "with_large": False}]
 
 
 # train

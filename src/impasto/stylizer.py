@@ -55,13 +55,7 @@ class Stylizer:
 
         Raises the errors of :mod:`impasto.errors`.
         """
-        run = self.run(self.request(content, style, mask=mask, **settings))
-        while True:
-            try:
-                next(run)
-            except StopIteration as finished:
-                result: Result = finished.value
-                return result
+        return self._engine.finish(self.request(content, style, mask=mask, **settings))
 
     def run(self, request: Request) -> Generator[Progress, None, Result]:
         """Repaint step by step: yields :class:`Progress`, returns the :class:`Result`. Closing it cancels."""

@@ -12,13 +12,14 @@ __all__ = ["Figure", "alternate"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``milliseconds`` is ``None`` where it could not be measured here, and ``note`` says why and what helps.
+    """``value`` is ``None`` where it could not be measured here, and ``note`` says why and what helps.
 
     ``ratio`` is this figure over that of ``against``, below 1 where Impasto is ahead.
     """
 
     name: str
-    milliseconds: float | None
+    value: float | None
+    unit: str = "ms"
     ratio: float | None = None
     against: str = ""
     note: str = ""

@@ -14,6 +14,7 @@ import openvino
 
 from impasto.bench.figure import Figure, alternate
 from impasto.bench.johnson import johnson_network
+from impasto.bench.large import large
 from impasto.bench.magenta import SIDE, magenta_transfer
 from impasto.engines.painter import Brush, Painter
 from impasto.errors import MissingExtra
@@ -26,8 +27,12 @@ __all__ = ["run"]
 _PICTURE = 512
 
 
-def run(rounds: int = 15, magenta: Path | None = None) -> list[Figure]:
-    """Measure everything that can be measured here; ``magenta`` is a folder with Magenta's TFLite pair."""
+def run(rounds: int = 15, magenta: Path | None = None, *, with_large: bool = False) -> list[Figure]:
+    """Measure everything that can be measured here.
+
+    ``magenta`` is a folder with Magenta's TFLite pair; ``with_large`` adds a 96-megapixel picture,
+    which takes a minute.
+    """
     model = find("instant")
     card = next(iter(Gallery()))
     painter = Painter(model, "auto")
@@ -51,12 +56,12 @@ def run(rounds: int = 15, magenta: Path | None = None) -> list[Figure]:
 
     where = f"{_PICTURE}x{_PICTURE}, {runtime} {precision}, style code given"
     figures = [
-        Figure("network", found["instant"], found["instant"] / found["johnson"], "Johnson network", where),
+        Figure("network", found["instant"], "ms", found["instant"] / found["johnson"], "Johnson network", where),
         Figure("Johnson network", found["johnson"], note=f"the same runtime and precision, {_PICTURE}x{_PICTURE}"),
     ]
     if "magenta" in found:
         per_pixel = (found["instant"] / _PICTURE**2) / (found["magenta"] / SIDE**2)
-        figures.append(Figure("network, per pixel", found["instant"], per_pixel, "Magenta int8 pair", where))
+        figures.append(Figure("network, per pixel", found["instant"], "ms", per_pixel, "Magenta int8 pair", where))
         figures.append(Figure("Magenta int8 pair", found["magenta"], note=f"transfer alone, LiteRT, {SIDE}x{SIDE}"))
     else:
         figures.append(Figure("Magenta int8 pair", None, note=unavailable))
@@ -71,12 +76,12 @@ def run(rounds: int = 15, magenta: Path | None = None) -> list[Figure]:
     )
     warm = f"{_PICTURE}x{_PICTURE}, model warm"
     overhead = whole["picture"] / whole["pass"]
-    figures.append(Figure("picture in, picture out", whole["picture"], overhead, "painting alone", warm))
+    figures.append(Figure("picture in, picture out", whole["picture"], "ms", overhead, "painting alone", warm))
     figures.append(Figure("impasto --help", _process(["--help"]), note="whole process"))
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["stylize", str(SAMPLE), "--style", card.name, "-o", f"{folder}/out.png", "--overwrite"]
         figures.append(Figure("command to first picture", _process(arguments), note="whole process, 384x384"))
-    return figures
+    return figures + (large(card.name) if with_large else [])
 
 
 def _process(arguments: list[str], times: int = 3) -> float:

@@ -23,8 +23,9 @@ __all__ = ["bench"]
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder with Magenta's TFLite pair, to compare with.",
 )
+@click.option("--large", is_flag=True, help="Also a 96-megapixel picture: memory and seams. Takes a minute.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def bench(rounds: int | None, magenta: Path | None, as_json: bool) -> None:
+def bench(rounds: int | None, magenta: Path | None, large: bool, as_json: bool) -> None:
     """Measure how fast this machine makes pastiches, and how that compares.
 
     \b
@@ -34,7 +35,7 @@ def bench(rounds: int | None, magenta: Path | None, as_json: bool) -> None:
     from impasto.bench import run
 
     # How many rounds are enough, the measurement itself knows.
-    given: dict[str, Any] = {"magenta": magenta} | ({} if rounds is None else {"rounds": rounds})
+    given: dict[str, Any] = {"magenta": magenta, "with_large": large} | ({} if rounds is None else {"rounds": rounds})
     if terminal.is_terminal("stderr") and not as_json:
         with terminal.console("stderr").status("measuring; close other programs for steady figures"):
             figures = run(**given)
@@ -59,14 +60,16 @@ def _draw(figures: list[Figure]) -> None:
         what = Text(figure.name)
         if figure.note:
             what.append(f"\n{figure.note}", "dim")
-        table.add_row(what, _time(figure.milliseconds), _ratio(figure))
+        table.add_row(what, _value(figure), _ratio(figure))
     terminal.console().print(table)
 
 
-def _time(milliseconds: float | None) -> str:
-    if milliseconds is None:
+def _value(figure: Figure) -> str:
+    if figure.value is None:
         return "-"
-    return f"{milliseconds / 1000:.2f} s" if milliseconds >= 1000 else f"{milliseconds:.3g} ms"
+    if figure.unit == "ms" and figure.value >= 1000:
+        return f"{figure.value / 1000:.2f} s"
+    return f"{figure.value:.4g} {figure.unit}".rstrip()
 
 
 def _ratio(figure: Figure) -> str:

@@ -30,6 +30,8 @@ _HELP = {
     "styles_per_step": "Paintings in a step; every photograph meets every one.",
     "learning_rate": "Largest learning rate.",
     "style_weight": "Weight of the style loss.",
+    "gram_weight": "Weight of the Gram matrices' distance.",
+    "grid_weight": "Weight against checkerboards.",
     "self_weight": "Weight of giving a photograph back in its own style.",
     "seed": "Random seed.",
     "save_every": "Seconds between checkpoints.",
@@ -87,15 +89,24 @@ def instant(**fields: Any) -> None:
 @train.command(short_help="Make a model folder of a training run.")
 @click.option("--run", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help=_HELP["run"])
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write.")
-def export(run: Path, out: Path) -> None:
-    """Make a model folder, ONNX files and their manifest, of a training run."""
+@click.option("--photos", type=click.Path(exists=True, path_type=Path), help="Photographs to even the strength on.")
+@click.option("--styles", type=click.Path(exists=True, path_type=Path), help="Paintings to even the strength on.")
+@click.option("--vgg19", type=click.Path(exists=True, path_type=Path), help=_HELP["vgg19"])
+def export(run: Path, out: Path, photos: Path | None, styles: Path | None, vgg19: Path | None) -> None:
+    """Make a model folder, ONNX files and their manifest, of a training run.
+
+    With --photos, --styles and --vgg19, the steps of strength are measured and made even.
+    """
     if not (run / "checkpoint.pt").is_file():
         raise click.UsageError(f"{run} holds no checkpoint.pt; give the --run folder of `impasto train instant`")
     try:
         from impasto.training.export import export as write
+        from impasto.training.strength import calibrate
     except ImportError as error:
         raise MissingExtra("exporting a network", "train") from error
     write(run, out)
+    if photos and styles and vgg19:
+        calibrate(out, photos, styles, vgg19)
     click.echo(click.format_filename(out))
 
 

@@ -31,7 +31,7 @@ class InstantEngine:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._side = int(model.rules["style_side"])
-        self._curve = np.array(model.rules["strength"], np.float64).T
+        self.curve = np.array(model.rules["strength"], np.float64).T
         # Codes are small and made once: always in f32, so that a card is the same on every machine.
         self._encoder = lru_cache(maxsize=1)(lambda: open_graph(model.file("encoder"), ["code"], precision="f32"))
         self.painter = lru_cache(maxsize=None)(lambda precision: Painter(model, precision))
@@ -52,6 +52,16 @@ class InstantEngine:
             painted = yield from self._paint(working, request, start)
         pastiche = finish(painted, request)
         return Result(pastiche, request, self.model.identity, time.perf_counter() - start)
+
+    def finish(self, request: Request) -> Result:
+        """Run to the end."""
+        run = self.run(request)
+        while True:
+            try:
+                next(run)
+            except StopIteration as finished:
+                result: Result = finished.value
+                return result
 
     def code(self, style: Style, scale: float = 1.0) -> Array:
         """The code ``(1, n)`` of a style whose strokes are ``scale`` times their usual size."""
@@ -92,7 +102,7 @@ class InstantEngine:
         if strength == 1:
             return [Brush(style)], 0.0
         own = self._encode(working, 1.0)
-        moved = float(np.interp(strength, *self._curve))
+        moved = float(np.interp(strength, *self.curve))
         rest = 1.0 - moved
         return [Brush((own + moved * (style - own)).astype(np.float32)), Brush(own, -rest)], rest
 

@@ -71,12 +71,9 @@ class Painter:
         ``own``.
         """
         height, width = pixels.shape[:2]
-        rows, columns = (-(-side // self._multiple) * self._multiple for side in (height, width))
-        whole = rows * columns <= _WHOLE
-        if whole:
-            plan = [Tile((slice(0, rows), slice(0, columns)), (slice(0, rows), slice(0, columns)))]
-        else:
-            plan = list(tiles(rows, columns, window=_WINDOW, margin=self._margin, multiple=self._multiple))
+        plan = self.plan(height, width)
+        whole = len(plan) == 1
+        if not whole:
             statistics = [self._settle(pixels, brush.code) for brush in brushes]
         for tile in plan:
             content = self._window(pixels[tile.window])
@@ -92,6 +89,12 @@ class Painter:
             # Rows and columns that only made the size a multiple fall away here.
             kept = Tile(tile.window, (_cut(tile.keep[0], height), _cut(tile.keep[1], width)))
             yield kept, part[: kept.keep[0].stop - kept.keep[0].start, : kept.keep[1].stop - kept.keep[1].start]
+
+    def plan(self, height: int, width: int) -> list[Tile]:
+        """The tiles for a picture of that size, counted with the rows and columns that make it a multiple."""
+        rows, columns = (-(-side // self._multiple) * self._multiple for side in (height, width))
+        window = max(rows, columns) if rows * columns <= _WHOLE else _WINDOW
+        return list(tiles(rows, columns, window=window, margin=self._margin, multiple=self._multiple))
 
     def forward(self, content: Array, code: Array) -> Array:
         """One bare pass over ``(1, 3, H, W)`` in 0..1, sides multiples of 8."""

@@ -48,9 +48,9 @@ class Plan:
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1e-3
-    style_weight: float = 10.0
+    style_weight: float = 8.0
     gram_weight: float = 3.0
-    grid_weight: float = 100.0
+    grid_weight: float = 1000.0
     self_weight: float = 2.0
     """A photograph in its own style must come back unchanged: that gives the strength knob its zero."""
     seed: int = 0

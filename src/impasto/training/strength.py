@@ -1,0 +1,77 @@
+"""The strength curve: how far a code must move so that every step of strength looks as large as the next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from impasto.engines.finishing import fit
+from impasto.engines.instant import InstantEngine
+from impasto.models import Model
+from impasto.perceptual.losses import content_distance
+from impasto.perceptual.vgg import VGG19
+from impasto.picture import Picture
+from impasto.request import Request
+from impasto.runtime.graph import Array
+from impasto.styles import Style
+from impasto.training.diet import training_files
+
+__all__ = ["calibrate", "even_curve", "measure_curve"]
+
+_LAYER = "relu4_1"
+_SIDE = 384
+
+
+def measure_curve(model: Model, photos: Path, styles: Path, vgg19: Path, *, pairs: int = 12, steps: int = 9) -> Array:
+    """Mean content distance from the photograph as the code moves from its own to the style's.
+
+    Returns ``(2, steps)``: how far the code moved, 0..1, and the distance at VGG19 relu4_1.
+    """
+    engine = InstantEngine(model)
+    encoder = VGG19(vgg19, (_LAYER,))
+    moved = np.linspace(0, 1, steps)
+    distances = np.zeros(steps)
+    for photo, painting in zip(_some(photos, pairs), _some(styles, pairs), strict=True):
+        content = Picture.open(photo)
+        content = content.resized(fit(content.size, _SIDE))
+        style = Style.from_picture(painting)
+        own = _features(encoder, content)
+        for i, share in enumerate(moved):
+            # The curve in force bends the strength; asking for the bent value's origin takes that out.
+            strength = float(np.interp(share, engine.curve[1], engine.curve[0]))
+            result = engine.finish(Request(content=content, style=style, strength=strength, precision="f32"))
+            distances[i] += content_distance(_features(encoder, result.pastiche), own).item() / pairs
+    return np.stack([moved, distances])
+
+
+def even_curve(measured: Array, steps: int = 9) -> list[list[float]]:
+    """``[[strength, how far to move the code], ...]`` along which the measured distance grows evenly."""
+    moved, distance = measured
+    growing = np.maximum.accumulate(distance) + np.linspace(0, 1e-6, len(distance))
+    strengths = np.linspace(0, 1, steps)
+    even = np.interp(strengths * (growing[-1] - growing[0]) + growing[0], growing, moved)
+    return [[round(float(s), 4), round(float(m), 4)] for s, m in zip(strengths, even, strict=True)]
+
+
+def calibrate(folder: Path, photos: Path, styles: Path, vgg19: Path, *, pairs: int = 12) -> list[list[float]]:
+    """Measure the curve of the model in ``folder`` and write it into its manifest."""
+    curve = even_curve(measure_curve(Model.read(folder), photos, styles, vgg19, pairs=pairs))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["rules"]["strength"] = curve
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return curve
+
+
+def _some(folder: Path, count: int) -> list[Path]:
+    files = training_files(folder)
+    return [files[i] for i in np.linspace(0, len(files) - 1, count).astype(int)]
+
+
+@torch.no_grad()
+def _features(encoder: VGG19, picture: Picture) -> torch.Tensor:
+    planes = torch.from_numpy(picture.pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+    features: torch.Tensor = encoder(planes)[_LAYER]
+    return features
