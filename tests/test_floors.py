@@ -29,6 +29,7 @@ FLOORS = {
     "cli": 5,
 }
 TORCH_ROOMS = {"perceptual", "training"}
+RUNTIME_ROOMS = {"runtime", "bench"}
 FILES = sorted(f for f in ROOT.rglob("*.py") if f != ROOT / "__init__.py")
 
 
@@ -61,6 +62,8 @@ def test_no_room_imports_from_a_floor_above(file: Path) -> None:
 def test_torch_stays_in_its_rooms_and_files_stay_small(file: Path) -> None:
     if room_of(file) not in TORCH_ROOMS:
         assert not any(name.split(".")[0] == "torch" for name in imports(file))
+    if room_of(file) not in RUNTIME_ROOMS:
+        assert not any(name.split(".")[0] in ("openvino", "onnxruntime") for name in imports(file))
     assert len(file.read_text("utf-8").splitlines()) < 400
     assert file.stem not in ("utils", "common", "misc", "helpers")
 

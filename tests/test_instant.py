@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from impasto import Picture, Progress, Style, StyleCard, Stylizer
-from impasto.engines import painter
+from impasto.engines import instant, painter
 from impasto.metrics import seam_ratio
-from impasto.runtime.tiles import tiles
+from impasto.runtime import graph
 
 ORIENTATION = 0x0112
 
@@ -153,35 +153,37 @@ def test_a_card_paints_as_the_picture_it_was_made_from(stylizer: Stylizer, scene
 def test_progress_runs_to_the_end_and_closing_cancels(
     stylizer: Stylizer, scene: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(painter, "_WHOLE", 0)
-    monkeypatch.setattr(painter, "_WINDOW", 256)
+    tile(monkeypatch, 256)
     run = stylizer.run(stylizer.request(scene, "the-wave"))
     seen: list[Progress] = list(run)
     assert seen[0].done == 0
     assert seen[-1].done == 1
-    assert len(seen) == 3  # the style, and two tiles
+    assert len(seen) == 4  # the style, the preview, and two tiles
+    assert seen[1].preview is not None
+    assert seen[1].preview.size == (128, 96)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
-    assert all(p.seconds_left is not None for p in seen[1:])
+    assert all(p.seconds_left is not None for p in seen[2:])
     half = stylizer.run(stylizer.request(scene, "the-wave"))
-    next(half)
-    next(half)
+    for _ in range(3):
+        next(half)
     half.close()
     with pytest.raises(StopIteration):
         next(half)
 
 
-def test_tiles_show_no_seam_and_match_the_whole(
-    stylizer: Stylizer, scene: Picture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    big = scene.resized((1200, 904))
+def test_tiles_show_no_seam_and_match_the_whole(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Detail everywhere and edges nowhere, so that a seam would be the only line there is.
+    random = np.random.default_rng(0)
+    coarse = Picture.from_array(random.integers(0, 256, (113, 150, 3), np.uint8)).resized((1200, 904))
+    big = Picture((coarse.pixels * 0.8 + random.integers(0, 50, coarse.pixels.shape)).astype(np.uint8))
     whole = stylizer.stylize(big, "starry-night", precision="f32").pastiche
-    monkeypatch.setattr(painter, "_WHOLE", 0)
-    monkeypatch.setattr(painter, "_WINDOW", 512)
+    tile(monkeypatch, 512)
     tiled = stylizer.stylize(big, "starry-night", precision="f32").pastiche
     # The statistics come from samples, so the two are alike, not equal.
     assert distance(tiled, whole) < 8
-    margin = stylizer._engine.model.rules["margin"]
-    assert abs(seam_ratio(tiled.pixels, tiles(904, 1200, window=512, margin=margin, multiple=8)) - 1) < 0.1
+    plan = stylizer._engine.painter("f32").plan(904, 1200)
+    assert len(plan) > 6
+    assert abs(seam_ratio(tiled.pixels, plan) - 1) < 0.03
 
 
 def test_given_statistics_make_tiles_equal_to_the_whole(
@@ -190,11 +192,23 @@ def test_given_statistics_make_tiles_equal_to_the_whole(
     # One sample as large as the picture: the same statistics, so only the margin could make a difference.
     big = scene.resized((1000, 600))
     whole = stylizer.stylize(big, "starry-night", precision="f32").pastiche
-    monkeypatch.setattr(painter, "_WHOLE", 0)
-    monkeypatch.setattr(painter, "_WINDOW", 512)
+    tile(monkeypatch, 512)
     monkeypatch.setattr(painter, "_SAMPLE", 1000)
     tiled = stylizer.stylize(big, "starry-night", precision="f32").pastiche
     assert np.abs(tiled.pixels.astype(int) - whole.pixels).max() <= 1
+
+
+def test_the_runtime_for_graphics_cards_paints_the_same(scene: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On its processor provider, for want of a graphics card; the graph and its inputs are the same.
+    monkeypatch.setattr(graph, "_graphics_card", lambda: True)
+    other = Stylizer()
+    tile(monkeypatch, 256)
+    by_onnx = other.stylize(scene, "starry-night", strength=0.7).pastiche
+    assert other._engine.painter("auto").runtime == ("onnxruntime", "f32")
+    monkeypatch.undo()
+    tile(monkeypatch, 256)
+    by_openvino = Stylizer().stylize(scene, "starry-night", strength=0.7, precision="f32").pastiche
+    assert np.abs(by_onnx.pixels.astype(int) - by_openvino.pixels).max() <= 2
 
 
 def test_threads_share_one_stylizer(stylizer: Stylizer, scene: Picture) -> None:
@@ -215,6 +229,13 @@ def test_one_pixel_and_one_row(stylizer: Stylizer) -> None:
 def test_the_photographs_format_and_metadata_ride_along(stylizer: Stylizer, scene: Picture) -> None:
     content = replace(scene, format="webp")
     assert stylizer.stylize(content, Style.from_picture(scene), strength=0.4).pastiche.format == "webp"
+
+
+def tile(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    """Make small pictures be painted in tiles, as large ones are."""
+    monkeypatch.setattr(painter, "_WHOLE", 0)
+    monkeypatch.setattr(painter, "_WINDOW", window)
+    monkeypatch.setattr(instant, "_PREVIEW", 128)
 
 
 def distance(a: Picture, b: Picture) -> float:

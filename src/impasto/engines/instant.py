@@ -23,6 +23,8 @@ SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Style scales at which a style card keeps a code."""
 
 _LONGEST_STYLE = 4096
+_PREVIEW = 512
+"""Longest side of the preview that comes before a picture painted in tiles."""
 
 
 class InstantEngine:
@@ -39,7 +41,10 @@ class InstantEngine:
         self._code_of = lru_cache(maxsize=8)(self.code)
 
     def run(self, request: Request) -> Generator[Progress, None, Result]:
-        """Repaint ``request.content``; yields progress, returns the result. Closing the generator cancels."""
+        """Repaint ``request.content``; yields progress, returns the result. Closing the generator cancels.
+
+        A picture that takes more than one tile comes with a preview first.
+        """
         start = time.perf_counter()
         yield Progress("style", 0.0, 0.0)
         photograph = fill_transparent(request.content)
@@ -83,9 +88,14 @@ class InstantEngine:
     def _paint(self, working: Picture, request: Request, start: float) -> Generator[Progress, None, Picture]:
         style = self._code_of(Style.of(request.style), request.style_scale)
         brushes, own = self._brushes(working, style, request.strength)
+        painter = self.painter(request.arithmetic)
+        if len(painter.plan(working.height, working.width)) > 1:
+            small = working.resized(fit(working.size, _PREVIEW))
+            ((_, whole),) = painter.paint(small.pixels, brushes, own)
+            yield Progress("preview", 0.0, time.perf_counter() - start, preview=Picture(quantise(whole, small)))
         canvas = np.empty_like(working.pixels)
         done = 0
-        for tile, part in self.painter(request.arithmetic).paint(working.pixels, brushes, own):
+        for tile, part in painter.paint(working.pixels, brushes, own):
             canvas[tile.keep] = quantise(part, working)
             done += part.shape[0] * part.shape[1]
             share, spent = done / (working.width * working.height), time.perf_counter() - start
