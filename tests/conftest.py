@@ -6,8 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from impasto import Picture, Stylizer
+
+# Speed is never asserted: what takes long on a busy machine is not wrong.
+settings.register_profile("impasto", deadline=None)
+settings.load_profile("impasto")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import noise, saved
 from PIL import Image, PngImagePlugin
 
 from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
@@ -27,18 +28,6 @@ from impasto.picture.reading import READABLE, read
 
 FORMATS = [f for f in READABLE if f != "heif"]
 LIMIT = 1_000_000
-
-
-def noise(width: int, height: int, channels: int = 3, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
-
-
-def saved(image: Image.Image, format_: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    if format_ == "webp":
-        options = {"lossless": True, "exact": True, **options}
-    image.save(file, format_.upper(), **options)
-    return file.getvalue()
 
 
 def sample(format_: str) -> bytes:

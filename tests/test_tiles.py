@@ -9,7 +9,7 @@ from impasto.metrics import seam_ratio
 from impasto.runtime.tiles import tiles
 
 
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 4), st.integers(1, 12))
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 3), st.integers(1, 8))
 def test_every_pixel_is_kept_once_and_far_from_its_windows_edge(
     rows: int, columns: int, margin: int, core: int
 ) -> None:

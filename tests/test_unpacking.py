@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import noise, saved
 from PIL import Image, ImageCms, ImageOps
 
 from impasto.errors import PictureError
@@ -20,18 +21,6 @@ from impasto.picture.profile import srgb
 from impasto.picture.reading import read
 
 LIMIT = 1_000_000
-
-
-def noise(width: int, height: int, channels: int = 3, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
-
-
-def saved(image: Image.Image, format_: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    if format_ == "webp":
-        options = {"lossless": True, "exact": True, **options}
-    image.save(file, format_.upper(), **options)
-    return file.getvalue()
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
