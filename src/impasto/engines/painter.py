@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Literal
 
 import numpy as np
@@ -77,13 +77,14 @@ class Painter:
             statistics = [self._settle(pixels, brush.code) for brush in brushes]
         for tile in plan:
             content = self._window(pixels[tile.window])
-            total = np.float32(own) * content if own else np.float32(0)
+            layers = [np.float32(own) * content] if own else []
             for i, brush in enumerate(brushes):
                 if whole:
                     made = self.forward(content, brush.code)
                 else:
                     made = self._apply(content=content, code=brush.code, statistics=statistics[i])["pastiche"]
-                total = total + (made if brush.weight == 1 else np.float32(brush.weight) * made)
+                layers.append(made if brush.weight == 1 else np.float32(brush.weight) * made)
+            total = reduce(np.add, layers)
             inner_rows, inner_columns = tile.inner
             part = total[0, :, inner_rows, inner_columns].clip(0, 1).transpose(1, 2, 0)
             # Rows and columns that only made the size a multiple fall away here.
