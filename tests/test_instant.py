@@ -54,6 +54,23 @@ def test_any_picture_keeps_its_size_and_alpha_and_comes_out_the_same_twice(
     assert (result.pastiche.pixels == again.pastiche.pixels).all()
 
 
+def test_flat_and_tiny_pictures_look_the_same_in_bf16_as_in_f32(stylizer: Stylizer) -> None:
+    logo = np.full((80, 120, 4), 200, np.uint8)
+    logo[:, :60, 3] = 0
+    flat = np.full((300, 400, 3), 255, np.uint8)
+    random = np.random.default_rng(0)
+    for picture in (
+        flat,
+        flat // 3,
+        logo,
+        np.full((1, 1, 3), 77, np.uint8),
+        random.integers(0, 255, (2, 3, 3), np.uint8),
+    ):
+        for style in ("starry-night", "udnie"):
+            fast, exact = (stylizer.stylize(picture, style, precision=p).pastiche for p in ("auto", "f32"))
+            assert distance(fast, exact) < 8, (picture.shape, style)
+
+
 def test_it_paints(stylizer: Stylizer, scene: Picture) -> None:
     pastiche = stylizer.stylize(scene, "starry-night").pastiche
     other = stylizer.stylize(scene, "the-scream").pastiche
@@ -75,6 +92,18 @@ def test_strength_goes_from_the_photograph_itself_to_the_full_style_in_even_step
     assert away == sorted(away)
     assert away[1] < 0.12 * away[-1]
     assert distance(made[-2], made[-1]) < 0.12 * away[-1]
+
+
+def test_a_strength_near_nothing_comes_near_the_photograph_at_any_size_and_with_any_alpha(
+    stylizer: Stylizer, scene: Picture
+) -> None:
+    alpha = np.linspace(0, 255, scene.width).astype(np.uint8)[None].repeat(scene.height, 0)
+    for content in (scene, Picture(scene.pixels, alpha)):
+        for colors in ("style", "keep", "match"):
+            none = stylizer.stylize(content, "the-wave", strength=0, size=64, colors=colors).pastiche
+            assert (none.pixels == content.pixels).all()
+            little = stylizer.stylize(content, "the-wave", strength=0.01, size=64, colors=colors).pastiche
+            assert distance(little, content) < 2.5, colors
 
 
 def test_hidden_colours_do_not_bleed(stylizer: Stylizer, scene: Picture) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,27 @@ def test_bounds_are_inclusive_and_defaults_pass() -> None:
     for option in options():
         for value in (option.minimum, option.maximum):
             if value is not None and option.name != "bits":
-                request(**{option.name: option.type(value)})
+                request(**{"max_pixels": 2**31 - 1, option.name: option.type(value)})
     request(bits=16)
+
+
+def test_what_is_no_picture_and_no_style_is_refused() -> None:
+    for wrong in ({"content": "a.jpg"}, {"style": "udnie"}, {"mask": np.zeros((2, 2, 3), np.uint8)}):
+        with pytest.raises(RequestError, match=f"{next(iter(wrong))} is .*; give a "):
+            Request(**{"content": PICTURE, "style": STYLE, **wrong})  # type: ignore[arg-type]
+
+
+def test_numpys_numbers_become_plain_ones() -> None:
+    made = request(strength=np.float32(0.5), size=np.int64(64), style_scale=2)
+    assert [type(v) for v in (made.strength, made.size, made.style_scale)] == [float, int, float]
+    json.dumps(made.settings())
+
+
+def test_a_size_beyond_the_limit_is_refused_before_any_work() -> None:
+    for name in ("size", "resize"):
+        with pytest.raises(RequestError, match=f"{name} is 32768, which makes 716 megapixels; the limit is 50"):
+            request(**{name: 32768})
+        request(**{name: 8000})
 
 
 def test_a_request_cannot_be_changed() -> None:

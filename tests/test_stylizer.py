@@ -57,6 +57,9 @@ def test_the_function_keeps_its_stylizer() -> None:
         (b"hello", "udnie", {}, PictureError, "not a picture"),
         (3, "udnie", {}, PictureError, "int is no picture"),
         (np.zeros((4, 4)) * np.nan, "udnie", {}, PictureError, "not finite"),
+        (np.full((4, 4, 3), 200.0), "udnie", {}, PictureError, "200 to 200"),
+        ("nowhere.jpg", "udnie", {"max_pixels": "50M"}, RequestError, "max_pixels is '50M'"),
+        (np.zeros((40, 40, 3), np.uint8), {}, {}, StyleError, "no style has any weight"),
         (np.zeros((4, 4, 7)), "udnie", {}, PictureError, r"shape \(4, 4, 7\)"),
         (np.zeros((40, 40, 3), np.uint8), "udni", {}, UnknownStyle, "udnie"),
         (np.zeros((40, 40, 3), np.uint8), "udnie", {"strenght": 1}, RequestError, "no setting 'strenght'"),
@@ -90,9 +93,18 @@ def test_a_card_of_another_model_says_what_to_do(stylizer: Stylizer, scene: Pict
         stylizer.stylize(scene, card)
 
 
+def test_a_card_with_a_code_of_another_length_is_refused(stylizer: Stylizer, scene: Picture) -> None:
+    card = StyleCard("short", {stylizer.model: {1.0: np.zeros(10, np.float32)}})
+    for style in (card, {"udnie": 1.0, Style.from_card(card): 1.0}):
+        with pytest.raises(StyleError, match="short has 10 numbers where instant@1 takes 256"):
+            stylizer.stylize(scene, style)
+
+
 def test_a_card_needs_a_picture_and_a_proper_name(stylizer: Stylizer, scene: Picture) -> None:
     with pytest.raises(RequestError, match="at least one"):
         stylizer.card("empty", [])
+    with pytest.raises(RequestError, match="a list"):
+        stylizer.card("letters", "photo.jpg")
     with pytest.raises(StyleError, match="Not A Name"):
         stylizer.card("Not A Name", [scene])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -48,14 +49,16 @@ class Option:
             if value not in self.choices:
                 raise RequestError(f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}")
             return
-        expected = (int, float) if self.type is float else self.type
-        number = not isinstance(value, bool) and isinstance(value, (int, float))
-        if not isinstance(value, expected) or number is (self.type in (bool, str)):
+        if not isinstance(value, _KINDS[self.type]) or (isinstance(value, bool) and self.type is not bool):
             raise RequestError(f"{self.name} is {value!r}; give {_article(self.type)}")
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
-        if isinstance(value, (int, float)) and not low <= value <= high:
+        if isinstance(value, Real) and not low <= float(value) <= high:
             raise RequestError(f"{self.name} is {value}; give {_range(low, high)}{self.unit and ' ' + self.unit}")
+
+
+# Also NumPy's numbers.
+_KINDS: dict[type, type] = {int: Integral, float: Real, bool: bool, str: str}
 
 
 def _article(kind: type) -> str:
@@ -140,8 +143,26 @@ class Request:
     )
 
     def __post_init__(self) -> None:
+        from impasto.picture.picture import Picture
+        from impasto.picture.scaling import fit
+
+        for name, value in (("content", self.content), ("mask", self.mask)):
+            if not isinstance(value, Picture) and (value is not None or name == "content"):
+                raise RequestError(f"{name} is {type(value).__name__}; give a Picture, such as Picture.of(...) makes")
+        if not hasattr(self.style, "describe"):
+            raise RequestError(f"style is {type(self.style).__name__}; give a Style, such as Style.of(...) makes")
         for option in options():
-            option.check(getattr(self, option.name))
+            value = getattr(self, option.name)
+            option.check(value)
+            if value is not None and option.type in (int, float):
+                object.__setattr__(self, option.name, option.type(value))  # a plain number, which JSON can hold
+        for name, longest in (("size", self.size), ("resize", self.resize)):
+            width, height = fit(self.content.size, longest)
+            if longest is not None and width * height > max(self.max_pixels, self.content.width * self.content.height):
+                raise RequestError(
+                    f"{name} is {longest}, which makes {width * height / 1e6:.3g} megapixels; the limit is "
+                    f"{self.max_pixels / 1e6:.3g} (raise max_pixels)"
+                )
         if self.bits not in (8, 16):
             raise RequestError(f"bits is {self.bits}; give 8 or 16")
         if self.bits == 16 and self.format not in (None, "png", "tiff"):

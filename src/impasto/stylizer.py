@@ -16,6 +16,7 @@ from impasto.picture import Picture
 from impasto.picture.transparency import fill_transparent
 from impasto.request import MAX_PIXELS, Progress, Request, Result, options
 from impasto.styles import Gallery, Style, StyleCard
+from impasto.styles.card import check_name
 
 __all__ = ["Stylizer", "stylize"]
 
@@ -63,9 +64,11 @@ class Stylizer:
 
     def request(self, content: object, style: object, *, mask: object = None, **settings: Any) -> Request:
         """Read the pictures, find the style, and check the settings."""
-        known = {option.name for option in options()}
-        for name in settings:
-            if name not in known:
+        known = {option.name: option for option in options()}
+        for name, value in settings.items():
+            if name in known:
+                known[name].check(value)
+            else:
                 raise RequestError(f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
         limit = settings.get("max_pixels", MAX_PIXELS)
         return Request(
@@ -90,9 +93,10 @@ class Stylizer:
         Its thumbnail is a sample photograph repainted in the style. Raises :class:`StyleError` for
         a name that is not lower-case words joined by hyphens.
         """
+        if isinstance(pictures, (str, bytes)) or not isinstance(pictures, Sequence) or not pictures:
+            raise RequestError("a style card needs pictures; give a list of at least one")
+        check_name(name)
         opened = [Picture.of(p) for p in pictures]
-        if not opened:
-            raise RequestError("a style card needs a picture; give at least one")
         card = StyleCard(
             name,
             {self.model: self._engine.codes(opened)},

@@ -8,20 +8,13 @@ import numpy as np
 
 from impasto.color import keep_colors, match_colors
 from impasto.picture.picture import Picture, Pixels
+from impasto.picture.scaling import fit
 from impasto.request import Request
 
-__all__ = ["finish", "fit", "quantise"]
+__all__ = ["finish", "quantise", "restore"]
 
 _STRIP = 256
 """Rows worked on at a time, so that a large picture needs little more memory than itself."""
-
-
-def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
-    """``(width, height)`` scaled so that the longest side is ``longest``; as it is for ``None``."""
-    if longest is None:
-        return size
-    scale = longest / max(size)
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def quantise(part: Pixels, picture: Picture) -> Pixels:
@@ -44,6 +37,20 @@ def finish(painted: Picture, request: Request) -> Picture:
     if request.mask is not None:
         painted = _masked(painted, photograph, request.mask)
     return replace(photograph, pixels=painted.pixels)
+
+
+def restore(painted: Picture, working: Picture, photograph: Picture, share: float) -> Picture:
+    """Give back a share of what ``working``, which was painted from, lacks of the photograph: detail, hidden colour.
+
+    So that a strength near 0 comes near the photograph itself, at its full size.
+    """
+    painted, working = painted.resized(photograph.size), working.resized(photograph.size)
+    result = np.empty_like(painted.pixels)
+    for top in range(0, painted.height, _STRIP):
+        rows = slice(top, top + _STRIP)
+        lacking = photograph.pixels[rows].astype(np.float32) - working.pixels[rows]
+        result[rows] = (painted.pixels[rows] + share * lacking + 0.5).clip(0, painted.peak).astype(result.dtype)
+    return replace(painted, pixels=result)
 
 
 def _masked(painted: Picture, photograph: Picture, mask: Picture) -> Picture:

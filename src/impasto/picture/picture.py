@@ -51,9 +51,12 @@ class Picture:
             raise PictureError(
                 f"alpha is {a.dtype} of shape {a.shape}; the pixels need {p.dtype} of shape {p.shape[:2]}"
             )
-        for array in (p, a):
-            if array is not None:
-                array.flags.writeable = False
+        # A view, so that the caller's own array stays as it was.
+        for name in ("pixels", "alpha"):
+            if getattr(self, name) is not None:
+                view = getattr(self, name).view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
 
     @property
     def width(self) -> int:
@@ -107,6 +110,8 @@ class Picture:
         if a.dtype.kind == "f":
             if not np.isfinite(a).all():
                 raise PictureError("the array holds values that are not finite; give floats in 0..1")
+            if a.min(initial=0) < -0.5 or a.max(initial=0) > 1.5:
+                raise PictureError(f"the array holds {a.min():g} to {a.max():g}; give floats in 0..1, or uint8")
             a = (a.clip(0, 1) * 255 + 0.5).astype(np.uint8)
         elif a.dtype not in (np.uint8, np.uint16):
             raise PictureError(f"the array is {a.dtype}; give uint8, uint16, or floats in 0..1")

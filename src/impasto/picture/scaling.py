@@ -10,7 +10,7 @@ from PIL import Image
 from impasto.errors import RequestError
 from impasto.picture.picture import Picture, Pixels
 
-__all__ = ["scale"]
+__all__ = ["fit", "scale"]
 
 _GAP = 3.0  # beyond three times too large, Pillow shrinks by boxes first: as good, and much faster
 
@@ -59,3 +59,11 @@ def _plane(plane: Pixels, size: tuple[int, int]) -> Pixels:
 def _rounded(plane: Pixels, peak: int) -> Pixels:
     np.rint(plane, out=plane)
     return plane.clip(0, peak, out=plane)
+
+
+def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
+    """``(width, height)`` scaled so that the longest side is ``longest``; as it is for ``None``."""
+    if longest is None:
+        return size
+    scale = longest / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

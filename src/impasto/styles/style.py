@@ -72,6 +72,8 @@ class Style:
         Keys are gallery names, paths, or styles. Raises :class:`UnknownStyle` for a name that is
         neither, and :class:`StyleError` for weights as described above.
         """
+        if not isinstance(weights, Mapping):
+            raise StyleError(f"a mix is {type(weights).__name__}; give a mapping of styles to weights")
         gallery = Gallery() if gallery is None else gallery
         given = []
         for source, weight in weights.items():

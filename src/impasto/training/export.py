@@ -65,6 +65,7 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
         "rules": {
             "multiple": 8,
             "margin": margin(network.transfer),
+            "code": network.shape.code,
             "statistics": network.transfer.statistics,
             "style_side": 512,
             "strength": [[0.0, 0.0], [1.0, 1.0]],

@@ -74,8 +74,8 @@ class Norms:
             mean = torch.where(self._use, self._take(channels), mean)
             std = torch.where(self._use, self._take(channels), std)
         scale, shift = next(self._affine).chunk(2, dim=1)
-        gain = (1 + scale) / std
-        return x * gain[..., None, None] + (shift - mean * gain)[..., None, None]
+        # Centred before it is scaled: the other way round, a flat picture drowns in what bf16 rounds away.
+        return (x - mean[..., None, None]) * ((1 + scale) / std)[..., None, None] + shift[..., None, None]
 
     def _take(self, channels: int) -> Tensor:
         assert self._given is not None

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from impasto.engines.finishing import fit
 from impasto.engines.instant import InstantEngine
 from impasto.models import Model
 from impasto.perceptual.losses import content_distance
 from impasto.perceptual.vgg import VGG19
 from impasto.picture import Picture
+from impasto.picture.scaling import fit
 from impasto.request import Request
 from impasto.runtime.graph import Array
 from impasto.styles import Style
