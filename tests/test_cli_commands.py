@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from impasto.cli import doctor as doctor_module
 from impasto.cli.main import cli
@@ -62,6 +63,15 @@ def test_an_unknown_command_is_wrong_usage() -> None:
     assert "No such command 'paint'" in result.stderr
 
 
+@pytest.mark.parametrize("problem", [MemoryError(), OSError(28, "No space left"), RuntimeError("two\nlines")])
+def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, problem: Exception) -> None:
+    def failing(_: Gallery) -> None:
+        raise problem
+
+    monkeypatch.setattr(Gallery, "__init__", failing)
+    fails(impasto("styles"), "it failed: ")
+
+
 # styles
 
 
@@ -97,6 +107,23 @@ def test_a_style_is_added_listed_shown_given_away_and_removed() -> None:
     assert "my-sea" in Gallery()
 
 
+def test_a_card_can_be_taken_in_under_another_name() -> None:
+    assert impasto("styles", "add", "my-sea", "sea.png").exit_code == 0
+    assert impasto("styles", "export", "my-sea").exit_code == 0
+    taken = impasto("styles", "import", "my-sea.style", "--name", "your-sea")
+    assert taken.exit_code == 0, taken.stderr
+    assert "--style your-sea" in taken.stderr
+    fails(impasto("styles", "import", "my-sea.style", "--name", "Your Sea"), "'Your Sea' is no style name")
+    fails(impasto("styles", "import", "-", stdin=b"{" * (2**20 + 1)), "more than 1048576 bytes")
+
+
+def test_a_name_that_cannot_be_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert impasto("styles", "add", "my-sea", "sea.png").exit_code == 0
+    monkeypatch.setattr("impasto.stylizer.Stylizer.card", None)
+    fails(impasto("styles", "add", "my-sea", "sea.png"), "you have a style my-sea already")
+    fails(impasto("styles", "add", "My Sea", "sea.png"), "'My Sea' is no style name")
+
+
 def test_a_broken_card_is_told_and_the_others_are_listed() -> None:
     Gallery().folder.mkdir(parents=True)
     (Gallery().folder / "broken.style").write_text("{}")
@@ -123,6 +150,14 @@ def test_the_settings_of_a_pastiche_are_shown() -> None:
     assert rows["style"] == "sea"
     assert json.loads(impasto("show", "out.png", "--json").stdout) == read_settings("out.png")
     assert impasto("show", "-", stdin=Path("out.png").read_bytes()).stdout == shown.stdout
+
+
+def test_what_would_act_on_a_terminal_is_escaped() -> None:
+    texts = PngInfo()
+    texts.add_itxt("impasto", json.dumps({"a\x1b[2J": "\x1b]0;pwned\x07", "b": ["\ud800", "Größe\n"]}))
+    Image.new("RGB", (4, 4)).save("bad.png", pnginfo=texts)
+    shown = impasto("show", "bad.png")
+    assert shown.stdout.splitlines() == [r"a\x1b[2J  \x1b]0;pwned\x07", r"b         \ud800, Größe\n"]
 
 
 def test_a_picture_without_settings_is_told() -> None:

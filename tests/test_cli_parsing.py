@@ -226,6 +226,27 @@ def test_what_names_no_picture_is_told(album: Path, argument: str) -> None:
     assert argument in str(photo.problem)
 
 
+def test_paths_that_lead_nowhere_are_told_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = tmp_path / "loop.jpg"
+    loop.symlink_to(loop)
+    long = "x" * 300
+    photos = find([str(loop), long, f"{long}*", "~nosuchuser/*.jpg"])
+    assert [photo.name for photo in photos] == [str(loop), long, f"{long}*", "~nosuchuser/*.jpg"]
+    assert [photo.problem is None for photo in photos] == [True, True, False, False]
+    tasks = plan(photos, None, ["monet"], DEFAULTS)
+    assert plan(photos, long, ["monet"], DEFAULTS)[0].output == Path(long) / "loop.monet.jpg"
+    assert tasks[0].output == tmp_path / "loop.monet.jpg"
+
+
+def test_a_locked_folder_is_told(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    (photo,) = find([str(album)])
+    assert f"{album} cannot be read: Permission denied" in str(photo.problem)
+
+
 # Outputs
 
 
@@ -262,6 +283,21 @@ def test_outputs_never_meet_each_other_or_a_photo() -> None:
     assert outputs(["a.jpg", "a.monet.jpg"]) == ["a-2.monet.jpg", "a.monet.monet.jpg"]
 
 
+@pytest.mark.parametrize("photo", ["a.jpg", f"{'ä' * 120}.jpg", f"{'x' * 250}.jpg"])
+def test_a_name_that_would_be_too_long_is_cut(photo: str, tmp_path: Path) -> None:
+    tasks = plan([Photo(tmp_path / photo)] * 2, None, ["harbour-at-dawn"] * 25, DEFAULTS)
+    for output in [task.output for task in tasks]:
+        assert output is not None
+        assert ".harbour-at-dawn+harbour-" in output.name
+        output.touch()
+    assert len(set(tmp_path.iterdir())) == 2
+
+
+def test_one_picture_of_a_folder_may_go_to_standard_output() -> None:
+    (task,) = plan([Photo(Path("one/a.jpg"), found=True)], "-", ["monet"], DEFAULTS)
+    assert task.output is None
+
+
 def test_standard_input_goes_to_standard_output() -> None:
     (task,) = plan([Photo(None)], None, ["monet"], DEFAULTS)
     assert task.output is None
@@ -275,6 +311,8 @@ def test_standard_input_goes_to_standard_output() -> None:
         (["a.jpg", "b.jpg"], "-", {}, "standard output takes one pastiche, but there are 2 photos"),
         (["a.jpg", "b.jpg"], "out.jpg", {}, "-o is out.jpg, a file, but there may be several"),
         (["a.jpg"], "out.jpg", {"format": "png"}, "-o is out.jpg, but --format is png"),
+        (["a.jpg"], "out.jpg", {"bits": 16}, "-o is out.jpg, but jpeg cannot hold --bits 16; choose png or tiff"),
+        (["a.jpg"], "out.xyz", {}, "-o is out.xyz has the suffix .xyz; give one of .png"),
     ],
 )
 def test_outputs_that_cannot_be(photos: list[str], target: str, changed: dict[str, Any], message: str) -> None:

@@ -73,6 +73,47 @@ def test_an_error_is_one_line_and_no_traceback(run: Callable[..., Any]) -> None:
     assert done.stderr.count(b"\n") == 1
 
 
+def test_standard_input_that_is_closed_is_told(environment: dict[str, str], tmp_path: Path) -> None:
+    style = paint(tmp_path / "sea.png", 2)
+    for arguments in (["stylize", "-", "-s", str(style)], ["show", "-"], ["styles", "import", "-"]):
+        closed = subprocess.run(
+            ["sh", "-c", '"$@" <&-', "sh", *COMMAND, *arguments], env=environment, capture_output=True, check=False
+        )
+        assert closed.returncode == 2
+        assert closed.stderr.endswith(b"- is standard input, but it is closed\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_standard_output_that_is_full_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    photo = str(paint(tmp_path / "a.png", 1))
+    for arguments in (["stylize", photo, "-s", photo, "-o", "-"], ["styles"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [*COMMAND, *arguments], env=environment, stdout=full, stderr=subprocess.PIPE, check=False
+            )
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"error: ")
+        assert b"No space left on device" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_what_an_encoding_cannot_say_is_escaped(environment: dict[str, str], tmp_path: Path) -> None:
+    environment["PYTHONIOENCODING"] = "latin-1"
+    photo = paint(tmp_path / "神奈川.png", 1)
+    arguments = ["stylize", str(photo), "-s", str(photo), "-o", str(tmp_path / "波.png")]
+    done = subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.strip().endswith(rb"\u6ce2.png")
+
+
+def test_an_interrupt_during_the_imports_is_no_traceback(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early/click.py").write_text("raise KeyboardInterrupt")
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "early"), environment["PYTHONPATH"]])
+    done = subprocess.run([*COMMAND, "--help"], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 @posix
 def test_a_reader_that_leaves_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
     photo, style = paint(tmp_path / "a.png", 1, 512), paint(tmp_path / "sea.png", 2)
@@ -119,7 +160,7 @@ def test_an_interrupt_leaves_nothing_half_written(environment: dict[str, str], t
 def test_a_terminal_gets_a_bar_and_colours(environment: dict[str, str], tmp_path: Path) -> None:
     import pty
 
-    photos = [str(paint(tmp_path / f"{name}.png", 3)) for name in "abc"]
+    photos = [str(paint(tmp_path / f"{name}.png", 3)) for name in ("a", "b", "[red]c")]
     style = paint(tmp_path / "sea.png", 4)
     ours, theirs = pty.openpty()
     arguments = [*COMMAND, "stylize", *photos, "gone.jpg", "-s", str(style)]
@@ -134,6 +175,7 @@ def test_a_terminal_gets_a_bar_and_colours(environment: dict[str, str], tmp_path
     assert "a.sea.png" in text
     assert "64 x 64" in text
     assert "of 4" in text
+    assert "[red]c.png" in text.replace("[red]c.sea.png", "")
     assert "\x1b[1;31merror: " in text
     assert "error: gone.jpg cannot be read" in re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert text.rstrip().endswith("1 of 4 failed")

@@ -122,7 +122,44 @@ def test_what_the_runtime_gives_up_on_costs_a_batch_one_picture(
     result = impasto("a.jpg", "b.png", "-s", "art/sea.png")
     assert (result.exit_code, result.stdout) == (1, "b.sea.png\n")
     assert result.stderr.splitlines()[0] == "error: a.jpg: it failed: out of scratchpads"
-    assert isinstance(impasto("a.jpg", "-s", "art/sea.png").exception, RuntimeError)
+    alone = impasto("a.jpg", "-s", "art/sea.png")
+    assert (alone.exit_code, alone.stderr) == (1, "error: a.jpg: it failed: out of scratchpads\n")
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), OSError(28, "No space left"), RuntimeError("two\nlines")])
+def test_what_fails_while_a_photo_is_opened_costs_one_picture(
+    album: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    opened = Picture.open
+
+    def failing(source: Any, **more: Any) -> Picture:
+        if Path(source).name == "a.jpg":
+            raise problem
+        return opened(source, **more)
+
+    monkeypatch.setattr(Picture, "open", failing)
+    result = impasto("a.jpg", "b.png", "-s", "art/sea.png")
+    assert (result.exit_code, result.stdout) == (1, "b.sea.png\n")
+    assert result.stderr.startswith("error: a.jpg: it failed: ")
+    assert result.stderr.count("\n") == 2
+
+
+def test_paths_that_lead_nowhere_cost_a_batch_one_picture_each(album: Path) -> None:
+    Path("loop.jpg").symlink_to("loop.jpg")
+    result = impasto("loop.jpg", "x" * 300, "~nosuchuser/*.jpg", "b.png", "-s", "art/sea.png")
+    assert (result.exit_code, result.stdout) == (3, "b.sea.png\n")
+    assert [line.startswith("error: ") for line in result.stderr.splitlines()] == [True] * 3 + [False]
+    long = impasto("a.jpg", "-s", "art/sea.png", "-o", "x" * 300)
+    assert (long.exit_code, long.stderr.count("\n")) == (1, 1)
+
+
+def test_standard_input_is_read_no_further_than_a_picture_may_be(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.picture.reading._MAX_BYTES", 2**16)
+    for arguments in (["stylize", "-", "-s", "art/sea.png"], ["show", "-"]):
+        result = CliRunner().invoke(cli, arguments, input=bytes(2**17))
+        assert result.exit_code == 1
+        assert "is larger than" in result.stderr
+        assert "sea.png" not in result.stderr
 
 
 def test_json_gives_one_record_for_each_picture(album: Path, shared: Stylizer) -> None:
@@ -204,6 +241,8 @@ def test_broken_standard_input_is_one_line(album: Path) -> None:
         (["a.jpg", "-s", "art/sea.png", "--deterministic", "--precision", "bf16"], "deterministic needs f32"),
         (["a.jpg", "-s", "art/sea.png", "--bits", "12"], "bits is 12; give 8 or 16"),
         (["a.jpg", "-s", "art/sea.png:0"], "greater than 0"),
+        (["a.jpg", "-s", "art/sea.png", "-o", "out.gif"], "out.gif"),
+        (["a.jpg", "-s", "art/sea.png", "-o", "out.jpg", "--bits", "16"], "cannot hold --bits 16"),
         (["a.jpg"], "Missing option"),
     ],
 )
@@ -218,7 +257,6 @@ def test_wrong_usage_exits_with_2(album: Path, arguments: list[str], message: st
     ("arguments", "message"),
     [
         (["a.jpg", "-s", "nobody-painted-this"], "nobody-painted-this"),
-        (["a.jpg", "-s", "art/sea.png", "-o", "out.gif"], "out.gif"),
         (["a.jpg", "-s", "art/sea.png", "--mask", "gone.png"], "gone.png"),
         (["a.jpg", "-s", "art/sea.png", "-o", "b.png/out.png"], "b.png"),
     ],

@@ -117,8 +117,24 @@ def test_what_is_no_text_is_not_in_the_gallery(gallery: Gallery) -> None:
 
 
 def test_unknown_names_suggest_near_ones(gallery: Gallery) -> None:
-    with pytest.raises(UnknownStyle, match="'Ambr'; did you mean amber"):
+    with pytest.raises(UnknownStyle, match="'Ambr'; did you mean amber\\? Give one of"):
         gallery.get("Ambr")
+    with pytest.raises(UnknownStyle, match="'qqqq'; give one of"):
+        gallery.get("qqqq")
+
+
+def test_a_name_is_checked_before_there_is_a_card(gallery: Gallery) -> None:
+    gallery.check_free("mine")
+    gallery.add(card("mine"))
+    gallery.check_free("mine", overwrite=True)
+    for name, kind in (("mine", StyleExists), ("amber", StyleExists), ("No Name", StyleError)):
+        with pytest.raises(kind):
+            gallery.check_free(name)
+
+
+def test_a_card_is_taken_over_under_another_name(gallery: Gallery) -> None:
+    assert gallery.load(card("amber", "theirs").to_bytes(), name="ours").name == "ours"
+    assert gallery.get("ours").title == "theirs"
 
 
 def test_a_broken_card_hides_no_other(gallery: Gallery) -> None:

@@ -90,6 +90,9 @@ def commented(comment: object) -> bytes:
         "",
         "9" * 5000,
         '{"a":' + "9" * 5000 + "}",
+        '{"a":NaN}',
+        '{"a":[-Infinity]}',
+        '{"a":1e999}',
         "\x00",
     ],
 )

@@ -54,6 +54,8 @@ def test_command(command: str, desk: Path) -> None:
     arguments = [sys.executable, "-m", "impasto.cli", *words[1:]]
     run = subprocess.run(arguments, cwd=desk, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    if words[1] == "show":
+        assert f"```text\n{run.stdout}```" in README
     if words[1] == "stylize":
         made = {p for p in set(desk.rglob("*")) - before if p.suffix in (".jpg", ".png")}
         assert made, run.stdout + run.stderr
@@ -63,6 +65,7 @@ def test_command(command: str, desk: Path) -> None:
 def test_python(code: str, desk: Path) -> None:
     run = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=desk, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    assert f"```text\n{run.stdout}```" in README
 
 
 def test_files_it_shows_are_there() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from impasto import Picture, Request, Result, StyleCard
-from impasto.errors import RequestError, UnsupportedFormat
+from impasto.errors import PictureTooLarge, RequestError, UnsupportedFormat
 from impasto.picture.provenance import read_settings
 from impasto.request import options
 from impasto.styles import Style
@@ -71,7 +71,7 @@ def test_numpys_numbers_become_plain_ones() -> None:
 
 def test_a_size_beyond_the_limit_is_refused_before_any_work() -> None:
     for name in ("size", "resize"):
-        with pytest.raises(RequestError, match=f"{name} is 32768, which makes 716 megapixels; the limit is 50"):
+        with pytest.raises(PictureTooLarge, match=f"{name} is 32768, which makes 716 megapixels; the limit is 50"):
             request(**{name: 32768})
         request(**{name: 8000})
 

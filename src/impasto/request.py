@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from impasto.errors import RequestError
+from impasto.errors import PictureTooLarge, RequestError
 
 if TYPE_CHECKING:
     from impasto.picture import Picture
@@ -81,7 +81,10 @@ class StyleLike(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One photograph to repaint. Checked when it is made; raises :class:`RequestError`.
+    """One photograph to repaint.
+
+    Checked when it is made: raises :class:`RequestError` for a setting that is wrong, and
+    :class:`PictureTooLarge` where a size makes more pixels than allowed.
 
     ``mask`` says where to apply the style: white is everywhere, black nowhere, grey partly; it is
     scaled to the content's size.
@@ -159,7 +162,7 @@ class Request:
         for name, longest in (("size", self.size), ("resize", self.resize)):
             width, height = fit(self.content.size, longest)
             if longest is not None and width * height > max(self.max_pixels, self.content.width * self.content.height):
-                raise RequestError(
+                raise PictureTooLarge(
                     f"{name} is {longest}, which makes {width * height / 1e6:.3g} megapixels; the limit is "
                     f"{self.max_pixels / 1e6:.3g} (raise max_pixels)"
                 )

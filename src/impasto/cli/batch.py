@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.cli import terminal
 from impasto.cli.outputs import Task
-from impasto.errors import ImpastoError, OutputError, OutputExists
+from impasto.errors import ImpastoError, OutputError, OutputExists, RequestError
 from impasto.request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -60,32 +61,29 @@ class Batch:
     def run(self, tasks: Sequence[Task], watch: Callable[[Task, Progress], None]) -> Generator[Record, None, None]:
         """Repaint one after the other. Raises :class:`RequestError` where the settings contradict each other."""
         for task in tasks:
-            if self.overwrite is False and task.output is not None and task.output.exists():
-                yield Record(task)
-                continue
-            try:
-                self._check(task)
-                content = task.photo.open(self.settings["max_pixels"])
-            except ImpastoError as error:
-                yield Record(task, error=error)
-                continue
+            yield self._record(task, watch)
+
+    def _record(self, task: Task, watch: Callable[[Task, Progress], None]) -> Record:
+        if self.overwrite is False and _exists(task):
+            return Record(task)
+        try:
+            self._check(task)
+            content = task.photo.open(self.settings["max_pixels"])
             request = Request(content=content, style=self.style, mask=self.mask, **self.settings)
-            try:
-                result = self._paint(request, task, watch)
-                self._write(result, task)
-            except ImpastoError as error:
-                yield Record(task, error=error)
-            except (MemoryError, RuntimeError) as error:
-                # What the runtime itself gives up on costs a batch one picture; alone, it is shown whole.
-                if len(tasks) == 1:
-                    raise
-                yield Record(task, error=ImpastoError(f"it failed: {error or type(error).__name__}"))
-            else:
-                yield Record(task, result)
+            result = self._paint(request, task, watch)
+            self._write(result, task)
+        except (RequestError, BrokenPipeError):
+            raise  # neither is one picture's fault
+        except ImpastoError as error:
+            return Record(task, error=error)
+        except (MemoryError, OSError, RuntimeError) as error:
+            # What the runtime or the machine gives up on costs one picture.
+            return Record(task, error=ImpastoError(terminal.failure(error)))
+        return Record(task, result)
 
     def _check(self, task: Task) -> None:
         """Before any work, what writing would refuse after it."""
-        if task.output is not None and not self.overwrite and task.output.exists() and not task.photo.problem:
+        if not self.overwrite and _exists(task) and not task.photo.problem:
             raise OutputExists(
                 f"{task.output} is there already; add --overwrite or --skip-existing, or name another with -o"
             )
@@ -111,3 +109,7 @@ class Batch:
             except OSError as error:
                 raise OutputError(f"the folder {folder} cannot be made: {error.strerror}; name another") from error
             result.save(task.output, overwrite=bool(self.overwrite))
+
+
+def _exists(task: Task) -> bool:
+    return task.output is not None and os.path.exists(task.output)

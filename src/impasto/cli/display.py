@@ -111,7 +111,7 @@ def _bar(count: int) -> Bar:
 
     # Standard output may be a pipe of pictures or paths: rich must not catch it.
     console = terminal.console("stderr")
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24)]
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(24)]
     if count > 1:
         columns += [TextColumn("{task.completed:.0f} of {task.total}"), TextColumn("{task.fields[rate]}")]
         columns += [TimeRemainingColumn(compact=True), TextColumn("left")]

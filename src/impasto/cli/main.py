@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+try:
+    from importlib import import_module
+    from typing import Any
 
-import click
+    import click
 
-from impasto.cli import terminal
-from impasto.errors import ImpastoError, RequestError
+    from impasto.cli import terminal
+    from impasto.errors import ImpastoError, RequestError
+except KeyboardInterrupt:  # as main() does it, for whoever is quicker than the imports
+    raise SystemExit(130) from None
 
 __all__ = ["cli", "main"]
 
@@ -38,6 +41,11 @@ class Commands(click.Group):
             raise click.exceptions.Exit(2 if isinstance(error, RequestError) else 1) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own business, though they are errors of the kinds below
+        except (MemoryError, OSError, RuntimeError) as error:
+            terminal.error(terminal.failure(error))
+            raise click.exceptions.Exit(1) from error
 
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -67,6 +75,9 @@ def cli() -> None:
 def main() -> None:
     """The entry point of the installed command."""
     try:
+        terminal.prepare()
         cli(prog_name="impasto")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    finally:
+        terminal.finish()

@@ -15,6 +15,13 @@ from impasto.cli.photos import Photo
 __all__ = ["Task", "plan"]
 
 
+_DEEP = ("png", "tiff")
+"""Formats that hold 16 bits a channel."""
+
+_LONGEST = 200
+"""What a file's name may have in bytes, suffix aside; file systems take 255."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A photo and where its pastiche goes; ``None`` is standard output."""
@@ -32,7 +39,7 @@ def plan(photos: Sequence[Photo], target: str | None, styles: Sequence[str], set
     several = len(photos) > 1 or any(photo.found for photo in photos)
     piped = any(photo.path is None for photo in photos)
     if target == "-" or (target is None and piped):
-        if several:
+        if len(photos) > 1:
             raise click.UsageError(
                 f"standard output takes one pastiche, but there are {len(photos)} photos; give a folder with -o FOLDER"
             )
@@ -45,31 +52,39 @@ def plan(photos: Sequence[Photo], target: str | None, styles: Sequence[str], set
 
 
 def _file(target: str, settings: dict[str, Any]) -> Path:
+    from impasto.errors import UnsupportedFormat
     from impasto.picture.writing import format_of
 
     path = Path(target)
-    wanted = settings["format"]
-    if path.suffix and format_of(path) != (wanted or format_of(path)):
+    if not path.suffix:
+        return path
+    try:
+        own = format_of(path)
+    except UnsupportedFormat as error:
+        raise click.UsageError(f"-o is {error}") from None
+    wanted = settings["format"] or own
+    if wanted != own:
         raise click.UsageError(f"-o is {target}, but --format is {wanted}; leave one of them out")
+    if settings["bits"] == 16 and own not in _DEEP:
+        raise click.UsageError(f"-o is {target}, but {own} cannot hold --bits 16; choose {' or '.join(_DEEP)}")
     return path
 
 
 def _is_folder(target: str) -> bool:
     ends = (os.sep, "/") if os.altsep is None else (os.sep, os.altsep)
-    return target.endswith(ends) or Path(target).is_dir()
+    return target.endswith(ends) or os.path.isdir(target)
 
 
 def _may_be_folder(target: str) -> bool:
     from impasto.errors import UnsupportedFormat
     from impasto.picture.writing import format_of
 
-    path = Path(target)
     if _is_folder(target):
         return True
-    if path.exists():
+    if os.path.exists(target):
         return False
     try:
-        format_of(path)
+        format_of(target)
     except UnsupportedFormat:
         return True
     return False
@@ -81,12 +96,13 @@ def _named(photos: Sequence[Photo], folder: Path | None, style: str, settings: d
     tasks = []
     for photo in photos:
         own = photo.path or Path("stdin")
-        suffix = _suffix(own, settings)
+        stem, suffix = _cut(own.stem, _LONGEST), _suffix(own, settings)
+        label = _cut(style, max(_LONGEST - len(os.fsencode(stem)), _LONGEST // 5))
         beside = folder if folder is not None else own.parent
-        output, copy = beside / f"{own.stem}.{style}{suffix}", 1
+        output, copy = beside / f"{stem}.{label}{suffix}", 1
         while _key(output) in taken:
             copy += 1
-            output = beside / f"{own.stem}-{copy}.{style}{suffix}"
+            output = beside / f"{stem}-{copy}.{label}{suffix}"
         if not photo.problem:
             taken.add(_key(output))
         tasks.append(Task(photo, output))
@@ -94,7 +110,15 @@ def _named(photos: Sequence[Photo], folder: Path | None, style: str, settings: d
 
 
 def _key(path: Path) -> str:
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of ``text``, at most so many bytes of a file's name."""
+    text = text[:most]
+    while len(os.fsencode(text)) > most:
+        text = text[:-1]
+    return text
 
 
 def _suffix(photo: Path, settings: dict[str, Any]) -> str:
@@ -107,7 +131,7 @@ def _suffix(photo: Path, settings: dict[str, Any]) -> str:
     except UnsupportedFormat:
         own = None
     wanted = settings["format"] or own or "png"
-    if settings["bits"] == 16 and not settings["format"] and wanted not in ("png", "tiff"):
+    if settings["bits"] == 16 and not settings["format"] and wanted not in _DEEP:
         wanted = "png"
     if wanted == own:
         return photo.suffix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def find(arguments: Iterable[str]) -> list[Photo]:
     photos: dict[object, Photo] = {}
     for argument in arguments:
         for photo in _named(argument):
-            key = photo.path.resolve() if photo.path else None
+            key = os.path.realpath(photo.path) if photo.path else None
             photos.setdefault(key, photo)
     return list(photos.values())
 
@@ -72,16 +73,20 @@ def _named(argument: str) -> list[Photo]:
     path = Path(argument)
     if argument == "-":
         return [Photo(None)]
-    if path.is_dir():
-        return _found(path.iterdir()) or [_missing(path, f"{argument} holds no pictures; give another folder")]
-    if not path.exists() and glob.has_magic(argument):
-        matches = map(Path, glob.iglob(str(path.expanduser()), recursive=True))
+    # os.path, where pathlib raises: a name too long, or in a locked folder, is told when it is opened.
+    if os.path.isdir(path):
+        try:
+            return _found(path.iterdir()) or [_missing(path, f"{argument} holds no pictures; give another folder")]
+        except OSError as error:
+            return [_missing(path, f"{argument} cannot be read: {error.strerror}; give another folder")]
+    if not os.path.exists(path) and glob.has_magic(argument):
+        matches = map(Path, glob.iglob(os.path.expanduser(path), recursive=True))
         return _found(matches) or [_missing(path, f"no picture matches {argument!r}; check the pattern")]
     return [Photo(path)]
 
 
 def _found(paths: Iterable[Path]) -> list[Photo]:
-    kept = (p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file())
+    kept = (p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and os.path.isfile(p))
     return [Photo(p, found=True) for p in sorted(kept)]
 
 

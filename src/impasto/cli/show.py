@@ -32,9 +32,10 @@ def show(file: str, as_json: bool) -> None:
     elif settings is None:
         terminal.error(f"{file} holds no settings: Impasto did not make it, or another program removed them")
     else:
-        width = max(map(len, settings), default=0)
-        for name, value in settings.items():
-            click.echo(f"{click.style(name.ljust(width), dim=True)}  {_text(value)}")
+        rows = {terminal.printable(name): terminal.printable(_text(value)) for name, value in settings.items()}
+        width = max(map(len, rows), default=0)
+        for name, text in rows.items():
+            click.echo(f"{click.style(name.ljust(width), dim=True)}  {text}")
     if settings is None:
         raise click.exceptions.Exit(1)
 

@@ -62,6 +62,7 @@ def add(name: str, pictures: tuple[str, ...], title: str, artist: str, date: str
     from impasto.stylizer import Stylizer
 
     gallery = Gallery()
+    gallery.check_free(name, overwrite=overwrite)
     card = Stylizer(gallery=gallery).card(name, list(pictures), title=title, artist=artist, date=date, source=source)
     gallery.add(card, overwrite=overwrite)
     _added(card)
@@ -123,13 +124,15 @@ def export(name: str, output: str | None, overwrite: bool) -> None:
 
 @styles.command("import", short_help="Take in a style from a file.")
 @click.argument("file", metavar="FILE")
+@click.option("--name", metavar="NAME", help="What to call it.  [default its own name]")
 @click.option("--overwrite", is_flag=True, help="Replace a style of that name.")
-def import_(file: str, overwrite: bool) -> None:
+def import_(file: str, name: str | None, overwrite: bool) -> None:
     """Take in a style from FILE, written by `impasto styles export`; - is standard input."""
     from impasto.styles import Gallery
+    from impasto.styles.card import MAX_BYTES
 
-    source = terminal.receive() if file == "-" else Path(file)
-    card = Gallery().load(source, overwrite=overwrite)
+    source = terminal.receive().read(MAX_BYTES + 1) if file == "-" else Path(file)
+    card = Gallery().load(source, overwrite=overwrite, name=name)
     _added(card)
 
 

@@ -54,7 +54,8 @@ def stylize(
 
     PHOTO is a file, a folder, a quoted pattern such as 'trip/**/*.jpg', or - for standard input. The
     pastiche goes beside the photo, as photo.style.jpg, unless -o says otherwise. Nothing is ever
-    overwritten unless --overwrite says so. Of several photos, those that Impasto made itself are
+    overwritten unless --overwrite says so. What comes from standard input goes into a folder as
+    stdin.style.png, or as --format says. Of several photos, those that Impasto made itself are
     left out, so that running a command again repaints no pastiches.
 
     \b
@@ -79,8 +80,8 @@ def stylize(
             raise click.UsageError("--json and the pastiche both want standard output; give a file with -o FILE")
         if terminal.is_terminal("stdout"):
             raise click.UsageError("standard output is a terminal; give a file with -o FILE, or pipe it on")
-    if any(photo.path is None for photo in found) and terminal.is_terminal("stdin"):
-        raise click.UsageError("- is standard input, but nothing is piped into it")
+    if any(photo.path is None for photo in found):
+        terminal.receive()
     failed = _run(tasks, weights, mask, overwrite, gallery, settings, as_json=as_json, quiet=quiet)
     raise click.exceptions.Exit(min(failed, 100))
 

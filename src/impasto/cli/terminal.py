@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+import unicodedata
+from typing import IO, TYPE_CHECKING, Any
 
 import click
+
+from impasto.errors import OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["amount", "console", "emit", "error", "is_terminal", "note", "receive", "send"]
+__all__ = [
+    "amount",
+    "console",
+    "emit",
+    "error",
+    "failure",
+    "finish",
+    "is_terminal",
+    "note",
+    "prepare",
+    "printable",
+    "receive",
+    "send",
+]
+
+
+def prepare() -> None:
+    """Let standard output escape what its encoding has no letters for."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def finish() -> None:
+    """Drop what standard output refused: Python would try to write it once more at the end, and complain."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_terminal(stream: str) -> bool:
@@ -31,7 +63,7 @@ def console(stream: str = "stdout") -> Console:
 def error(message: str) -> None:
     """One line on standard error; its first word red on a terminal."""
     word = "error:" if os.environ.get("NO_COLOR") else click.style("error:", fg="red", bold=True)
-    click.echo(f"{word} {' '.join(message.split())}", err=True)
+    click.echo(f"{word} {printable(' '.join(message.split()))}", err=True)
 
 
 def note(message: str) -> None:
@@ -44,15 +76,36 @@ def emit(value: Any, *, indent: int | None = None) -> None:
     click.echo(json.dumps(value, indent=indent, allow_nan=False))
 
 
-def receive() -> bytes:
-    """Everything on standard input."""
-    return sys.stdin.buffer.read()
+def failure(error: BaseException) -> str:
+    """What is said of an error that nobody foresaw."""
+    return f"it failed: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+def printable(text: str) -> str:
+    """``text`` with its control characters and lone surrogates escaped: a terminal would act on them."""
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+def receive() -> IO[bytes]:
+    """Standard input. Raises :class:`click.UsageError` where nothing can come from it."""
+    if sys.stdin is None:
+        raise click.UsageError("- is standard input, but it is closed")
+    if is_terminal("stdin"):
+        raise click.UsageError("- is standard input, but nothing is piped into it")
+    return sys.stdin.buffer
 
 
 def send(data: bytes) -> None:
-    """Bytes to standard output."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Bytes to standard output. Raises :class:`OutputError`."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed; give a file with -o FILE")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def amount(count: int, noun: str) -> str:

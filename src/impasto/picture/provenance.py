@@ -7,6 +7,7 @@ comment and the software is Impasto. They are JSON in ASCII everywhere, so that 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 from PIL import ExifTags, Image
@@ -75,7 +76,15 @@ def _parsed(text: str | None) -> dict[str, object] | None:
     if text is None or len(text) > _MAX_BYTES:
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _finite(text: str) -> float:
+    """A number; ``NaN``, ``Infinity`` and ``1e999`` are none that JSON could give on."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

@@ -70,36 +70,49 @@ class Gallery:
         """A sentence that says that there is no style ``name``, and which names come close."""
         names = self.names()
         close = get_close_matches(name[:64].lower(), names, 3, 0.5)
-        asked = f"; did you mean {' or '.join(close)}?" if close else ";"
-        return f"no style is named {name[:64]!r}{asked} Give one of the {len(names)} names in the gallery"
+        asked = f"did you mean {' or '.join(close)}? Give" if close else "give"
+        return f"no style is named {name[:64]!r}; {asked} one of the {len(names)} names in the gallery"
+
+    def check_free(self, name: str, overwrite: bool = False) -> None:
+        """Raise what :meth:`add` would raise for a card of that name, before there is one.
+
+        :class:`StyleError` for what is no name, and :class:`StyleExists` where the name is a shipped
+        style's, or is taken and may not be overwritten.
+        """
+        path = self._path(name)
+        if name in self._shipped:
+            raise StyleExists(f"{name} is a style that comes with Impasto; give yours another name")
+        if not overwrite and os.path.lexists(path):
+            raise _taken(name)
 
     def add(self, card: StyleCard, overwrite: bool = False) -> None:
         """Save ``card`` under its name.
 
-        Raises :class:`StyleExists` where the name is a shipped style's, or is taken and may not be
-        overwritten, and :class:`OutputError` where it cannot be written.
+        Raises as :meth:`check_free`, and :class:`OutputError` where it cannot be written.
         """
         from impasto.picture.writing import write_atomically
 
-        if card.name in self._shipped:
-            raise StyleExists(f"{card.name} is a style that comes with Impasto; give yours another name")
+        self.check_free(card.name, overwrite)
         data = card.to_bytes()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path(card.name), data, overwrite=overwrite)
         except OutputExists:
-            raise StyleExists(f"you have a style {card.name} already; give another name or allow overwriting") from None
+            raise _taken(card.name) from None  # by another process, just now
         except OSError as error:
             raise OutputError(
                 f"cannot make {self.folder}: {error}; set IMPASTO_HOME to a folder you may write"
             ) from error
 
-    def load(self, source: str | os.PathLike[str] | bytes, overwrite: bool = False) -> StyleCard:
-        """Take over a card file that somebody shared, by path or as bytes.
+    def load(
+        self, source: str | os.PathLike[str] | bytes, overwrite: bool = False, *, name: str | None = None
+    ) -> StyleCard:
+        """Take over a card file that somebody shared, by path or as bytes, under its own name or ``name``.
 
         Raises as :meth:`add`, and :class:`StyleError` for a broken card.
         """
         card = StyleCard.from_bytes(source) if isinstance(source, bytes) else StyleCard.from_file(source)
+        card = replace(card, name=card.name if name is None else name)
         self.add(card, overwrite)
         return card
 
@@ -147,6 +160,10 @@ class Gallery:
 
     def _own(self) -> dict[str, Path]:
         return {path.stem: path for path in self._files() if _is_name(path.stem) and path.stem not in self._shipped}
+
+
+def _taken(name: str) -> StyleExists:
+    return StyleExists(f"you have a style {name} already; give another name or allow overwriting")
 
 
 def _is_name(text: str) -> bool:

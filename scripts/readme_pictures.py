@@ -1,0 +1,55 @@
+"""Make the pictures that README.md shows, from scikit-image's photographs and the network that ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from demo import OUT
+from demo import main as demo
+from PIL import Image
+from skimage import data
+
+import impasto
+
+DOCS = Path(__file__).parents[1] / "docs"
+HEIGHT = 240
+
+
+def strip(name: str, pictures: list[impasto.Picture]) -> None:
+    """Pictures side by side, at one height."""
+    images = [p.to_pil().convert("RGB") for p in pictures]
+    images = [i.resize((i.width * HEIGHT // i.height, HEIGHT), Image.Resampling.LANCZOS) for i in images]
+    sheet = Image.new("RGB", (sum(i.width for i in images) + 4 * (len(images) - 1), HEIGHT), "white")
+    left = 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width + 4
+    sheet.save(DOCS / f"{name}.jpg", quality=88)
+
+
+def main() -> None:
+    DOCS.mkdir(exist_ok=True)
+    demo()
+    (DOCS / "sheet.jpg").write_bytes((OUT / "sheet.jpg").read_bytes())
+
+    stylizer = impasto.Stylizer()
+    cat = impasto.Picture.from_array(data.chelsea())
+    strip("strength", [stylizer.stylize(cat, "starry-night", strength=s).pastiche for s in (0, 0.25, 0.5, 0.75, 1)])
+
+    coffee = impasto.Picture.from_array(data.coffee())
+    mask = np.zeros((coffee.height, coffee.width, 3), np.uint8)
+    mask[:, coffee.width // 2 :] = 255
+    knobs: list[dict[str, object]] = [
+        {},
+        {"size": 300},
+        {"style_scale": 2.0},
+        {"colors": "keep"},
+        {"colors": "match"},
+        {"mask": mask},
+    ]
+    strip("knobs", [stylizer.stylize(coffee, "composition-vii", **k).pastiche for k in knobs])
+
+
+if __name__ == "__main__":
+    main()
