@@ -112,7 +112,7 @@ def test_the_users_gallery_is_the_default(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", ["my-wave", "MY-WAVES", "my-waves/", "a\0b", "x" * 5000, "../my-waves", ""])
 def test_unknown_names(name: str, gallery: Gallery) -> None:
-    with pytest.raises(UnknownStyle, match="[Gg]ive one of the") as error:
+    with pytest.raises(UnknownStyle, match=r"[Gg]ive one of the") as error:
         Style.of(name, gallery)
     assert "path of a picture" in str(error.value)
     assert len(str(error.value)) < 400

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,7 +49,9 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"impasto.{_HOMES[name]}"), name)
     if name == "__version__":
-        return _version("impasto")
+        from importlib.metadata import version
+
+        return version("impasto")
     raise AttributeError(f"module 'impasto' has no attribute {name!r}")
 
 
