@@ -20,8 +20,8 @@ Precision = Literal["auto", "bf16", "f32"]
 
 _WHOLE = 2048 * 2048
 """Pixels up to which a picture is painted in one pass."""
-_WINDOW = 1536
-"""Side of a tile's window: larger windows waste less on margins, smaller ones stay in the cache."""
+_WINDOW = 1024
+"""Side of a tile's window: larger ones waste less on margins, and take more memory than they save time."""
 _SAMPLE, _SAMPLES = 512, 4
 """A larger picture's statistics are measured on squares of this side, at most so many across and down."""
 
@@ -72,24 +72,22 @@ class Painter:
         """
         height, width = pixels.shape[:2]
         plan = self.plan(height, width)
-        whole = len(plan) == 1
-        if not whole:
-            statistics = [self._settle(pixels, brush.code) for brush in brushes]
-        for tile in plan:
-            content = self._window(pixels[tile.window])
-            layers = [np.float32(own) * content] if own else []
-            for i, brush in enumerate(brushes):
-                if whole:
-                    made = self.forward(content, brush.code)
-                else:
-                    made = self._apply(content=content, code=brush.code, statistics=statistics[i])["pastiche"]
-                layers.append(made if brush.weight == 1 else np.float32(brush.weight) * made)
-            total = reduce(np.add, layers)
-            inner_rows, inner_columns = tile.inner
-            part = total[0, :, inner_rows, inner_columns].clip(0, 1).transpose(1, 2, 0)
-            # Rows and columns that only made the size a multiple fall away here.
-            kept = Tile(tile.window, (_cut(tile.keep[0], height), _cut(tile.keep[1], width)))
-            yield kept, part[: kept.keep[0].stop - kept.keep[0].start, : kept.keep[1].stop - kept.keep[1].start]
+        if len(plan) == 1:
+            content = self._window(pixels)
+            yield _part(plan[0], pixels, _sum(content, own, brushes, [self.forward(content, b.code) for b in brushes]))
+            return
+        statistics = [self._settle(pixels, brush.code) for brush in brushes]
+        try:
+            for tile in plan:
+                content = self._window(pixels[tile.window])
+                made = [
+                    self._apply(content=content, code=brush.code, statistics=measured)["pastiche"]
+                    for brush, measured in zip(brushes, statistics, strict=True)
+                ]
+                yield _part(tile, pixels, _sum(content, own, brushes, made))
+        finally:
+            # What the file is encoded with next needs the memory more.
+            self._apply.release()
 
     def plan(self, height: int, width: int) -> list[Tile]:
         """The tiles for a picture of that size, counted with the rows and columns that make it a multiple."""
@@ -104,7 +102,10 @@ class Painter:
     def _settle(self, pixels: Pixels, code: Array) -> Array:
         """The statistics of a picture too large for one pass, from samples at full scale that are measured as one."""
         samples = np.concatenate([self._window(sample) for sample in _samples(pixels, self._multiple)])
-        return self._measure(content=samples, code=code)["measured"]
+        measured = self._measure(content=samples, code=code)["measured"]
+        # As much as a tile takes, and it would be held until the picture is done.
+        self._measure.release()
+        return measured
 
     def _window(self, pixels: Pixels) -> Array:
         """Pixels as the network's input ``(1, 3, H, W)``, the last row and column repeated up to a whole multiple."""
@@ -119,6 +120,20 @@ class Painter:
         if statistics is not None:
             fixed["statistics"] = statistics
         return open_graph(self._file, outputs, precision=self._precision, fixed=fixed)
+
+
+def _sum(content: Array, own: float, brushes: list[Brush], made: list[Array]) -> Array:
+    """What the brushes made and the photograph itself, by their weights."""
+    layers = [m if b.weight == 1 else np.float32(b.weight) * m for b, m in zip(brushes, made, strict=True)]
+    return reduce(np.add, [*layers, np.float32(own) * content] if own else layers)
+
+
+def _part(tile: Tile, pixels: Pixels, made: Array) -> tuple[Tile, Array]:
+    """What is kept of a tile, without the rows and columns that only made the size a multiple."""
+    rows, columns = (_cut(keep, side) for keep, side in zip(tile.keep, pixels.shape[:2], strict=True))
+    inner_rows, inner_columns = tile.inner
+    part = made[0, :, inner_rows, inner_columns].clip(0, 1).transpose(1, 2, 0)
+    return Tile(tile.window, (rows, columns)), part[: rows.stop - rows.start, : columns.stop - columns.start]
 
 
 def _cut(span: slice, length: int) -> slice:

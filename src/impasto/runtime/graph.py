@@ -25,6 +25,9 @@ class Graph(Protocol):
 
     def __call__(self, **inputs: Array) -> dict[str, Array]: ...
 
+    def release(self) -> None:
+        """Give back the memory that past calls took."""
+
 
 def open_graph(
     file: Path,
@@ -92,6 +95,9 @@ class OpenVinoGraph:
         self._idle.append(request)
         return found
 
+    def release(self) -> None:
+        self._idle.clear()
+
 
 class OnnxGraph:
     """A graph in ONNX Runtime: on the graphics card where it has one, else on the processor, in f32."""
@@ -102,7 +108,9 @@ class OnnxGraph:
     def __init__(self, file: Path, outputs: Sequence[str], *, fixed: Mapping[str, Array] | None = None) -> None:
         import onnxruntime
 
-        wanted = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in _providers()]
+        # Without TF32, so that f32 means f32 on graphics cards too.
+        options = {"CUDAExecutionProvider": {"use_tf32": "0"}, "CPUExecutionProvider": {}}
+        wanted = [(provider, options[provider]) for provider in options if provider in _providers()]
         try:
             self._session = onnxruntime.InferenceSession(str(file), providers=wanted)
         except Exception as error:  # its exception classes are private
@@ -113,6 +121,9 @@ class OnnxGraph:
     def __call__(self, **inputs: Array) -> dict[str, Array]:
         found = self._session.run(self._outputs, {**self._fixed, **inputs})
         return dict(zip(self._outputs, found, strict=True))
+
+    def release(self) -> None:
+        """Nothing to give back: sessions keep no memory for each call."""
 
 
 def _providers() -> list[str]:
