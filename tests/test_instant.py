@@ -213,6 +213,10 @@ def test_tiles_show_no_seam_and_match_the_whole(stylizer: Stylizer, monkeypatch:
     plan = stylizer._engine.painter("f32").plan(904, 1200)
     assert len(plan) > 6
     assert abs(seam_ratio(tiled.pixels, plan) - 1) < 0.03
+    tile(monkeypatch, 400)
+    other = stylizer.stylize(big, "starry-night", precision="f32").pastiche
+    assert abs(seam_ratio(tiled.pixels, plan, other.pixels) - 1) < 0.001
+    assert np.abs(tiled.pixels.astype(int) - other.pixels).max() <= 1
 
 
 def test_given_statistics_make_tiles_equal_to_the_whole(

@@ -46,5 +46,7 @@ def test_the_seam_ratio_sees_a_seam_and_nothing_where_there_is_none() -> None:
     broken = smooth.astype(int) // 4
     broken[:, : plan[0].keep[1].stop] += 40
     assert seam_ratio(broken.astype(np.uint8), plan) > 1.15
+    assert seam_ratio(smooth // 4, plan, smooth // 4) == 1
+    assert seam_ratio(broken.astype(np.uint8), plan, smooth // 4) > 1.15
     with pytest.raises(ValueError, match="one tile"):
         seam_ratio(smooth, list(tiles(512, 512, window=512, margin=32, multiple=8)))
