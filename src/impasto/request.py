@@ -148,6 +148,7 @@ class Request:
     def __post_init__(self) -> None:
         from impasto.picture.picture import Picture
         from impasto.picture.scaling import fit
+        from impasto.picture.writing import DEEP
 
         for name, value in (("content", self.content), ("mask", self.mask)):
             if not isinstance(value, Picture) and (value is not None or name == "content"):
@@ -168,7 +169,7 @@ class Request:
                 )
         if self.bits not in (8, 16):
             raise RequestError(f"bits is {self.bits}; give 8 or 16")
-        if self.bits == 16 and self.format not in (None, "png", "tiff"):
+        if self.bits == 16 and self.format not in (None, *DEEP):
             raise RequestError(f"bits is 16, which {self.format} cannot hold; choose png or tiff")
         if self.deterministic and self.precision == "bf16":
             raise RequestError("deterministic needs f32, but precision is bf16; leave one of them out")
@@ -264,11 +265,6 @@ class Result:
     @property
     def format(self) -> Format:
         """The format asked for; else the photograph's own where it can be written; else PNG."""
-        from impasto.picture.writing import WRITABLE
+        from impasto.picture.writing import chosen_format
 
-        own = self.request.content.format
-        if self.request.format:
-            return self.request.format
-        if self.request.bits == 16 and own not in ("png", "tiff"):
-            return "png"
-        return cast("Format", own) if own in WRITABLE else "png"
+        return cast("Format", chosen_format(self.request.content.format, self.request.format, self.request.bits))

@@ -16,7 +16,7 @@ from impasto.bench.figure import Figure, alternate
 from impasto.bench.johnson import johnson_network
 from impasto.bench.large import large
 from impasto.bench.magenta import SIDE, magenta_transfer
-from impasto.engines.painter import Brush, Painter
+from impasto.engines.painter import Brush, Painter, planes
 from impasto.errors import MissingExtra
 from impasto.models import find
 from impasto.styles import Gallery
@@ -37,13 +37,13 @@ def run(rounds: int = 15, magenta: Path | None = None, *, with_large: bool = Fal
     card = next(iter(Gallery()))
     painter = Painter(model, "auto")
     pixels = np.random.default_rng(0).integers(0, 256, (_PICTURE, _PICTURE, 3), np.uint8)
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32) / 255
+    content = planes(pixels)
     code = card.code(model.identity)[None]
     runtime, precision = painter.runtime
     hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     johnson = openvino.compile_model(johnson_network(), "CPU", hints).create_infer_request()
 
-    calls = {"instant": lambda: painter.forward(planes, code), "johnson": lambda: johnson.infer([planes])}
+    calls = {"instant": lambda: painter.forward(content, code), "johnson": lambda: johnson.infer([content])}
     unavailable = ""
     try:
         if magenta is None:

@@ -15,9 +15,6 @@ from impasto.cli.photos import Photo
 __all__ = ["Task", "plan"]
 
 
-_DEEP = ("png", "tiff")
-"""Formats that hold 16 bits a channel."""
-
 _LONGEST = 200
 """What a file's name may have in bytes, suffix aside; file systems take 255."""
 
@@ -53,7 +50,7 @@ def plan(photos: Sequence[Photo], target: str | None, styles: Sequence[str], set
 
 def _file(target: str, settings: dict[str, Any]) -> Path:
     from impasto.errors import UnsupportedFormat
-    from impasto.picture.writing import format_of
+    from impasto.picture.writing import DEEP, format_of
 
     path = Path(target)
     if not path.suffix:
@@ -65,8 +62,8 @@ def _file(target: str, settings: dict[str, Any]) -> Path:
     wanted = settings["format"] or own
     if wanted != own:
         raise click.UsageError(f"-o is {target}, but --format is {wanted}; leave one of them out")
-    if settings["bits"] == 16 and own not in _DEEP:
-        raise click.UsageError(f"-o is {target}, but {own} cannot hold --bits 16; choose {' or '.join(_DEEP)}")
+    if settings["bits"] == 16 and own not in DEEP:
+        raise click.UsageError(f"-o is {target}, but {own} cannot hold --bits 16; choose {' or '.join(DEEP)}")
     return path
 
 
@@ -124,15 +121,13 @@ def _cut(text: str, most: int) -> str:
 def _suffix(photo: Path, settings: dict[str, Any]) -> str:
     """The photo's own suffix where its format is the one to write; else that format's usual one."""
     from impasto.errors import UnsupportedFormat
-    from impasto.picture.writing import format_of
+    from impasto.picture.writing import chosen_format, format_of
 
     try:
         own = format_of(photo)
     except UnsupportedFormat:
         own = None
-    wanted = settings["format"] or own or "png"
-    if settings["bits"] == 16 and not settings["format"] and wanted not in _DEEP:
-        wanted = "png"
+    wanted = chosen_format(own, settings["format"], settings["bits"])
     if wanted == own:
         return photo.suffix
     return {"jpeg": ".jpg", "tiff": ".tif"}.get(wanted, f".{wanted}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -45,23 +46,32 @@ def restore(painted: Picture, working: Picture, photograph: Picture, share: floa
     So that a strength near 0 comes near the photograph itself, at its full size.
     """
     painted, working = painted.resized(photograph.size), working.resized(photograph.size)
-    result = np.empty_like(painted.pixels)
-    for top in range(0, painted.height, _STRIP):
-        rows = slice(top, top + _STRIP)
+
+    def strip(rows: slice) -> Pixels:
         lacking = photograph.pixels[rows].astype(np.float32) - working.pixels[rows]
-        result[rows] = (painted.pixels[rows] + share * lacking + 0.5).clip(0, painted.peak).astype(result.dtype)
-    return replace(painted, pixels=result)
+        return np.asarray((painted.pixels[rows] + share * lacking + 0.5).clip(0, painted.peak))
+
+    return _by_strips(painted, strip)
 
 
 def _masked(painted: Picture, photograph: Picture, mask: Picture) -> Picture:
     """Painted where the mask is white, the photograph where it is black. A mask's own alpha counts as black."""
     where = mask.as_type(np.dtype(np.uint8)).resized(photograph.size)
-    result = np.empty_like(painted.pixels)
-    for top in range(0, painted.height, _STRIP):
-        rows = slice(top, top + _STRIP)
+
+    def strip(rows: slice) -> Pixels:
         share = where.pixels[rows].mean(2, keepdims=True, dtype=np.float32) / 255
         if where.alpha is not None:
             share = share * (where.alpha[rows, :, None].astype(np.float32) / 255)
         below, above = (p.pixels[rows].astype(np.float32) for p in (photograph, painted))
-        result[rows] = (below + (above - below) * share + 0.5).astype(result.dtype)
-    return replace(painted, pixels=result)
+        return np.asarray(below + (above - below) * share + 0.5)
+
+    return _by_strips(painted, strip)
+
+
+def _by_strips(picture: Picture, strip: Callable[[slice], Pixels]) -> Picture:
+    """``picture`` with the pixels that ``strip`` gives for each slice of rows, cut to whole numbers."""
+    pixels = np.empty_like(picture.pixels)
+    for top in range(0, picture.height, _STRIP):
+        rows = slice(top, top + _STRIP)
+        pixels[rows] = strip(rows).astype(pixels.dtype)
+    return replace(picture, pixels=pixels)

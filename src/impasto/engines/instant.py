@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from impasto.engines.finishing import finish, quantise, restore
-from impasto.engines.painter import Brush, Painter
+from impasto.engines.painter import Brush, Painter, planes
 from impasto.errors import StyleError
 from impasto.models import Model
 from impasto.picture.picture import Picture
@@ -131,5 +131,4 @@ class InstantEngine:
         factor = min(self._side * scale / short, _LONGEST_STYLE / longest)
         width, height = (max(16, round(side * factor / 8) * 8) for side in picture.size)
         scaled = picture.as_type(np.dtype(np.uint8)).resized((width, height))
-        planes = np.ascontiguousarray(scaled.pixels.transpose(2, 0, 1), np.float32)[None] / 255
-        return self._encoder()(style=planes)["code"]
+        return self._encoder()(style=planes(scaled.pixels))["code"]

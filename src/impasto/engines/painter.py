@@ -14,7 +14,7 @@ from impasto.picture.picture import Pixels
 from impasto.runtime.graph import Array, Graph, open_graph
 from impasto.runtime.tiles import Tile, tiles
 
-__all__ = ["Brush", "Painter"]
+__all__ = ["Brush", "Painter", "planes"]
 
 Precision = Literal["auto", "bf16", "f32"]
 
@@ -111,17 +111,22 @@ class Painter:
 
     def _window(self, pixels: Pixels) -> Array:
         """Pixels as the network's input ``(1, 3, H, W)``, the last row and column repeated up to a whole multiple."""
-        white = np.float32(np.iinfo(pixels.dtype).max)
-        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None]
-        planes /= white
+        content = planes(pixels)
         down, right = (-side % self._multiple for side in pixels.shape[:2])
-        return np.pad(planes, ((0, 0), (0, 0), (0, down), (0, right)), mode="edge") if down or right else planes
+        return np.pad(content, ((0, 0), (0, 0), (0, down), (0, right)), mode="edge") if down or right else content
 
     def _open(self, outputs: list[str], *, given: bool, statistics: Array | None = None) -> Graph:
         fixed = {"given": np.array([[given]])}
         if statistics is not None:
             fixed["statistics"] = statistics
         return open_graph(self._file, outputs, precision=self._precision, fixed=fixed)
+
+
+def planes(pixels: Pixels) -> Array:
+    """Whole numbers ``(H, W, 3)`` as a network takes them: ``(1, 3, H, W)`` float32 in 0..1."""
+    result = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None]
+    result /= np.float32(np.iinfo(pixels.dtype).max)
+    return result
 
 
 def _sum(content: Array, own: float, brushes: list[Brush], made: list[Array]) -> Array:

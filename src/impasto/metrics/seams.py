@@ -28,15 +28,12 @@ def seam_ratio(pixels: Pixels, plan: Iterable[Tile], reference: Pixels | None = 
         length = pixels.shape[axis]
         borders = {k[axis].start for k in kept if 0 < k[axis].start < length}
         for border in borders:
-            for step in range(-3, 4):
-                at = border + step * period
-                if 0 < at < length:
-                    if step == 0:
-                        across.append(_gradient(pixels, at, axis))
-                        if reference is not None:
-                            beside.append(_gradient(reference, at, axis))
-                    elif reference is None:
-                        beside.append(_gradient(pixels, at, axis))
+            across.append(_gradient(pixels, border, axis))
+            if reference is not None:
+                beside.append(_gradient(reference, border, axis))
+            else:
+                places = (border + step * period for step in (-3, -2, -1, 1, 2, 3))
+                beside += [_gradient(pixels, at, axis) for at in places if 0 < at < length]
     if not across:
         raise ValueError("the plan has one tile, and so no border to look at")
     return float(np.mean(across) / max(float(np.mean(beside)), 1e-9))

@@ -19,8 +19,9 @@ def models() -> list[Model]:
 
 def find(name: str) -> Model:
     """The newest version of a model. Raises :class:`ModelError` where there is none of that name."""
-    found = [m for m in models() if m.name == name]
+    every = models()
+    found = [m for m in every if m.name == name]
     if not found:
-        known = ", ".join(sorted({m.name for m in models()})) or "none"
+        known = ", ".join(sorted({m.name for m in every})) or "none"
         raise ModelError(f"there is no model {name!r}; the models here are: {known}")
     return max(found, key=lambda m: [int(part) for part in m.version.split(".")])

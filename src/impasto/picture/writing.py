@@ -22,10 +22,13 @@ from impasto.picture.profile import srgb
 from impasto.picture.provenance import KEYWORD, annotated, note
 from impasto.picture.tiff import write_tiff
 
-__all__ = ["WRITABLE", "encode", "format_of", "write_atomically"]
+__all__ = ["DEEP", "WRITABLE", "chosen_format", "encode", "format_of", "write_atomically"]
 
 WRITABLE = ("png", "jpeg", "webp", "tiff", "avif")
 """Formats that can be written."""
+
+DEEP = ("png", "tiff")
+"""Those of them that hold 16 bits a channel."""
 
 _SUFFIXES = {
     ".png": "png",
@@ -58,6 +61,13 @@ def format_of(path: str | os.PathLike[str]) -> str:
     return _SUFFIXES[suffix]
 
 
+def chosen_format(own: str | None, asked: str | None, bits: int) -> str:
+    """The format asked for; else the photograph's own where it can be written with so many bits; else PNG."""
+    if asked:
+        return asked
+    return own if own is not None and own in (DEEP if bits == 16 else WRITABLE) else "png"
+
+
 def encode(
     picture: Picture,
     format: str,  # noqa: A002
@@ -81,7 +91,7 @@ def encode(
         raise UnsupportedFormat(f"{format!r} cannot be written; choose one of {', '.join(WRITABLE)}")
     if bits not in (8, 16):
         raise RequestError(f"bits is {bits}; give 8 or 16")
-    if bits == 16 and format not in ("png", "tiff"):
+    if bits == 16 and format not in DEEP:
         raise RequestError(f"bits is 16, which {format} cannot hold; choose png or tiff")
     longest = _LONGEST_SIDE.get(format)
     if longest and max(picture.size) > longest:

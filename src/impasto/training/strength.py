@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from impasto.engines.instant import InstantEngine
+from impasto.engines.painter import planes
 from impasto.models import Model
 from impasto.perceptual.losses import content_distance
 from impasto.perceptual.vgg import VGG19
@@ -72,6 +73,5 @@ def _some(folder: Path, count: int) -> list[Path]:
 
 @torch.no_grad()
 def _features(encoder: VGG19, picture: Picture) -> torch.Tensor:
-    planes = torch.from_numpy(picture.pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255)
-    features: torch.Tensor = encoder(planes)[_LAYER]
+    features: torch.Tensor = encoder(torch.from_numpy(planes(picture.pixels)))[_LAYER]
     return features
