@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from impasto.perceptual.losses import content_distance, gram_distance, grams, grid_energy, moments, style_distance
-from impasto.perceptual.vgg import STYLE_LAYERS, VGG19
+from impasto.perceptual.encoder import STYLE_LAYERS
+from impasto.perceptual.vgg import VGG19
 
 
 def features(seed: int, batch: int = 2) -> dict[str, torch.Tensor]:

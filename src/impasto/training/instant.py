@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import time
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +14,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from impasto.perceptual.encoder import STYLE_LAYERS
 from impasto.perceptual.losses import (
     Moments,
     content_distance,
@@ -27,9 +24,10 @@ from impasto.perceptual.losses import (
     moments,
     style_distance,
 )
-from impasto.perceptual.vgg import STYLE_LAYERS, VGG19
+from impasto.perceptual.vgg import VGG19
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
+from impasto.training.run import Step, follow, schedule
 
 __all__ = ["Plan", "Step", "load_network", "train"]
 
@@ -56,16 +54,6 @@ class Plan:
     seed: int = 0
     save_every: float = 180.0
     """Seconds between checkpoints and sample sheets."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One optimisation step: number, minutes trained over all runs, share of the plan done, losses by term."""
-
-    number: int
-    minutes: float
-    done: float
-    losses: dict[str, float]
 
 
 class Trainer:
@@ -112,7 +100,7 @@ class Trainer:
         """One optimisation step on every pair of a few photographs and a few styles."""
         plan = self.plan
         for group in self.optimiser.param_groups:
-            group["lr"] = plan.learning_rate * self._schedule()
+            group["lr"] = plan.learning_rate * schedule(self.number, self.done)
         size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
         photos, styles = (x.to(self.device) for x in self._next(size))
         with torch.no_grad():
@@ -218,9 +206,6 @@ class Trainer:
             styles[0] = self.photos.batch(1, size, size, 512)[0]
         return styles
 
-    def _schedule(self) -> float:
-        return min(1.0, (self.number + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.done)))
-
     @torch.no_grad()
     def _follow(self) -> None:
         keep = min(0.998, self.number / (self.number + 10))
@@ -243,19 +228,7 @@ def train(plan: Plan, shape: Shape | None = None) -> Generator[Step, None, None]
     sample sheets to ``samples-NNNNNN.jpg`` in the same folder.
     """
     plan.run.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(plan, shape)
-    saved = last = time.monotonic()
-    with (plan.run / "log.jsonl").open("a") as log, closing(trainer):
-        while trainer.done < 1:
-            losses = trainer.step()
-            now = time.monotonic()
-            trainer.minutes, last = trainer.minutes + (now - last) / 60, now
-            log.write(json.dumps({"step": trainer.number, "minutes": round(trainer.minutes, 3), **losses}) + "\n")
-            if now - saved > plan.save_every:
-                log.flush()
-                trainer.save()
-                saved = now
-            yield Step(trainer.number, trainer.minutes, trainer.done, losses)
+    yield from follow(Trainer(plan, shape), plan.run, plan.save_every)
 
 
 def load_network(run: Path) -> InstantNetwork:

@@ -1,0 +1,65 @@
+"""A training run: steps until its minutes are spent, a log, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+__all__ = ["Learner", "Step", "follow", "schedule"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimisation step: number, minutes trained over all runs, share of the plan done, losses by term."""
+
+    number: int
+    minutes: float
+    done: float
+    losses: dict[str, float]
+
+
+class Learner(Protocol):
+    """What a run drives: networks, an optimiser and data."""
+
+    number: int
+    minutes: float
+
+    @property
+    def done(self) -> float:
+        """Share of the plan done, 0..1."""
+
+    def step(self) -> dict[str, float]:
+        """One optimisation step; its losses by term."""
+
+    def save(self) -> None:
+        """Write a checkpoint to continue from."""
+
+    def close(self) -> None:
+        """Let go, keeping what was learnt."""
+
+
+def follow(learner: Learner, run: Path, save_every: float) -> Generator[Step, None, None]:
+    """Train until ``learner.done`` is 1; a line of losses goes to ``run/log.jsonl`` after every step."""
+    saved = last = time.monotonic()
+    with (run / "log.jsonl").open("a") as log, closing(learner):
+        while learner.done < 1:
+            losses = learner.step()
+            now = time.monotonic()
+            learner.minutes, last = learner.minutes + (now - last) / 60, now
+            log.write(json.dumps({"step": learner.number, "minutes": round(learner.minutes, 3), **losses}) + "\n")
+            if now - saved > save_every:
+                log.flush()
+                learner.save()
+                saved = now
+            yield Step(learner.number, learner.minutes, learner.done, losses)
+
+
+def schedule(number: int, done: float) -> float:
+    """Share of the learning rate: 100 steps of warming up, then a cosine down to 2 %."""
+    return min(1.0, (number + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
