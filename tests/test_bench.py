@@ -19,6 +19,7 @@ def test_figures_are_measured_and_compared(tmp_path: Path) -> None:
         "Johnson network",
         "Magenta int8 pair",
         "picture in, picture out",
+        "pocket",
         "impasto --help",
         "command to first picture",
     }

@@ -53,7 +53,7 @@ def test_the_version_is_told() -> None:
 
 def test_help_lists_every_command() -> None:
     text = impasto("--help").stdout
-    assert all(f"  {name} " in text for name in ("stylize", "styles", "show", "doctor", "bench", "train"))
+    assert all(f"  {name} " in text for name in ("stylize", "styles", "show", "doctor", "bench", "evaluate", "train"))
     assert "impasto stylize" in text
 
 
@@ -247,15 +247,33 @@ def test_train_takes_its_options_from_the_plan(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(instant, "train", train)
     for name in ("photos", "styles"):
         Path(name).mkdir()
-    folders = ("--photos", "photos", "--styles", "styles", "--vgg19", "sea.png", "--run", "run")
+    folders = ("--photos", "photos", "--styles", "styles", "--encoder", "sea.png", "--run", "run")
     result = impasto("train", "instant", *folders, "--sizes", "64, 96", "--minutes", "1", "--style-weight", "5")
     assert result.exit_code == 0, result.stderr
     expected = instant.Plan(
-        *(Path(name) for name in ("photos", "styles", "sea.png", "run")), minutes=1.0, sizes=(64, 96), style_weight=5.0
+        *(Path(name) for name in ("photos", "styles", "run", "sea.png")), minutes=1.0, sizes=(64, 96), style_weight=5.0
     )
     assert plans == [expected]
     assert "step 1, 0.5 of 1 minutes: loss 3.250  style 1.000" in result.stderr
     assert "impasto train export --run run" in result.stderr
+
+
+def test_train_pocket_learns_from_vgg19_on_what_a_network_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    pocket = pytest.importorskip("impasto.training.pocket")
+    plans: list[Any] = []
+
+    def distil(plan: Any) -> Iterator[Any]:
+        plans.append(plan)
+        yield pocket.Step(1, 0.5, 1.0, {"loss": 3.25, "activations": 1.0})
+
+    monkeypatch.setattr(pocket, "distil", distil)
+    folders = ("--photos", ".", "--styles", ".", "--vgg19", "sea.png", "--painter", ".", "--run", "run")
+    result = impasto("train", "pocket", *folders, "--size", "64")
+    assert result.exit_code == 0, result.stderr
+    here = Path(".")
+    assert plans == [pocket.PocketPlan(here, here, Path("sea.png"), painter=here, run=Path("run"), size=64)]
+    assert "loss 3.250  activations 1.000" in result.stderr
+    assert "Missing option '--vgg19'" in impasto("train", "pocket", *folders[:4], "--run", "run").stderr
 
 
 def test_train_without_torch_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ FLOORS = {
     "metrics": 3,
     "stylizer": 4,
     "bench": 4,
+    "evaluation": 4,
     "cli": 5,
 }
 TORCH_ROOMS = {"perceptual", "training"}

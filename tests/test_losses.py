@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.perceptual.losses import content_distance, gram_distance, grams, grid_energy, moments, style_distance
 from impasto.perceptual.encoder import STYLE_LAYERS
+from impasto.perceptual.losses import (
+    content_distance,
+    gram_distance,
+    grams,
+    grid_energy,
+    lattice_energy,
+    moments,
+    style_distance,
+)
 from impasto.perceptual.vgg import VGG19
 
 
@@ -80,6 +88,22 @@ def test_grid_energy_sees_a_checkerboard_and_neither_slopes_nor_texture() -> Non
     assert grid_energy(board).item() > 20 * grid_energy(slope).item()
     # The noise has four times the energy of the board.
     assert grid_energy(board).item() > 3 * grid_energy(noise).item()
+
+
+def test_lattice_energy_sees_what_repeats_every_eight_pixels_and_neither_slopes_nor_texture() -> None:
+    random = torch.Generator().manual_seed(0)
+    slope = torch.linspace(0, 1, 128).expand(1, 3, 128, 128)
+    noise = 0.5 + 0.1 * torch.randn(1, 3, 128, 128, generator=random)
+    stripes = 0.5 + 0.1 * torch.sin(torch.arange(128) * 2 * torch.pi / 8).expand(1, 3, 128, 128)
+    tiles = 0.5 + 0.1 * torch.randn(1, 3, 8, 8, generator=random).repeat(1, 1, 16, 16)
+    coarse = 0.5 + 0.1 * torch.sin(torch.arange(128) * 2 * torch.pi / 64).expand(1, 3, 128, 128)
+    assert lattice_energy(slope).item() < 1e-9
+    assert lattice_energy(stripes).item() == pytest.approx(0.1**2 / 2, rel=0.01)
+    assert lattice_energy(tiles).item() == pytest.approx(0.1**2, rel=0.2)
+    for other in (noise, coarse):
+        assert lattice_energy(other).item() < 0.02 * lattice_energy(stripes).item()
+    batch = torch.cat([stripes, noise])
+    assert lattice_energy(batch).shape == (2,)
 
 
 def test_vgg_names_its_layers_and_says_what_is_missing(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if lin
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the README's reader has: photographs, a mask and a painting."""
+    """A folder with what the README's reader has: photographs, a mask, a painting, and a list of pairs."""
     desk = tmp_path_factory.mktemp("desk")
     y, x = np.mgrid[0:120, 0:160]
     photo = Image.fromarray(np.stack([x, y * 2, 255 - x], 2).astype(np.uint8))
@@ -36,6 +36,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (desk / "holiday").mkdir()
     photo.save(desk / "holiday" / "one.jpg")
     photo.rotate(180).save(desk / "holiday" / "two.png")
+    (desk / "pairs.json").write_text('[{"id": "one", "content": "photo.jpg", "style": "painting.jpg"}]')
+    (desk / "theirs").mkdir()
+    photo.rotate(45).save(desk / "theirs" / "one.jpg")
     return desk
 
 

@@ -12,11 +12,16 @@ from PIL import Image
 
 from impasto.engines.instant import InstantEngine
 from impasto.models import Model
-from impasto.perceptual import vgg
+from impasto.perceptual.encoder import STYLE_LAYERS
+from impasto.perceptual.losses import gram_distance, grams, moments, style_distance
+from impasto.perceptual.opening import open_encoder
+from impasto.perceptual.pocket import Pocket
+from impasto.training.agreement import agreement, rank_correlation
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer, load_network, train
 from impasto.training.network import Shape
+from impasto.training.pocket import PocketPlan, distil, gram_table, load_pocket, style_table
 
 SMALL = Shape(widths=(8, 8, 16), blocks=1, code=16, encoder_widths=(8, 8, 8, 8))
 
@@ -42,8 +47,9 @@ def plan(tmp_path: Path) -> Plan:
     return Plan(
         tmp_path / "photos",
         tmp_path / "styles",
-        tmp_path / "vgg.npz",
         tmp_path / "run",
+        tmp_path / "vgg.npz",
+        textures=2,
         minutes=60,
         sizes=(32,),
         photos_per_step=1,
@@ -96,6 +102,52 @@ def test_what_was_trained_can_be_exported_and_painted_with(plan: Plan, tmp_path:
     assert np.abs(engine.painter("f32").forward(content.numpy(), code.numpy()) - ours).max() < 0.02
 
 
+def test_pocket_is_distilled_goes_on_and_is_a_model(plan: Plan, tmp_path: Path) -> None:
+    list(train(replace(plan, minutes=0.02), SMALL))
+    assert plan.encoder
+    distillation = PocketPlan(
+        plan.photos, plan.styles, plan.encoder, painter=plan.run, run=tmp_path / "pocket", size=32, pictures=2
+    )
+    running = distil(distillation)
+    losses = [next(running).losses for _ in range(25)]
+    running.close()
+    assert np.mean([x["loss"] for x in losses[-5:]]) < 0.9 * np.mean([x["loss"] for x in losses[:5]])
+    assert next(distil(distillation)).number == 26
+
+    model = Model.read(export(distillation.run, tmp_path / "model"))
+    assert (model.identity, model.kind) == ("pocket@1", "encoder")
+    trained, read = load_pocket(distillation.run), open_encoder(model.file("encoder"))
+    picture = torch.rand(1, 3, 32, 32)
+    for layer, value in trained(picture).items():
+        assert torch.allclose(read(picture)[layer], value, rtol=0.02, atol=0.02 * float(value.max()))
+    # It serves as the loss, from where VGG19 left off.
+    step = next(train(replace(plan, encoder=model.file("encoder")), SMALL))
+    assert np.isfinite(step.losses["loss"])
+
+
+def test_tables_hold_the_distances_of_every_pair() -> None:
+    pictures = {k: torch.rand(4, c, 8, 8) for k, c in (("a", 3), ("b", 5))}
+    one = {k: v[:1] for k, v in pictures.items()}
+    style = style_distance(moments(one), moments(pictures))
+    assert torch.allclose(style_table(moments(pictures))[0], style, atol=1e-5)
+    gram = gram_distance({k: v.expand(4, -1, -1) for k, v in grams(one).items()}, grams(pictures))
+    assert torch.allclose(gram_table(grams(pictures))[0], gram, atol=1e-5)
+
+
+def test_agreement_is_a_matter_of_order() -> None:
+    assert rank_correlation(np.array([1.0, 2, 3, 9]), np.array([0.1, 0.5, 0.6, 0.61])) == pytest.approx(1)
+    assert rank_correlation(np.array([1.0, 2, 3]), np.array([3.0, 2, 1])) == pytest.approx(-1)
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 256, (32, 32, 3), np.uint8) // (i + 1) for i in range(6)]
+    pairs = [(a, b) for i, a in enumerate(pictures) for b in pictures[:i]]
+    found = agreement(Pocket(), Pocket(), pairs, pairs)
+    assert found.style == found.gram == found.content == pytest.approx(1)
+    other = Pocket()
+    for weight in other.parameters():
+        torch.nn.init.normal_(weight, std=0.2, generator=torch.Generator().manual_seed(1))
+    assert agreement(Pocket(), other, pairs, pairs).content < 0.999
+
+
 def test_held_out_pictures_are_never_trained_on(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for name in ("a.jpg", "b.jpg", "c.txt"):
@@ -112,7 +164,7 @@ def test_held_out_pictures_are_never_trained_on(tmp_path: Path) -> None:
 def test_crops_have_the_size_asked_for_and_differ(tmp_path: Path) -> None:
     y, x = np.mgrid[0:50, 0:90]
     Image.fromarray(np.stack([x * 2, y * 4, x + y], 2).astype(np.uint8)).save(tmp_path / "a.png")
-    batch = Pool([tmp_path / "a.png"], seed=0).batch(6, 48, 48, 300)
+    batch = Pool.read([tmp_path / "a.png"], seed=0).batch(6, 48, 48, 300)
     assert batch.shape == (6, 3, 48, 48)
     assert 0 <= batch.min() < batch.max() <= 1
     assert len({float(crop.mean()) for crop in batch}) == 6
@@ -129,4 +181,4 @@ def test_colours_vary_within_range_and_only_in_a_share() -> None:
 
 
 def test_the_styles_layers_are_the_ones_scored() -> None:
-    assert vgg.STYLE_LAYERS == ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+    assert STYLE_LAYERS == ("relu1_1", "relu2_1", "relu3_1", "relu4_1")

@@ -34,12 +34,18 @@ class Stylizer:
     ...     stylizer.stylize(photo, "starry-night").save(photo.with_suffix(".painted.png"))
     """
 
-    def __init__(self, engine: str = "instant", *, gallery: Gallery | None = None) -> None:
-        """Raises :class:`RequestError` for an unknown engine and :class:`ModelError` where its model is broken."""
+    def __init__(
+        self, engine: str = "instant", *, model: str | Path | None = None, gallery: Gallery | None = None
+    ) -> None:
+        """``model`` is one of the engine's kind: a name, ``name@version`` or a folder; by default the engine's own.
+
+        Raises :class:`RequestError` for an unknown engine, and :class:`ModelError` where its model is
+        unknown, broken or of another kind.
+        """
         if engine != "instant":
             raise RequestError(f"engine is {engine!r}; choose one of instant")
         self.gallery = Gallery() if gallery is None else gallery
-        self._engine = InstantEngine(find(engine))
+        self._engine = InstantEngine(find(engine if model is None else model, kind="arbitrary"))
 
     @property
     def model(self) -> str:

@@ -77,11 +77,23 @@ def run(rounds: int = 15, magenta: Path | None = None, *, with_large: bool = Fal
     warm = f"{_PICTURE}x{_PICTURE}, model warm"
     overhead = whole["picture"] / whole["pass"]
     figures.append(Figure("picture in, picture out", whole["picture"], "ms", overhead, "painting alone", warm))
+    figures.append(_pocket(max(2, rounds // 5)))
     figures.append(Figure("impasto --help", _process(["--help"]), note="whole process"))
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["stylize", str(SAMPLE), "--style", card.name, "-o", f"{folder}/out.png", "--overwrite"]
         figures.append(Figure("command to first picture", _process(arguments), note="whole process, 384x384"))
     return figures + (large(card.name) if with_large else [])
+
+
+def _pocket(rounds: int) -> Figure:
+    """The encoder of losses, against the one it was distilled from."""
+    name, what = "pocket", f"as a loss: forward and backward, {_PICTURE}x{_PICTURE}, bf16"
+    try:
+        from impasto.perceptual.passes import encoder_passes
+    except ImportError:
+        return Figure(name, None, note=str(MissingExtra("measuring pocket", "evaluate")))
+    found = alternate(encoder_passes(_PICTURE), rounds)
+    return Figure(name, found["pocket"], "ms", found["pocket"] / found["vgg19"], "VGG19", what)
 
 
 def _process(arguments: list[str], times: int = 3) -> float:

@@ -28,6 +28,7 @@ class Extra:
 EXTRAS = (
     Extra("gpu", "GPUs", ("onnxruntime-gpu",)),
     Extra("heif", "HEIC photographs", ("pillow-heif",)),
+    Extra("evaluate", "quality figures", ("torch",)),
     Extra("train", "training", ("torch",)),
 )
 

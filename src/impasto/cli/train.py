@@ -15,14 +15,20 @@ from impasto.errors import MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from impasto.training.instant import Step
+    from impasto.training.run import Step
 
 __all__ = ["train"]
 
 _HELP = {
     "photos": "Folder of photographs.",
     "styles": "Folder of paintings.",
-    "vgg19": "Weights of VGG-19, whose features make the losses.",
+    "encoder": "Whose features make the losses: VGG-19 as .npz, or another pocket as .safetensors.  [default pocket]",
+    "vgg19": "Weights of VGG-19 as .npz, which is learnt from.",
+    "painter": "Run of `impasto train instant`, which paints what the encoder learns on.",
+    "size": "Crop side in pixels.",
+    "pictures": "Photographs in a step, and as many paintings, and twice as many pastiches.",
+    "distance_weight": "Weight of putting pictures in the same order.",
+    "textures": "How many textures made by code join the paintings.",
     "run": "Folder of this run: checkpoint, log and samples. A run that is there is continued.",
     "minutes": "How long to train, over all runs together.",
     "sizes": "Crop sides in pixels, each for an equal share of the time.",
@@ -32,6 +38,7 @@ _HELP = {
     "style_weight": "Weight of the style loss.",
     "gram_weight": "Weight of the Gram matrices' distance.",
     "grid_weight": "Weight against checkerboards.",
+    "lattice_weight": "Weight against what repeats every 8 pixels.",
     "self_weight": "Weight of giving a photograph back in its own style.",
     "seed": "Random seed.",
     "save_every": "Seconds between checkpoints.",
@@ -53,18 +60,19 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]
 
 
 class Planned(click.Command):
-    """A command whose options are the fields of ``Plan``, read from it when the command is called."""
+    """A command whose options are the fields of a plan, read from it when the command is called."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        return [*_derived(), *super().get_params(ctx)]
+        assert self.name
+        return [*_derived(_plan(self.name)), *super().get_params(ctx)]
 
 
 @click.group(short_help="Train the network; needs impasto[train].")
 def train() -> None:
-    """Train the network, and make a model of what was trained.
+    """Train a network, and make a model of what was trained.
 
     \b
-    impasto train instant --photos photos/ --styles paintings/ --vgg19 vgg19.npz --run run/
+    impasto train instant --photos photos/ --styles paintings/ --run run/
     impasto train export --run run/ --out model/
     """
 
@@ -75,15 +83,15 @@ def instant(**fields: Any) -> None:
     from impasto.training.instant import Plan
     from impasto.training.instant import train as steps
 
-    plan = Plan(**fields)
-    number = 0
-    try:
-        for step in _watched(steps(plan), plan.minutes):
-            number = step.number
-    except KeyboardInterrupt:
-        terminal.note(f"stopped at step {number}; the same command goes on from the last checkpoint in {plan.run}")
-        raise click.exceptions.Exit(130) from None
-    terminal.note(f"trained; make a model of it with: impasto train export --run {plan.run} --out FOLDER")
+    _follow(steps(Plan(**fields)), **fields)
+
+
+@train.command(cls=Planned, short_help="Distil the encoder pocket from VGG-19.")
+def pocket(**fields: Any) -> None:
+    """Distil the small encoder from VGG-19. Ctrl-C stops; the same command goes on from the last checkpoint."""
+    from impasto.training.pocket import PocketPlan, distil
+
+    _follow(distil(PocketPlan(**fields)), **fields)
 
 
 @train.command(short_help="Make a model folder of a training run.")
@@ -91,38 +99,62 @@ def instant(**fields: Any) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write.")
 @click.option("--photos", type=click.Path(exists=True, path_type=Path), help="Photographs to even the strength on.")
 @click.option("--styles", type=click.Path(exists=True, path_type=Path), help="Paintings to even the strength on.")
-@click.option("--vgg19", type=click.Path(exists=True, path_type=Path), help=_HELP["vgg19"])
-def export(run: Path, out: Path, photos: Path | None, styles: Path | None, vgg19: Path | None) -> None:
-    """Make a model folder, ONNX files and their manifest, of a training run.
+@click.option(
+    "--encoder",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What measures strength: VGG-19 as .npz, or another pocket as .safetensors.  [default pocket]",
+)
+def export(run: Path, out: Path, photos: Path | None, styles: Path | None, encoder: Path | None) -> None:
+    """Make a model folder, the network's files and their manifest, of a training run.
 
-    With --photos, --styles and --vgg19, the steps of strength are measured and made even.
+    With --photos and --styles, the steps of an instant network's strength are measured and made even.
     """
     if not (run / "checkpoint.pt").is_file():
-        raise click.UsageError(f"{run} holds no checkpoint.pt; give the --run folder of `impasto train instant`")
+        raise click.UsageError(f"{run} holds no checkpoint.pt; give the --run folder of a training")
     try:
+        from impasto.models import Model
         from impasto.training.export import export as write
         from impasto.training.strength import calibrate
     except ImportError as error:
         raise MissingExtra("exporting a network", "train") from error
     write(run, out)
-    if photos and styles and vgg19:
-        calibrate(out, photos, styles, vgg19)
+    if photos and styles and Model.read(out).kind == "arbitrary":
+        calibrate(out, photos, styles, encoder)
     click.echo(click.format_filename(out))
 
 
-def _derived() -> list[click.Parameter]:
+def _follow(steps: Iterator[Step], *, run: Path, minutes: float, **_: Any) -> None:
+    number = 0
     try:
+        for step in _watched(steps, minutes):
+            number = step.number
+    except KeyboardInterrupt:
+        terminal.note(f"stopped at step {number}; the same command goes on from the last checkpoint in {run}")
+        raise click.exceptions.Exit(130) from None
+    terminal.note(f"trained; make a model of it with: impasto train export --run {run} --out FOLDER")
+
+
+def _plan(command: str) -> type:
+    try:
+        if command == "pocket":
+            from impasto.training.pocket import PocketPlan
+
+            return PocketPlan
         from impasto.training.instant import Plan
     except ImportError as error:
         raise MissingExtra("training", "train") from error
-    kinds = get_type_hints(Plan)
-    return [_option(field, kinds[field.name]) for field in dataclasses.fields(Plan)]
+    return Plan
+
+
+def _derived(plan: type) -> list[click.Parameter]:
+    kinds = get_type_hints(plan)
+    return [_option(field, kinds[field.name]) for field in dataclasses.fields(plan)]
 
 
 def _option(field: dataclasses.Field[Any], kind: Any) -> click.Option:
     required = field.default is dataclasses.MISSING
     type: Any = kind
-    if kind is Path:
+    if kind in (Path, Path | None):
         type = click.Path(exists=field.name != "run", path_type=Path)
     elif kind == tuple[int, ...]:
         type = Sizes()
@@ -164,5 +196,7 @@ def _watched(steps: Iterator[Step], minutes: float) -> Iterator[Step]:
 
 def _losses(step: Step) -> str:
     return "  ".join(
-        f"{name} {step.losses[name]:.3f}" for name in ("loss", "style", "content", "self") if name in step.losses
+        f"{name} {step.losses[name]:.3f}"
+        for name in ("loss", "style", "content", "self", "activations")
+        if name in step.losses
     )

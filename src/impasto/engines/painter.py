@@ -38,7 +38,10 @@ class Painter:
     """The transfer graph of one model at one precision, in the three forms that it is needed in."""
 
     def __init__(self, model: Model, precision: Precision, *, window: int | None = None) -> None:
-        """``window`` is the side of a tile, a multiple of 8; by default one that fits most machines."""
+        """``window`` is the side of a tile, a multiple of 8; every larger picture is then painted in tiles.
+
+        By default only what most machines cannot paint in one pass is.
+        """
         self._side = window
         self._file = model.file("transfer")
         self._precision = precision
@@ -94,7 +97,7 @@ class Painter:
     def plan(self, height: int, width: int) -> list[Tile]:
         """The tiles for a picture of that size, counted with the rows and columns that make it a multiple."""
         rows, columns = (-(-side // self._multiple) * self._multiple for side in (height, width))
-        window = max(rows, columns) if rows * columns <= _WHOLE else self._side or _WINDOW
+        window = self._side or (max(rows, columns) if rows * columns <= _WHOLE else _WINDOW)
         return list(tiles(rows, columns, window=window, margin=self._margin, multiple=self._multiple))
 
     def forward(self, content: Array, code: Array) -> Array:

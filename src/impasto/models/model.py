@@ -50,10 +50,14 @@ class Model:
                 manifest["rules"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder.name}/manifest.json cannot be read ({error!r}); reinstall impasto") from error
+            raise ModelError(
+                f"{folder.name}/manifest.json cannot be read ({error!r}); reinstall impasto or export again"
+            ) from error
 
     def file(self, part: str) -> Path:
         """The path of a part, its sha256 checked. Raises :class:`ModelError` where it is missing or altered."""
+        if part not in self.files:
+            raise ModelError(f"{self.identity} has no {part}; it has {', '.join(sorted(self.files)) or 'no parts'}")
         entry = self.files[part]
         path = self.path / entry["file"]
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +55,18 @@ class Encoder(nn.Module):
             if f"relu{name}" in self.layers:
                 features[f"relu{name}"] = x
         return features
+
+    def _draw(self, widths: Sequence[int]) -> None:
+        """Random weights (He et al. 2015), the same every time, with ``widths`` channels at each level."""
+        random = torch.Generator().manual_seed(0)
+        inputs, weights = 3, {}
+        for name in self.names:
+            outputs = widths[int(name[0]) - 1]
+            deviation = (2 / (9 * inputs)) ** 0.5
+            weights[f"conv{name}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=random) * deviation
+            weights[f"conv{name}.bias"] = torch.zeros(outputs)
+            inputs = outputs
+        self._fill(weights, "random weights")
 
     def _fill(self, weights: Mapping[str, Tensor], source: str) -> None:
         """Take ``conv1_1.weight`` (OIHW), ``conv1_1.bias`` ...; raises ``ValueError`` where one is missing."""

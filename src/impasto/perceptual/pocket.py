@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
 
@@ -27,15 +26,7 @@ class Pocket(Encoder):
         super().__init__(layers)
         if self.names[-1] > "4_1":
             raise ValueError(f"pocket ends at relu4_1; relu{self.names[-1]} needs VGG19")
-        random = torch.Generator().manual_seed(0)
-        inputs, weights = 3, {}
-        for name in self.names:
-            outputs = WIDTHS[int(name[0]) - 1]
-            deviation = (2 / (9 * inputs)) ** 0.5
-            weights[f"conv{name}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=random) * deviation
-            weights[f"conv{name}.bias"] = torch.zeros(outputs)
-            inputs = outputs
-        self._fill(weights, "pocket")
+        self._draw(WIDTHS)
 
     @classmethod
     def read(cls, weights: Path, layers: Iterable[str] = STYLE_LAYERS) -> Pocket:
@@ -48,7 +39,3 @@ class Pocket(Encoder):
 
     def prepare(self, pictures: Tensor) -> Tensor:
         return pictures * 4 - 2
-
-    def convolutions(self) -> dict[str, nn.Module]:
-        """Its layers by name, from the picture down."""
-        return {name: self.get_submodule(f"conv{name}") for name in self.names}

@@ -20,8 +20,6 @@ _CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 class VGG19(Encoder):
     """VGG19 as published, up to the deepest layer asked for; weights frozen."""
 
-    mean: Tensor
-
     def __init__(self, weights: Path, layers: Iterable[str] = STYLE_LAYERS) -> None:
         """Read what ``layers`` need from an ``.npz`` of ``conv1_1.weight`` (OIHW), ``conv1_1.bias`` ...
 
@@ -31,8 +29,8 @@ class VGG19(Encoder):
         with np.load(weights) as arrays:
             wanted = {f"conv{name}.{part}" for name in self.names for part in ("weight", "bias")}
             self._fill({k: torch.from_numpy(arrays[k]) for k in arrays.files if k in wanted}, str(weights))
-        self.register_buffer("mean", torch.tensor(_CAFFE_MEAN_BGR).view(1, 3, 1, 1))
         self.requires_grad_(False)
 
     def prepare(self, pictures: Tensor) -> Tensor:
-        return pictures.flip(1) * 255 - self.mean
+        # In the pictures' precision: bf16 would round the mean.
+        return pictures.flip(1) * 255 - pictures.new_tensor(_CAFFE_MEAN_BGR).view(1, 3, 1, 1)

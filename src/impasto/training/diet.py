@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+
+from impasto.training.textures import KINDS, texture
 
 __all__ = ["Pool", "training_files", "vary_colors"]
 
@@ -35,9 +38,20 @@ def training_files(folder: Path) -> list[Path]:
 class Pool:
     """Pictures held in memory at a moderate size, cropped at random scales."""
 
-    def __init__(self, files: list[Path], seed: int, short_side: int = 640) -> None:
+    def __init__(self, pictures: Iterable[Image.Image], seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        self._pictures = [_load(f, short_side) for f in files]
+        self._pictures = list(pictures)
+
+    @classmethod
+    def read(cls, files: list[Path], seed: int, short_side: int = 640) -> Pool:
+        """From files, larger pictures scaled down."""
+        return cls((_load(f, short_side) for f in files), seed)
+
+    @classmethod
+    def drawn(cls, count: int, seed: int) -> Pool:
+        """From textures that are made by code, each kind in turn."""
+        random = np.random.default_rng(seed)
+        return cls((texture(random, kind=KINDS[i % len(KINDS)]) for i in range(count)), seed)
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -62,9 +76,9 @@ class Pool:
 
 
 def vary_colors(pictures: Tensor, random: np.random.Generator, share: float = 0.4) -> Tensor:
-    """Give a share of a batch other colours: channels permuted, inverted, or put through a tone curve.
+    """Give a share of a batch other colours: channels permuted, hues turned, inverted, or put through a tone curve.
 
-    An arbitrary-style network fails on the colours it never saw; strokes survive all three.
+    An arbitrary-style network fails on the colours it never saw; strokes survive all four.
     """
     result = pictures.clone()
     for i in range(len(result)):
@@ -72,12 +86,23 @@ def vary_colors(pictures: Tensor, random: np.random.Generator, share: float = 0.
             continue
         if random.random() < 0.6:
             result[i] = result[i][torch.from_numpy(random.permutation(3))]
+        if random.random() < 0.4:
+            turn = torch.from_numpy(_hue_turn(random.uniform(0, 2 * np.pi)))
+            result[i] = torch.einsum("ij,jhw->ihw", turn, result[i]).clamp(0, 1)
         if random.random() < 0.2:
             result[i] = 1 - result[i]
         if random.random() < 0.6:
             exponent = torch.from_numpy(np.exp(random.uniform(-0.6, 0.6, (3, 1, 1)))).float()
             result[i] = result[i].clamp_min(1e-4) ** exponent
     return result
+
+
+def _hue_turn(angle: float) -> np.ndarray:
+    """The rotation of RGB around its grey axis (Rodrigues' formula)."""
+    cosine, sine = np.cos(angle), np.sin(angle) / np.sqrt(3)
+    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    turn: np.ndarray = cosine * np.eye(3) + sine * across + (1 - cosine) / 3
+    return turn.astype(np.float32)
 
 
 def _load(file: Path, short_side: int) -> Image.Image:

@@ -12,17 +12,45 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import MissingExtra
+from impasto.perceptual.pocket import WIDTHS, Pocket
 from impasto.training.instant import load_network
 from impasto.training.network import InstantNetwork, TransferNetwork
+from impasto.training.pocket import load_pocket
 
-__all__ = ["export", "export_network"]
+__all__ = ["export", "export_network", "export_pocket"]
 
 _OPSET = 17
 
 
-def export(run: Path, out: Path, *, name: str = "instant", version: str = "1") -> Path:
-    """Export the averaged network of a run folder; returns ``out``. Needs ``onnx``."""
-    return export_network(load_network(run), out, name=name, version=version)
+def export(run: Path, out: Path, *, name: str | None = None, version: str = "1") -> Path:
+    """Export the averaged network of a run folder, an ``instant`` or a ``pocket``; returns ``out``.
+
+    ``instant`` needs ``onnx``.
+    """
+    if "pocket" in torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True):
+        return export_pocket(load_pocket(run), out, name=name or "pocket", version=version)
+    return export_network(load_network(run), out, name=name or "instant", version=version)
+
+
+def export_pocket(pocket: Pocket, out: Path, *, name: str, version: str) -> Path:
+    """Write ``encoder.safetensors``, in fp16, and ``manifest.json`` into ``out``."""
+    from safetensors.torch import save
+
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "encoder.safetensors"
+    # Not by save_file(), which gives the owner alone the right to read.
+    file.write_bytes(save({k: v.half().contiguous() for k, v in pocket.state_dict().items()}))
+    manifest = {
+        "name": name,
+        "version": version,
+        "kind": "encoder",
+        "architecture": {"family": "vgg19", "widths": list(WIDTHS), "deepest": pocket.layers[-1]},
+        "licence": "Apache-2.0",
+        "files": {"encoder": {"file": file.name, "sha256": _sha256(file)}},
+        "rules": {"multiple": 8},
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return out
 
 
 def export_network(network: InstantNetwork, out: Path, *, name: str, version: str) -> Path:

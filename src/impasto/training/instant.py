@@ -21,10 +21,11 @@ from impasto.perceptual.losses import (
     gram_distance,
     grams,
     grid_energy,
+    lattice_energy,
     moments,
     style_distance,
 )
-from impasto.perceptual.vgg import VGG19
+from impasto.perceptual.opening import open_encoder
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
 from impasto.training.run import Step, follow, schedule
@@ -38,8 +39,9 @@ class Plan:
 
     photos: Path
     styles: Path
-    vgg19: Path
     run: Path
+    encoder: Path | None = None
+    """Whose features make the losses: VGG19 (``.npz``), or pocket (``.safetensors``, by default the one that ships)."""
     minutes: float = 60.0
     sizes: tuple[int, ...] = (128, 192, 256)
     """Crop sides, each for an equal share of the time."""
@@ -49,8 +51,11 @@ class Plan:
     style_weight: float = 8.0
     gram_weight: float = 3.0
     grid_weight: float = 1000.0
+    lattice_weight: float = 300.0
     self_weight: float = 2.0
     """A photograph in its own style must come back unchanged: that gives the strength knob its zero."""
+    textures: int = 140
+    """How many textures made by code join the paintings; one step in four shows one."""
     seed: int = 0
     save_every: float = 180.0
     """Seconds between checkpoints and sample sheets."""
@@ -68,12 +73,14 @@ class Trainer:
         self.average = InstantNetwork(shape).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
-        self.vgg = VGG19(plan.vgg19).to(self.device, torch.bfloat16)
-        self.vgg.mean = self.vgg.mean.float()
+        self.encoder = open_encoder(plan.encoder).to(self.device, torch.bfloat16)
         # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
-        self.reader = nn.Linear(self.network.shape.code, 2 * (64 + 128 + 256 + 512)).to(self.device)
-        self.parameters = [*self.network.parameters(), *self.reader.parameters()]
-        self.optimiser = torch.optim.Adam(self.parameters, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
+        width = sum(int(f.shape[1]) for f in self.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values())
+        self.reader = nn.Linear(self.network.shape.code, 2 * width).to(self.device)
+        self.optimisers = {
+            part: torch.optim.Adam(module.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
+            for part, module in (("network", self.network), ("reader", self.reader))
+        }
         self.number, self.minutes = 0, 0.0
         self.random = np.random.default_rng()
         if self._checkpoint.is_file():
@@ -81,12 +88,14 @@ class Trainer:
         self._saved = self.number
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
-        self.photos = Pool(training_files(plan.photos), seed)
-        self.styles = Pool(training_files(plan.styles), seed + 1)
-        fixed = Pool(training_files(plan.photos)[::60][:5], 7), Pool(training_files(plan.styles)[::130][:5], 7)
+        self.photos = Pool.read(training_files(plan.photos), seed)
+        self.styles = Pool.read(training_files(plan.styles), seed + 1)
+        fixed = (Pool.read(training_files(f)[::step][:5], 7) for f, step in ((plan.photos, 60), (plan.styles, 130)))
+        self.textures = Pool.drawn(plan.textures, seed + 2)
         self._cutter = ThreadPoolExecutor(1)
         self._coming: Future[tuple[Tensor, Tensor]] | None = None
-        self.sample_inputs = fixed[0].batch(5, 256, 256, 320), fixed[1].batch(5, 256, 384, 512)
+        photos, styles = fixed
+        self.sample_inputs = photos.batch(5, 256, 256, 320), styles.batch(5, 256, 384, 512)
 
     @property
     def _checkpoint(self) -> Path:
@@ -99,14 +108,15 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """One optimisation step on every pair of a few photographs and a few styles."""
         plan = self.plan
-        for group in self.optimiser.param_groups:
-            group["lr"] = plan.learning_rate * schedule(self.number, self.done)
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = plan.learning_rate * schedule(self.number, self.done)
         size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
         photos, styles = (x.to(self.device) for x in self._next(size))
         with torch.no_grad():
-            photo_features = self.vgg(photos)
+            photo_features = self.encoder(photos)
             photo_moments = moments(photo_features)
-            style_features = self.vgg(styles)
+            style_features = self.encoder(styles)
             style_moments = moments(style_features)
             style_grams = {k: g.repeat(len(photos), 1, 1) for k, g in grams(style_features).items()}
 
@@ -119,7 +129,7 @@ class Trainer:
         painted = painted.float()
         pastiches, returned = painted.split([len(photos) * len(styles), len(photos)])
 
-        features = self.vgg(pastiches)
+        features = self.encoder(pastiches)
         goal = _repeat(style_moments, len(photos))
         untouched = style_distance(_repeat_interleave(photo_moments, len(styles)), goal)
         # A share of the photograph's own distance, as the score has it; the floor keeps near-equal pairs from ruling.
@@ -128,17 +138,19 @@ class Trainer:
         gram = gram_distance(grams(features), style_grams).clamp_max(4).mean()
         deepest = STYLE_LAYERS[-1]
         content = content_distance(features[deepest], photo_features[deepest].repeat_interleave(len(styles), 0)).mean()
-        grid = grid_energy(painted).mean()
+        grid, lattice = grid_energy(painted).mean(), lattice_energy(painted).mean()
         itself = F.l1_loss(returned, photos)
         read = F.mse_loss(self.reader(style_codes), _flat(style_moments))
         loss = content + plan.style_weight * style + plan.gram_weight * gram
-        loss = loss + plan.grid_weight * grid + plan.self_weight * itself + 0.1 * read
+        loss = loss + plan.grid_weight * grid + plan.lattice_weight * lattice + plan.self_weight * itself + 0.1 * read
 
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         if torch.isfinite(norm):
-            self.optimiser.step()
+            for optimiser in self.optimisers.values():
+                optimiser.step()
         self.number += 1
         self._follow()
         terms = {
@@ -147,6 +159,7 @@ class Trainer:
             "gram": gram,
             "content": content,
             "grid": grid,
+            "lattice": lattice,
             "self": itself,
             "read": read,
             "gradient": norm,
@@ -160,7 +173,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "reader": self.reader.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": {part: optimiser.state_dict() for part, optimiser in self.optimisers.items()},
             "number": self.number,
             "minutes": self.minutes,
         }
@@ -200,7 +213,10 @@ class Trainer:
         return self.photos.batch(self.plan.photos_per_step, size, int(size * 1.1), 560), self._style_batch(size)
 
     def _style_batch(self, size: int) -> Tensor:
-        styles = vary_colors(self.styles.batch(self.plan.styles_per_step, size, int(size * 1.1), 640), self.random)
+        styles = self.styles.batch(self.plan.styles_per_step, size, int(size * 1.1), 900)
+        if self.random.random() < 0.25:
+            styles[-1] = self.textures.batch(1, size, size, 900)[0]
+        styles = vary_colors(styles, self.random)
         # Now and then a photograph serves as a style, so that palettes of photographs work too.
         if self.random.random() < 0.15:
             styles[0] = self.photos.batch(1, size, size, 512)[0]
@@ -216,8 +232,11 @@ class Trainer:
         state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.reader.load_state_dict(state["reader"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimisers["network"].load_state_dict(state["optimisers"]["network"])
+        # Another encoder has other moments to read: then the reader starts anew.
+        if state["reader"]["weight"].shape == self.reader.weight.shape:
+            self.reader.load_state_dict(state["reader"])
+            self.optimisers["reader"].load_state_dict(state["optimisers"]["reader"])
         self.number, self.minutes = state["number"], state["minutes"]
 
 

@@ -65,6 +65,10 @@ class Norms:
         self.measured: list[Tensor] = []
 
     def __call__(self, x: Tensor) -> Tensor:
+        scale, shift = next(self._affine).chunk(2, dim=1)
+        if self._given is None and torch.is_grad_enabled():
+            result: Tensor = InstanceNorm.apply(x, 1 + scale, shift)  # type: ignore[no-untyped-call]
+            return result
         channels = x.shape[1]
         mean = x.mean(self._axes, keepdim=True)
         std = ((x - mean).square().mean(self._axes, keepdim=True) + _EPSILON).sqrt().flatten(1)
@@ -73,7 +77,6 @@ class Norms:
             self.measured += [mean, std]
             mean = torch.where(self._use, self._take(channels), mean)
             std = torch.where(self._use, self._take(channels), std)
-        scale, shift = next(self._affine).chunk(2, dim=1)
         # Centred before it is scaled: the other way round, a flat picture drowns in what bf16 rounds away.
         return (x - mean[..., None, None]) * ((1 + scale) / std)[..., None, None] + shift[..., None, None]
 
@@ -81,6 +84,39 @@ class Norms:
         assert self._given is not None
         start, self._offset = self._offset, self._offset + channels
         return self._given[:, start : self._offset]
+
+
+class InstanceNorm(torch.autograd.Function):
+    """Instance normalisation with its gradient written out: a quarter of the time that tracing each step takes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """Normalise ``x`` ``(N, C, H, W)``, then apply ``scale`` and ``shift`` ``(N, C)``."""
+        wide = torch.float32 if x.dtype == torch.bfloat16 else x.dtype
+        flat = x.permute(0, 2, 3, 1).flatten(1, 2)
+        mean = flat.mean(1, dtype=wide)
+        centred = flat - mean[:, None].to(x.dtype)
+        std = (centred.square().mean(1, dtype=wide) + _EPSILON).sqrt()
+        gain = (scale / std)[:, None].to(x.dtype)
+        ctx.save_for_backward(centred, std, scale)
+        return (
+            torch.addcmul(shift[:, None].to(x.dtype), centred, gain).view_as(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of ``x``, ``scale`` and ``shift``."""
+        centred, std, scale = ctx.saved_tensors
+        n, channels, height, width = gradients[0].shape
+        flow = gradients[0].permute(0, 2, 3, 1).reshape(n, height * width, channels)
+        shift = flow.mean(1, dtype=std.dtype)
+        slope = (flow * centred).mean(1, dtype=std.dtype) / std
+        gain = scale / std
+        # gain * (flow - mean(flow) - normalised * mean(flow * normalised))
+        result = torch.addcmul((-gain * shift)[:, None].to(flow.dtype), flow, gain[:, None].to(flow.dtype))
+        result.addcmul_(centred, (-gain * slope / std)[:, None].to(flow.dtype))
+        places = height * width
+        return result.view(n, height, width, channels).permute(0, 3, 1, 2), slope * places, shift * places
 
 
 class TransferNetwork(nn.Module):

@@ -51,7 +51,6 @@ class Distiller:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(plan.seed)
         self.vgg = VGG19(plan.vgg19).to(self.device, torch.bfloat16)
-        self.vgg.mean = self.vgg.mean.float()
         self.painter = load_network(plan.painter).to(self.device).requires_grad_(False)
         self.pocket = Pocket().to(self.device)
         # From each of pocket's layers back to VGG19's; dropped after training.
@@ -66,8 +65,12 @@ class Distiller:
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
-        self.photos = Pool(training_files(plan.photos), seed)
-        self.styles = Pool(training_files(plan.styles), seed + 1)
+        self.photos = Pool.read(training_files(plan.photos), seed)
+        self.styles = Pool.read(training_files(plan.styles), seed + 1)
+        # VGG19's activations run to thousands; heads learn numbers around 1.
+        with torch.no_grad():
+            samples = self.vgg(torch.cat(self._batch()).to(self.device))
+        self.scale = {name: value.float().square().mean().sqrt() for name, value in samples.items()}
         self._cutter = ThreadPoolExecutor(1)
         self._coming: Future[tuple[Tensor, Tensor]] = self._cutter.submit(self._batch)
 
@@ -92,7 +95,9 @@ class Distiller:
         with torch.autocast(self.device.type, torch.bfloat16):
             features = self.pocket(pictures)
             guesses = {name: self.heads[name](_some(features[name])) for name in STYLE_LAYERS}
-        activations = torch.stack([_unexplained(guesses[k].float(), _some(goal[k]).float()) for k in STYLE_LAYERS])
+        activations = torch.stack(
+            [_unexplained(guesses[k].float(), _some(goal[k]).float() / self.scale[k]) for k in STYLE_LAYERS]
+        )
         # Every photograph with its two pastiches, these with each other, and a few that do not belong together.
         p, a, b = (torch.arange(count) + k * count for k in (0, 2, 3))
         left, right = torch.cat([p, p, a, p]), torch.cat([a, b, b, p + count])
@@ -145,7 +150,7 @@ class Distiller:
         both = torch.cat([codes, codes.roll(1, 0)])
         mixed = torch.lerp(own.repeat(2, 1), both, strength)
         with torch.autocast(self.device.type, torch.bfloat16):
-            painted = self.painter.transfer(photos.repeat(2, 1, 1, 1), mixed)[0].float()
+            painted: Tensor = self.painter.transfer(photos.repeat(2, 1, 1, 1), mixed)[0].float()
         for i in range(len(painted)):
             kind = self.random.random()
             if kind < 0.15:

@@ -11,8 +11,9 @@ import torch
 from impasto.engines.instant import InstantEngine
 from impasto.engines.painter import planes
 from impasto.models import Model
+from impasto.perceptual.encoder import Encoder
 from impasto.perceptual.losses import content_distance
-from impasto.perceptual.vgg import VGG19
+from impasto.perceptual.opening import open_encoder
 from impasto.picture import Picture
 from impasto.picture.scaling import fit
 from impasto.request import Request
@@ -26,13 +27,16 @@ _LAYER = "relu4_1"
 _SIDE = 384
 
 
-def measure_curve(model: Model, photos: Path, styles: Path, vgg19: Path, *, pairs: int = 12, steps: int = 9) -> Array:
+def measure_curve(
+    model: Model, photos: Path, styles: Path, weights: Path | None = None, *, pairs: int = 12, steps: int = 9
+) -> Array:
     """Mean content distance from the photograph as the code moves from its own to the style's.
 
-    Returns ``(2, steps)``: how far the code moved, 0..1, and the distance at VGG19 relu4_1.
+    Returns ``(2, steps)``: how far the code moved, 0..1, and the distance at
+    relu4_1 of VGG19 or of a pocket, whose ``weights`` these are.
     """
     engine = InstantEngine(model)
-    encoder = VGG19(vgg19, (_LAYER,))
+    encoder = open_encoder(weights, (_LAYER,))
     moved = np.linspace(0, 1, steps)
     distances = np.zeros(steps)
     for photo, painting in zip(_some(photos, pairs), _some(styles, pairs), strict=True):
@@ -57,9 +61,11 @@ def even_curve(measured: Array, steps: int = 9) -> list[list[float]]:
     return [[round(float(s), 4), round(float(m), 4)] for s, m in zip(strengths, even, strict=True)]
 
 
-def calibrate(folder: Path, photos: Path, styles: Path, vgg19: Path, *, pairs: int = 12) -> list[list[float]]:
+def calibrate(
+    folder: Path, photos: Path, styles: Path, weights: Path | None = None, *, pairs: int = 12
+) -> list[list[float]]:
     """Measure the curve of the model in ``folder`` and write it into its manifest."""
-    curve = even_curve(measure_curve(Model.read(folder), photos, styles, vgg19, pairs=pairs))
+    curve = even_curve(measure_curve(Model.read(folder), photos, styles, weights, pairs=pairs))
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["rules"]["strength"] = curve
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
@@ -72,6 +78,6 @@ def _some(folder: Path, count: int) -> list[Path]:
 
 
 @torch.no_grad()
-def _features(encoder: VGG19, picture: Picture) -> torch.Tensor:
+def _features(encoder: Encoder, picture: Picture) -> torch.Tensor:
     features: torch.Tensor = encoder(torch.from_numpy(planes(picture.pixels)))[_LAYER]
     return features

@@ -1,0 +1,90 @@
+"""Contestants: who made the pictures that are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+from impasto.errors import ModelError, RequestError
+from impasto.evaluation.inputs import square
+from impasto.evaluation.pairs import Pair, is_name
+from impasto.models import Model
+from impasto.picture import Picture
+from impasto.picture.picture import Pixels
+from impasto.request import Precision
+from impasto.stylizer import Stylizer
+
+__all__ = ["Contestant", "FromEngine", "FromFolder", "Kind"]
+
+Kind = Literal["control", "engine", "folder"]
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".bmp")
+
+
+class Contestant(Protocol):
+    """Whoever gives a picture of a pair."""
+
+    kind: ClassVar[Kind]
+
+    @property
+    def name(self) -> str:
+        """What it is called in all that is written of it."""
+        ...
+
+    def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:
+        """Its picture of two inputs ``(512, 512, 3)`` of ``uint8``, of their size and type."""
+        ...
+
+
+class FromEngine:
+    """An engine with one of its models."""
+
+    kind: ClassVar[Kind] = "engine"
+
+    def __init__(self, engine: str, model: Model, precision: Precision) -> None:
+        """Raises as :class:`Stylizer` does, and :class:`ModelError` for a model whose name cannot be a folder's."""
+        if not is_name(model.name):
+            raise ModelError(f"the model is called {model.name!r}; call it by letters, digits, ., - and _")
+        self.engine, self.name = engine, model.name
+        self.model = model
+        self.precision = precision
+        self._stylizer = Stylizer(engine, model=model.path)
+
+    def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
+        """Painted anew at every call."""
+        return self.paint(content, style)
+
+    def paint(self, content: Pixels, style: Pixels, *, strength: float = 1.0) -> Pixels:
+        """The pastiche of two arrays ``(H, W, 3)``, of the content's size and type."""
+        result = self._stylizer.stylize(Picture(content), Picture(style), strength=strength, precision=self.precision)
+        return result.pastiche.pixels
+
+
+@dataclass(frozen=True, slots=True)
+class FromFolder:
+    """Pictures that another program made, ``<pair id>.png`` or another of the usual suffixes."""
+
+    kind: ClassVar[Kind] = "folder"
+    name: str
+    path: Path
+
+    def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
+        """Cut and scaled as the inputs are. Raises :class:`RequestError` where it is not there."""
+        file = self._file(pair)
+        if file is None:
+            raise RequestError(self._lacking([pair]))
+        return square(file)
+
+    def check(self, pairs: Sequence[Pair]) -> None:
+        """Raise :class:`RequestError` where the picture of a pair is missing: before hours of work, not after."""
+        if missing := [pair for pair in pairs if self._file(pair) is None]:
+            raise RequestError(self._lacking(missing))
+
+    def _file(self, pair: Pair) -> Path | None:
+        return next((f for s in _SUFFIXES if (f := self.path / f"{pair.id}{s}").is_file()), None)
+
+    def _lacking(self, missing: Sequence[Pair]) -> str:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return f"{self.path} has no picture of {missing[0].id}{others}; name one {missing[0].id}.png, or another suffix"

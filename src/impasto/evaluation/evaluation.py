@@ -1,0 +1,164 @@
+"""Evaluation: paint and gather the pictures of every pair, score them beside two controls, and write it all down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impasto.engines.painter import Painter
+from impasto.errors import OutputExists, RequestError
+from impasto.evaluation.contestant import Contestant, FromEngine, FromFolder, Kind
+from impasto.evaluation.inputs import SIDE, folder_of, square, write_picture
+from impasto.evaluation.pairs import Pair
+from impasto.evaluation.report import EngineFacts, Report, Standing
+from impasto.evaluation.sheet import Sheet
+from impasto.evaluation.trials import STRENGTHS, Seams, TileTrial, distances
+from impasto.metrics import Evenness, evenness
+from impasto.picture.writing import write_atomically
+from impasto.request import Progress
+
+if TYPE_CHECKING:
+    from impasto.perceptual.judge import Judge, Score
+
+__all__ = ["CONTROLS", "Evaluation"]
+
+CONTROLS = ("photograph", "painting")
+"""Beside every contestant: the untouched photograph, and the bare painting."""
+
+_SHOWN = 12
+_TRIED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What to score, by whom, and where to write it; ``seed`` draws the resamples of the intervals.
+
+    Of several engines, the first is also tried: its tiles, and its steps of strength.
+    """
+
+    pairs: Sequence[Pair]
+    contestants: Sequence[Contestant]
+    judge: Judge
+    folder: Path
+    seed: int = 0
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises :class:`RequestError` for missing pictures, and for a name that is given twice or is a control's."""
+        taken = set(CONTROLS)
+        for contestant in self.contestants:
+            if contestant.name in taken:
+                raise RequestError(f"two contestants are called {contestant.name!r}; give each a name of its own")
+            taken.add(contestant.name)
+            if isinstance(contestant, FromFolder):
+                contestant.check(self.pairs)
+
+    def run(self) -> Generator[Progress, None, Report]:
+        """Yields progress, pair by pair, and returns the report.
+
+        Writes ``report.json``, ``table.md``, ``sheet.png`` and ``pictures/<engine's model>/<id>.png`` into the
+        folder. Raises :class:`OutputExists` before all work where it holds a report that may not be
+        overwritten, :class:`OutputError`, and the errors of reading and painting pictures.
+        """
+        self._check_free()
+        folder_of(self.folder)
+        engine = next((c for c in self.contestants if isinstance(c, FromEngine)), None)
+        tried = [self.pairs[i] for i in _spread(len(self.pairs), _TRIED)] if engine else []
+        clock = _Clock(len(self.pairs) + 2 * len(tried))
+        scores = yield from self._scores(clock)
+        facts, strength, ratio = (None, None, None) if engine is None else (yield from self._try(engine, tried, clock))
+        kinds: dict[str, Kind] = {c.name: c.kind for c in self.contestants}
+        report = Report(
+            encoder=self.judge.name,
+            sha256=self.judge.sha256,
+            note=self.judge.note,
+            pairs=tuple(pair.id for pair in self.pairs),
+            side=SIDE,
+            seed=self.seed,
+            standings=tuple(Standing.of(n, kinds.get(n, "control"), found, self.seed) for n, found in scores.items()),
+            engine=facts,
+            strength=strength,
+            seams=ratio,
+        )
+        self._write("report.json", report.to_bytes())
+        self._write("table.md", report.to_markdown().encode())
+        return report
+
+    def _scores(self, clock: _Clock) -> Generator[Progress, None, dict[str, list[Score]]]:
+        names = (*CONTROLS, *(c.name for c in self.contestants))
+        scores: dict[str, list[Score]] = {name: [] for name in names}
+        shown = _spread(len(self.pairs), _SHOWN)
+        sheet = Sheet(names, len(shown))
+        for number, pair in enumerate(self.pairs):
+            yield clock.tick(pair.id)
+            content, style = square(pair.content), square(pair.style)
+            pictures = dict(zip(CONTROLS, (content, style), strict=True))
+            for contestant in self.contestants:
+                made = contestant.picture(pair, content, style)
+                pictures[contestant.name] = made
+                if isinstance(contestant, FromEngine):
+                    folder = folder_of(self.folder / "pictures" / contestant.name)
+                    write_picture(folder / f"{pair.id}.png", made, overwrite=self.overwrite)
+            for name, pixels in pictures.items():
+                try:
+                    scores[name].append(self.judge.score(pixels, content, style))
+                except ValueError as error:
+                    raise RequestError(f"pair {pair.id}: {error}; leave it out") from error
+            if number in shown:
+                sheet.add(pair.id, list(pictures.values()))
+        write_picture(self.folder / "sheet.png", sheet.pixels, overwrite=self.overwrite)
+        return scores
+
+    def _try(
+        self, engine: FromEngine, pairs: Sequence[Pair], clock: _Clock
+    ) -> Generator[Progress, None, tuple[EngineFacts, Evenness | None, Seams]]:
+        found: list[list[float]] = []
+        ratios: list[float] = []
+        tiles = TileTrial(engine)
+        for pair in pairs:
+            content, style = square(pair.content), square(pair.style)
+            yield clock.tick("strength")
+            found.append(distances(engine, self.judge, content, style))
+            yield clock.tick("seams")
+            ratios.append(tiles.ratio(content, style))
+        means = np.mean(found, axis=0).tolist()
+        # A model that changes nothing has no curve, and is to be reported all the same.
+        return _facts(engine), evenness(STRENGTHS, means) if means[-1] > 0 else None, Seams.of(ratios)
+
+    def _check_free(self) -> None:
+        for name in ("report.json", "table.md", "sheet.png"):
+            if not self.overwrite and (self.folder / name).exists():
+                raise OutputExists(f"{self.folder / name} exists; choose another folder or allow overwriting it")
+
+    def _write(self, name: str, data: bytes) -> None:
+        write_atomically(self.folder / name, data, overwrite=self.overwrite)
+
+
+class _Clock:
+    """Counts the steps that are done, and tells how long the others may take."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._done, self._began = steps, -1, time.perf_counter()
+
+    def tick(self, stage: str) -> Progress:
+        """One more step is begun, and so the last one done."""
+        self._done += 1
+        spent = time.perf_counter() - self._began
+        left = spent / self._done * (self._steps - self._done) if self._done else None
+        return Progress(stage, self._done / self._steps, spent, left)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many of ``count`` places, evenly spread."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
+
+
+def _facts(engine: FromEngine) -> EngineFacts:
+    runtime, precision = Painter(engine.model, engine.precision).runtime
+    files = {part: entry["sha256"] for part, entry in engine.model.files.items()}
+    return EngineFacts(engine.engine, engine.model.identity, files, runtime, precision)

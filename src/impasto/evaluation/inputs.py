@@ -1,0 +1,61 @@
+"""Inputs: what every program is given to paint, and what all pictures are compared at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from impasto.errors import OutputError
+from impasto.evaluation.pairs import Pair
+from impasto.picture import Picture
+from impasto.picture.picture import Pixels
+from impasto.picture.transparency import fill_transparent
+from impasto.picture.writing import encode, write_atomically
+
+__all__ = ["SIDE", "folder_of", "square", "write_inputs", "write_picture"]
+
+SIDE = 512
+"""Side of the squares that are painted and compared."""
+
+
+def square(file: Path) -> Pixels:
+    """The middle square of a picture, ``(512, 512, 3)`` of ``uint8``; a picture of that size as it is.
+
+    Raises the errors of :meth:`Picture.open`.
+    """
+    picture = fill_transparent(Picture.open(file)).as_type(np.dtype(np.uint8))
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    image = Image.fromarray(picture.pixels[top : top + side, left : left + side])
+    # Plain Lanczos, not Picture.resized, which shrinks by boxes first: so do others who prepare these pairs.
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+
+
+def write_inputs(pairs: Sequence[Pair], folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write ``<id>.content.png`` and ``<id>.style.png`` of every pair into ``folder``; yields what it wrote.
+
+    Raises :class:`OutputExists` where one is there and ``overwrite`` is false, and :class:`OutputError`.
+    """
+    folder_of(folder)
+    for pair in pairs:
+        for kind, file in (("content", pair.content), ("style", pair.style)):
+            yield write_picture(folder / f"{pair.id}.{kind}.png", square(file), overwrite=overwrite)
+
+
+def write_picture(path: Path, pixels: Pixels, *, overwrite: bool) -> Path:
+    """Write a PNG without notes. Raises as :func:`write_inputs` does."""
+    data = encode(Picture(pixels), "png", quality=100, bits=8, keep_metadata=False, settings=None)
+    write_atomically(path, data, overwrite=overwrite)
+    return path
+
+
+def folder_of(path: Path) -> Path:
+    """The folder ``path``, made where it is not there. Raises :class:`OutputError` where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {path} cannot be made: {error.strerror}; choose another") from error
+    return path
