@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
 from impasto.errors import ImpastoError
 from impasto.perceptual.encoder import STYLE_LAYERS, layer_names
 from impasto.perceptual.opening import open_encoder
 from impasto.perceptual.pocket import WIDTHS, Pocket
+from impasto.training.agreement import agreement
 
 
 def test_layers_are_named_as_in_the_papers() -> None:
@@ -46,6 +50,36 @@ def test_pocket_is_read_frozen_and_says_what_is_missing(tmp_path: Path) -> None:
     assert open_encoder(tmp_path / "part.safetensors", ("relu2_1",)).names[-1] == "2_1"
     with pytest.raises(ValueError, match=r"weights.pth is no encoder"):
         open_encoder(tmp_path / "weights.pth")
+
+
+def test_the_pocket_that_ships_puts_pictures_in_vgg19s_order(shared: Path) -> None:
+    records = [r for r in json.loads((shared / "images" / "index.json").read_text()) if r["split"] == "val"]
+    photos, paintings = (
+        [small(shared / "images" / r["file"]) for r in records if r["file"].startswith(kind)][:10]
+        for kind in ("photos", "paintings")
+    )
+    random = np.random.default_rng(0)
+    # Stand-ins for pastiches: a photograph in a painting's colours, with some of its texture.
+    made = []
+    for _ in range(40):
+        photo, painting = (random.integers(len(x)) for x in (photos, paintings))
+        share, colors = random.uniform(0, 0.5), random.uniform(0, 1)
+        content, style = photos[photo].astype(np.float64), paintings[painting].astype(np.float64)
+        moved = (content - content.mean((0, 1))) / content.std((0, 1)) * style.std((0, 1)) + style.mean((0, 1))
+        mixed = (1 - share) * ((1 - colors) * content + colors * moved) + share * style
+        made.append((mixed.clip(0, 255).astype(np.uint8), photos[photo]))
+    everything = [*photos, *paintings, *(m for m, _ in made)]
+    style_pairs = [(everything[i], paintings[j]) for i in range(20, 60) for j in random.integers(0, 10, 2)]
+    found = agreement(open_encoder(), open_encoder(shared / "weights" / "vgg19.npz"), style_pairs, made)
+    assert found.style > 0.95
+    assert found.gram > 0.9
+    assert found.content > 0.9
+
+
+def small(file: Path) -> np.ndarray:
+    """A square of 96 pixels from the middle."""
+    with Image.open(file) as opened:
+        return np.asarray(ImageOps.fit(opened.convert("RGB"), (96, 96)))
 
 
 def test_the_pocket_that_ships_opens_by_default_and_sees_more_than_noise() -> None:
