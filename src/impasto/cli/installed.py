@@ -9,7 +9,7 @@ __all__ = ["EXTRAS", "Extra", "version"]
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """An optional part: what it gives, and the distributions of which one suffices."""
+    """An optional part: what it gives, and the distributions that it needs."""
 
     name: str
     gives: str
@@ -17,8 +17,9 @@ class Extra:
 
     @property
     def found(self) -> str:
-        """``package version`` of what is there, or nothing."""
-        return next((f"{d} {v}" for d in self.distributions if (v := version(d))), "")
+        """``package version`` of each, or nothing where one is missing."""
+        found = {d: version(d) for d in self.distributions}
+        return ", ".join(f"{d} {v}" for d, v in found.items()) if all(found.values()) else ""
 
     @property
     def install(self) -> str:
@@ -28,8 +29,8 @@ class Extra:
 EXTRAS = (
     Extra("gpu", "GPUs", ("onnxruntime-gpu",)),
     Extra("heif", "HEIC photographs", ("pillow-heif",)),
-    Extra("evaluate", "quality figures", ("torch",)),
-    Extra("train", "training", ("torch",)),
+    Extra("evaluate", "quality figures", ("torch", "safetensors")),
+    Extra("train", "training", ("torch", "onnx", "safetensors")),
 )
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from impasto.engines.painter import planes
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
-from impasto.perceptual.losses import content_distance, gram_distance, grams, moments, style_distance
+from impasto.perceptual.losses import Grams, Moments, content_distance, gram_distance, grams, moments, style_distance
 from impasto.picture.picture import Pixels
 
 __all__ = ["Agreement", "agreement", "rank_correlation"]
@@ -28,15 +29,17 @@ class Agreement:
     content: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    moments: Moments
+    grams: Grams
+    content: Tensor
+
+
 def agreement(one: Encoder, other: Encoder, style: Pairs, content: Pairs) -> Agreement:
     """Compare mean/std and Gram distances over the pairs of ``style``, content distances over those of ``content``."""
-    tables = [(_style(e, style), _content(e, content)) for e in (one, other)]
-    (ours, contents), (theirs, other_contents) = tables
-    return Agreement(
-        rank_correlation(ours[:, 0], theirs[:, 0]),
-        rank_correlation(ours[:, 1], theirs[:, 1]),
-        rank_correlation(contents, other_contents),
-    )
+    ours, theirs = (_distances(encoder, style, content) for encoder in (one, other))
+    return Agreement(*(rank_correlation(a, b) for a, b in zip(ours, theirs, strict=True)))
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -46,25 +49,21 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def _style(encoder: Encoder, pairs: Pairs) -> np.ndarray:
-    """``(pairs, 2)``: mean/std and Gram distance of the first to the second."""
-    kept: dict[int, tuple[object, object]] = {}
+def _distances(encoder: Encoder, style: Pairs, content: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Style and Gram distances over the pairs of ``style``, content distances over those of ``content``."""
+    looks: dict[int, _Look] = {}
 
-    def seen(picture: Pixels) -> tuple[object, object]:
-        if id(picture) not in kept:
+    def look(picture: Pixels) -> _Look:
+        # A picture is in many pairs, and looked at once.
+        if id(picture) not in looks:
             features = encoder(torch.from_numpy(planes(picture)))
-            kept[id(picture)] = moments(features), grams(features)
-        return kept[id(picture)]
+            looks[id(picture)] = _Look(moments(features), grams(features), features[STYLE_LAYERS[-1]])
+        return looks[id(picture)]
 
-    rows = []
-    for a, b in pairs:
-        (am, ag), (bm, bg) = seen(a), seen(b)
-        rows.append([style_distance(am, bm).item(), gram_distance(ag, bg).item()])  # type: ignore[arg-type]
-    return np.array(rows)
-
-
-@torch.no_grad()
-def _content(encoder: Encoder, pairs: Pairs) -> np.ndarray:
-    deepest = STYLE_LAYERS[-1]
-    both = ((encoder(torch.from_numpy(planes(picture)))[deepest] for picture in pair) for pair in pairs)
-    return np.array([content_distance(*features).item() for features in both])
+    styles = [(look(a), look(b)) for a, b in style]
+    contents = [(look(a), look(b)) for a, b in content]
+    return (
+        np.array([style_distance(a.moments, b.moments).item() for a, b in styles]),
+        np.array([gram_distance(a.grams, b.grams).item() for a, b in styles]),
+        np.array([content_distance(a.content, b.content).item() for a, b in contents]),
+    )
