@@ -22,8 +22,8 @@ __all__ = ["train"]
 _HELP = {
     "photos": "Folder of photographs.",
     "styles": "Folder of paintings.",
-    "encoder": "Whose features make the losses: VGG-19 as .npz, or another pocket as .safetensors. Pocket is quick, but "
-    "in the long run the network learns to please it alone: finish with VGG-19.  [default pocket]",
+    "encoder": "Whose features make the losses: VGG-19 as .npz, or another pocket as .safetensors. Pocket is quick; "
+    "in the long run the network learns to please it alone, so finish with VGG-19.  [default pocket]",
     "vgg19": "Weights of VGG-19 as .npz, which is learnt from.",
     "painter": "Run of `impasto train instant`, which paints what the encoder learns on.",
     "size": "Crop side in pixels.",
