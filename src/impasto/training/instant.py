@@ -48,8 +48,8 @@ class Plan:
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1e-3
-    style_weight: float = 8.0
-    gram_weight: float = 3.0
+    style_weight: float = 5.0
+    gram_weight: float = 1.9
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
     self_weight: float = 2.0
