@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from impasto.perceptual.losses import (
 from impasto.perceptual.opening import open_encoder
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
-from impasto.training.run import Step, follow, schedule
+from impasto.training.run import Step, follow, follow_average, schedule, write_checkpoint
 
 __all__ = ["Plan", "Step", "load_network", "train"]
 
@@ -152,7 +151,7 @@ class Trainer:
             for optimiser in self.optimisers.values():
                 optimiser.step()
         self.number += 1
-        self._follow()
+        follow_average(self.average, self.network, self.number)
         terms = {
             "loss": loss,
             "style": style,
@@ -177,9 +176,7 @@ class Trainer:
             "number": self.number,
             "minutes": self.minutes,
         }
-        partial = self._checkpoint.with_suffix(".part")
-        torch.save(state, partial)
-        os.replace(partial, self._checkpoint)
+        write_checkpoint(self._checkpoint, state)
         self._saved = self.number
         self.sample_sheet().save(self.plan.run / f"samples-{self.number:06d}.jpg", quality=88)
 
@@ -221,12 +218,6 @@ class Trainer:
         if self.random.random() < 0.15:
             styles[0] = self.photos.batch(1, size, size, 512)[0]
         return styles
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(0.998, self.number / (self.number + 10))
-        for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            slow.lerp_(fast, 1 - keep)
 
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from impasto.perceptual.pocket import WIDTHS, Pocket
 from impasto.perceptual.vgg import VGG19
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.instant import load_network
-from impasto.training.run import Step, follow, schedule
+from impasto.training.run import Step, follow, follow_average, schedule, write_checkpoint
 
 __all__ = ["PocketPlan", "distil", "load_pocket"]
 
@@ -112,10 +111,7 @@ class Distiller:
         if torch.isfinite(norm):
             self.optimiser.step()
         self.number += 1
-        with torch.no_grad():
-            keep = min(0.998, self.number / (self.number + 10))
-            for slow, fast in zip(self.average.parameters(), self.pocket.parameters(), strict=True):
-                slow.lerp_(fast, 1 - keep)
+        follow_average(self.average, self.pocket, self.number)
         terms = {"loss": loss, "activations": activations.mean(), "style": style, "gram": gram, "content": content}
         return {k: float(v.detach()) for k, v in terms.items()}
 
@@ -129,9 +125,7 @@ class Distiller:
             "number": self.number,
             "minutes": self.minutes,
         }
-        partial = self._checkpoint.with_suffix(".part")
-        torch.save(state, partial)
-        os.replace(partial, self._checkpoint)
+        write_checkpoint(self._checkpoint, state)
 
     def close(self) -> None:
         """Keep what was learnt, also when training is stopped half-way."""

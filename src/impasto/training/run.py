@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["Learner", "Step", "follow", "schedule"]
+import torch
+from torch import nn
+
+__all__ = ["Learner", "Step", "follow", "follow_average", "schedule", "write_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,21 @@ def follow(learner: Learner, run: Path, save_every: float) -> Generator[Step, No
                 learner.save()
                 saved = now
             yield Step(learner.number, learner.minutes, learner.done, losses)
+
+
+def follow_average(average: nn.Module, network: nn.Module, number: int) -> None:
+    """Move ``average`` towards ``network`` after step ``number``: over 500 steps in the end, over fewer at first."""
+    keep = min(0.998, number / (number + 10))
+    with torch.no_grad():
+        for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
+            slow.lerp_(fast, 1 - keep)
+
+
+def write_checkpoint(file: Path, state: dict[str, Any]) -> None:
+    """Replace ``file`` by ``state``, so that whoever pulls the plug finds the one or the other."""
+    partial = file.with_suffix(".part")
+    torch.save(state, partial)
+    os.replace(partial, file)
 
 
 def schedule(number: int, done: float) -> float:
