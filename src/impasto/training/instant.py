@@ -27,7 +27,7 @@ from impasto.perceptual.losses import (
 from impasto.perceptual.opening import open_encoder
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
-from impasto.training.run import Step, follow, follow_average, schedule, write_checkpoint
+from impasto.training.run import Learner, Step, follow, follow_average, schedule, write_checkpoint
 
 __all__ = ["Plan", "Step", "load_network", "train"]
 
@@ -60,11 +60,11 @@ class Plan:
     """Seconds between checkpoints and sample sheets."""
 
 
-class Trainer:
+class Trainer(Learner[Plan]):
     """Network, its weight average, optimiser and data of one run folder."""
 
     def __init__(self, plan: Plan, shape: Shape | None = None) -> None:
-        self.plan = plan
+        super().__init__(plan)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(plan.seed)
         self.network = InstantNetwork(shape).to(self.device)
@@ -80,9 +80,8 @@ class Trainer:
             part: torch.optim.Adam(module.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
             for part, module in (("network", self.network), ("reader", self.reader))
         }
-        self.number, self.minutes = 0, 0.0
         self.random = np.random.default_rng()
-        if self._checkpoint.is_file():
+        if self.checkpoint.is_file():
             self._resume()
         self._saved = self.number
         seed = plan.seed + self.number
@@ -95,14 +94,6 @@ class Trainer:
         self._coming: Future[tuple[Tensor, Tensor]] | None = None
         photos, styles = fixed
         self.sample_inputs = photos.batch(5, 256, 256, 320), styles.batch(5, 256, 384, 512)
-
-    @property
-    def _checkpoint(self) -> Path:
-        return self.plan.run / "checkpoint.pt"
-
-    @property
-    def done(self) -> float:
-        return min(1.0, self.minutes / self.plan.minutes)
 
     def step(self) -> dict[str, float]:
         """One optimisation step on every pair of a few photographs and a few styles."""
@@ -176,7 +167,7 @@ class Trainer:
             "number": self.number,
             "minutes": self.minutes,
         }
-        write_checkpoint(self._checkpoint, state)
+        write_checkpoint(self.checkpoint, state)
         self._saved = self.number
         self.sample_sheet().save(self.plan.run / f"samples-{self.number:06d}.jpg", quality=88)
 
@@ -220,7 +211,7 @@ class Trainer:
         return styles
 
     def _resume(self) -> None:
-        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimisers["network"].load_state_dict(state["optimisers"]["network"])
@@ -237,8 +228,7 @@ def train(plan: Plan, shape: Shape | None = None) -> Generator[Step, None, None]
     Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``,
     sample sheets to ``samples-NNNNNN.jpg`` in the same folder.
     """
-    plan.run.mkdir(parents=True, exist_ok=True)
-    yield from follow(Trainer(plan, shape), plan.run, plan.save_every)
+    yield from follow(Trainer(plan, shape))
 
 
 def load_network(run: Path) -> InstantNetwork:

@@ -17,7 +17,7 @@ from impasto.perceptual.pocket import WIDTHS, Pocket
 from impasto.perceptual.vgg import VGG19
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.instant import load_network
-from impasto.training.run import Step, follow, follow_average, schedule, write_checkpoint
+from impasto.training.run import Learner, Step, follow, follow_average, schedule, write_checkpoint
 
 __all__ = ["PocketPlan", "distil", "load_pocket"]
 
@@ -42,11 +42,11 @@ class PocketPlan:
     save_every: float = 180.0
 
 
-class Distiller:
+class Distiller(Learner[PocketPlan]):
     """Student, its heads, optimiser and data of one run folder."""
 
     def __init__(self, plan: PocketPlan) -> None:
-        self.plan = plan
+        super().__init__(plan)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(plan.seed)
         self.vgg = VGG19(plan.vgg19).to(self.device, torch.bfloat16)
@@ -59,8 +59,7 @@ class Distiller:
         self.parameters = [*self.pocket.parameters(), *self.heads.parameters()]
         self.optimiser = torch.optim.Adam(self.parameters, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
         self.average = Pocket().to(self.device).requires_grad_(False)
-        self.number, self.minutes = 0, 0.0
-        if self._checkpoint.is_file():
+        if self.checkpoint.is_file():
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
@@ -72,14 +71,6 @@ class Distiller:
         self.scale = {name: value.float().square().mean().sqrt() for name, value in samples.items()}
         self._cutter = ThreadPoolExecutor(1)
         self._coming: Future[tuple[Tensor, Tensor]] = self._cutter.submit(self._batch)
-
-    @property
-    def _checkpoint(self) -> Path:
-        return self.plan.run / "checkpoint.pt"
-
-    @property
-    def done(self) -> float:
-        return min(1.0, self.minutes / self.plan.minutes)
 
     def step(self) -> dict[str, float]:
         """One optimisation step on photographs, paintings and pastiches of them."""
@@ -125,7 +116,7 @@ class Distiller:
             "number": self.number,
             "minutes": self.minutes,
         }
-        write_checkpoint(self._checkpoint, state)
+        write_checkpoint(self.checkpoint, state)
 
     def close(self) -> None:
         """Keep what was learnt, also when training is stopped half-way."""
@@ -158,7 +149,7 @@ class Distiller:
         return painted.clamp(0, 1)
 
     def _resume(self) -> None:
-        state = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         self.pocket.load_state_dict(state["pocket"])
         self.average.load_state_dict(state["average"])
         self.heads.load_state_dict(state["heads"])
@@ -188,8 +179,7 @@ def gram_table(g: Grams) -> Tensor:
 
 def distil(plan: PocketPlan) -> Generator[Step, None, None]:
     """Distil until ``plan.minutes`` are spent, over however many runs; yields after every step."""
-    plan.run.mkdir(parents=True, exist_ok=True)
-    yield from follow(Distiller(plan), plan.run, plan.save_every)
+    yield from follow(Distiller(plan))
 
 
 def load_pocket(run: Path) -> Pocket:

@@ -6,11 +6,12 @@ import json
 import math
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -28,28 +29,56 @@ class Step:
     losses: dict[str, float]
 
 
-class Learner(Protocol):
-    """What a run drives: networks, an optimiser and data."""
+class RunPlan(Protocol):
+    """What every plan says of its run: folder, minutes over all runs, seconds between checkpoints."""
 
-    number: int
-    minutes: float
+    @property
+    def run(self) -> Path: ...
+
+    @property
+    def minutes(self) -> float: ...
+
+    @property
+    def save_every(self) -> float: ...
+
+
+P = TypeVar("P", bound=RunPlan)
+
+
+class Learner(ABC, Generic[P]):
+    """What a run drives: networks, an optimiser and data, by a plan."""
+
+    def __init__(self, plan: P) -> None:
+        self.plan = plan
+        self.number, self.minutes = 0, 0.0
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that :meth:`save` writes."""
+        return self.plan.run / "checkpoint.pt"
 
     @property
     def done(self) -> float:
         """Share of the plan done, 0..1."""
+        return min(1.0, self.minutes / self.plan.minutes)
 
+    @abstractmethod
     def step(self) -> dict[str, float]:
         """One optimisation step; its losses by term."""
 
+    @abstractmethod
     def save(self) -> None:
         """Write a checkpoint to continue from."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let go, keeping what was learnt."""
 
 
-def follow(learner: Learner, run: Path, save_every: float) -> Generator[Step, None, None]:
-    """Train until ``learner.done`` is 1; a line of losses goes to ``run/log.jsonl`` after every step."""
+def follow(learner: Learner[P]) -> Generator[Step, None, None]:
+    """Train until ``learner.done`` is 1; a line of losses goes to ``log.jsonl`` in the run folder after every step."""
+    run, save_every = learner.plan.run, learner.plan.save_every
+    run.mkdir(parents=True, exist_ok=True)
     saved = last = time.monotonic()
     with (run / "log.jsonl").open("a") as log, closing(learner):
         while learner.done < 1:
