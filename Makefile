@@ -1,15 +1,19 @@
-# Two commands on a bare Debian with Python 3.11, pip and make: `make demo` and `make test`.
+# On a bare Debian with Python 3.11, pip and make: `make demo`, `make serve`, `make test`.
 PYTHON ?= python3
 VENV := .venv
 IN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo serve test check clean
 
 demo: $(VENV)/.demo
 	$(IN)/python scripts/demo.py
 
+serve: $(VENV)/.serve
+	$(IN)/impasto serve
+
+# Two at a time, for many wait for a server or a browser; and each with one thread, or they would take turns.
 test: $(VENV)/.test check
-	$(IN)/pytest
+	OMP_NUM_THREADS=1 $(IN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.test
 	$(IN)/ruff check
@@ -25,9 +29,13 @@ $(VENV)/.demo: $(IN)/pip pyproject.toml
 	$(IN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	touch $@
 
+$(VENV)/.serve: $(IN)/pip pyproject.toml constraints.txt
+	$(IN)/python -m pip install --quiet --constraint constraints.txt --editable '.[serve,iterative]'
+	touch $@
+
 $(VENV)/.test: $(IN)/pip pyproject.toml constraints.txt
 	$(IN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
-	touch $@ $(VENV)/.demo
+	touch $@ $(VENV)/.demo $(VENV)/.serve
 
 clean:
 	rm -rf $(VENV) out dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

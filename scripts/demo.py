@@ -1,4 +1,4 @@
-"""Repaint four photographs in six styles of the gallery, into out/, with one contact sheet."""
+"""Repaint four photographs in six styles of the gallery, into out/, with a contact sheet; one of them both ways."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ OUT = Path("out")
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 STYLES = ("starry-night", "the-wave", "the-scream", "composition-vii", "udnie", "strawberry-thief")
 CELL = 240
+BOTH = ("coffee", "the-wave")
 
 
 def main() -> None:
@@ -33,6 +34,24 @@ def main() -> None:
     count = len(PHOTOS) * len(STYLES)
     print(f"{count} pastiches in {time.perf_counter() - start:.1f} s: {OUT}/")
     print(f"all on one sheet: {OUT / 'sheet.jpg'}")
+    both_ways(stylizer)
+
+
+def both_ways(stylizer: impasto.Stylizer) -> None:
+    """One photograph by each engine, side by side."""
+    name, style = BOTH
+    photo = impasto.Picture.open(OUT / f"{name}.png")
+    instant = stylizer.stylize(photo, style)
+    iterative = stylizer.stylize(photo, style, engine="iterative")
+    iterative.save(OUT / f"{name}.{style}.iterative.png")
+    width, height = photo.size
+    pair = Image.new("RGB", (3 * width, height), "white")
+    for column, picture in enumerate((photo, instant.pastiche, iterative.pastiche)):
+        pair.paste(picture.to_pil(), (column * width, 0))
+    pair.save(OUT / "both.jpg", quality=90)
+    print(
+        f"the photograph, instant ({instant.seconds:.2f} s), iterative ({iterative.seconds:.1f} s): {OUT / 'both.jpg'}"
+    )
 
 
 def paste(sheet: Image.Image, picture: impasto.Picture, column: int, row: int) -> None:

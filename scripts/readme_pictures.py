@@ -16,11 +16,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 HEIGHT = 240
 
 
-def strip(name: str, pictures: list[impasto.Picture]) -> None:
+def strip(name: str, pictures: list[impasto.Picture], height: int = HEIGHT) -> None:
     """Pictures side by side, at one height."""
     images = [p.to_pil().convert("RGB") for p in pictures]
-    images = [i.resize((i.width * HEIGHT // i.height, HEIGHT), Image.Resampling.LANCZOS) for i in images]
-    sheet = Image.new("RGB", (sum(i.width for i in images) + 4 * (len(images) - 1), HEIGHT), "white")
+    images = [i.resize((i.width * height // i.height, height), Image.Resampling.LANCZOS) for i in images]
+    sheet = Image.new("RGB", (sum(i.width for i in images) + 4 * (len(images) - 1), height), "white")
     left = 0
     for image in images:
         sheet.paste(image, (left, 0))
@@ -49,6 +49,8 @@ def main() -> None:
         {"mask": mask},
     ]
     strip("knobs", [stylizer.stylize(coffee, "composition-vii", **k).pastiche for k in knobs])
+    ways = [stylizer.stylize(coffee, "the-wave", engine=engine).pastiche for engine in ("instant", "iterative")]
+    strip("both", [coffee, *ways], height=300)
 
 
 if __name__ == "__main__":

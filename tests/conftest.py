@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import a_browser, a_studio
 from hypothesis import settings
+from ledgers import a_database
+from playwright.sync_api import Browser, Page
+from serving import Served
 
 from impasto import Picture, Stylizer
+from impasto.jobs.ledger import Ledger
 
 # Speed is never asserted: what takes long on a busy machine is not wrong.
 settings.register_profile("impasto", deadline=None)
@@ -39,3 +45,37 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED.name}/ with training data is not beside the project")
     return SHARED
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A database of its own for a ledger."""
+    with a_database(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    ledger = Ledger(url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of the module's own."""
+    with Served(tmp_path_factory.mktemp("served")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with a_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def studio(browser: Browser, served: Served) -> Iterator[Page]:
+    """The studio as a new visitor has it."""
+    with a_studio(browser, served.address) as page:
+        yield page

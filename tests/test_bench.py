@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pytest
 
 from impasto.bench import Figure, run
 from impasto.bench.figure import alternate
 from impasto.bench.johnson import johnson_network
 from impasto.bench.magenta import SIDE, magenta_transfer
+from impasto.runtime.core import core
 
 
 def test_figures_are_measured_and_compared(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_runs_take_turns_and_warm_up() -> None:
 
 def test_the_johnson_network_has_the_published_size() -> None:
     network = johnson_network()
-    out = openvino.compile_model(network, "CPU").create_infer_request().infer([np.zeros((1, 3, 64, 96), np.float32)])[0]
+    out = core().compile_model(network, "CPU").create_infer_request().infer([np.zeros((1, 3, 64, 96), np.float32)])[0]
     assert out.shape == (1, 3, 64, 96)
     kernels = [op.input_value(1).get_shape() for op in network.get_ops() if op.get_type_name() == "Convolution"]
     assert len(kernels) == 16

@@ -53,7 +53,8 @@ def test_the_version_is_told() -> None:
 
 def test_help_lists_every_command() -> None:
     text = impasto("--help").stdout
-    assert all(f"  {name} " in text for name in ("stylize", "styles", "show", "doctor", "bench", "evaluate", "train"))
+    names = ("stylize", "styles", "models", "show", "plot", "doctor", "bench", "evaluate", "train")
+    assert all(f"  {name} " in text for name in names)
     assert "impasto stylize" in text
 
 
@@ -150,6 +151,18 @@ def test_the_settings_of_a_pastiche_are_shown() -> None:
     assert rows["style"] == "sea"
     assert json.loads(impasto("show", "out.png", "--json").stdout) == read_settings("out.png")
     assert impasto("show", "-", stdin=Path("out.png").read_bytes()).stdout == shown.stdout
+
+
+def test_settings_that_hold_others_are_shown_in_one_row() -> None:
+    texts = PngInfo()
+    regions = {"sky": "monet", "land": {"sea": 0.75, "hill": 0.25}}
+    texts.add_itxt("impasto", json.dumps({"regions": regions, "sizes": [[1, 2], [3, 4]], "guide": True}))
+    Image.new("RGB", (4, 4)).save("made.png", pnginfo=texts)
+    assert impasto("show", "made.png").stdout.splitlines() == [
+        "regions  sky: monet, land: (sea: 0.75, hill: 0.25)",
+        "sizes    (1, 2), (3, 4)",
+        "guide    true",
+    ]
 
 
 def test_what_would_act_on_a_terminal_is_escaped() -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from impasto.cli.outputs import plan
 from impasto.cli.photos import Photo, find
-from impasto.cli.settings import settings
+from impasto.cli.regions import parse as region
+from impasto.cli.sources import Sources
 from impasto.cli.weighted import label, parse, total
 from impasto.request import options
 
@@ -92,91 +93,41 @@ def test_a_style_is_labelled_by_its_name_or_its_file() -> None:
     assert label("art/monet.large.jpg", ["st.ives"]) == "monet.large"
 
 
-# Settings
-
-
-@click.command()
-@settings
-def echo(settings: dict[str, Any]) -> None:
-    click.echo(repr(settings))
-
-
-def ask(*arguments: str) -> Any:
-    result = CliRunner().invoke(echo, arguments)
-    assert result.exit_code == 0, result.output
-    return eval(result.output)
-
-
-def test_settings_default_to_those_of_the_request() -> None:
-    assert ask() == DEFAULTS
-
-
-def test_every_setting_can_be_given() -> None:
-    asked = ask(
-        *("--engine", "instant", "--strength", "0.5", "--size", "512", "--resize", "100", "--style-scale", "2"),
-        *(
-            "--keep-colors",
-            "--seed",
-            "7",
-            "--precision",
-            "f32",
-            "--deterministic",
-            "--format",
-            "webp",
-            "--quality",
-            "80",
-        ),
-        *("--bits", "8", "--keep-metadata", "--max-pixels", "100M"),
-    )
-    assert asked == {
-        "engine": "instant",
-        "strength": 0.5,
-        "size": 512,
-        "resize": 100,
-        "style_scale": 2.0,
-        "colors": "keep",
-        "seed": 7,
-        "precision": "f32",
-        "deterministic": True,
-        "format": "webp",
-        "quality": 80,
-        "bits": 8,
-        "keep_metadata": True,
-        "max_pixels": 100_000_000,
-    }
-
-
-@pytest.mark.parametrize(("text", "count"), [("1.5M", 1_500_000), ("64k", 64_000), ("2MP", 2_000_000), ("50", 50)])
-def test_pixels_can_be_counted_in_millions(text: str, count: int) -> None:
-    assert ask("--max-pixels", text)["max_pixels"] == count
+# MAP=STYLE
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("text", "expected"),
     [
-        (["--strength", "3"], "strength is 3.0; give a number from 0 to 1"),
-        (["--strength", "nan"], "strength is nan; give a number from 0 to 1"),
-        (["--size", "big"], "size is 'big'; give a whole number"),
-        (["--size", "2"], "size is 2; give a number from 16 to 32768 pixels"),
-        (["--max-pixels", "many"], "max_pixels is 'many'; give a whole number"),
-        (["--format", "gif"], "'gif' is not one of"),
-        (["--keep-colors", "--match-colors"], "--keep-colors and --match-colors contradict each other"),
+        ("sky.png=monet", ("sky.png", "monet")),
+        ("sky.png=my=art.png", ("sky.png", "my=art.png")),
+        ("a=b.png=monet", ("a=b.png", "monet")),
+        ("a=b.png=c=d", ("a=b.png", "c=d")),
+        ("sky.png=a=b.png", ("sky.png=a", "b.png")),
     ],
 )
-def test_wrong_settings_are_named(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(echo, arguments)
-    assert result.exit_code == 2
-    assert message in result.output
+def test_a_region_is_split_behind_a_file(text: str, expected: tuple[str, str]) -> None:
+    files = {"sky.png", "a=b.png"} | {expected[0]}
+    assert region(text, files.__contains__) == expected
 
 
-def test_help_tells_every_range_and_default() -> None:
-    text = " ".join(CliRunner().invoke(echo, ["--help"]).output.split())
-    for option in options():
-        if option.name != "colors":
-            assert f"--{option.name.replace('_', '-')}" in text
-            assert " ".join(option.help.split()) in text
-    assert "[1 to 100; default 92]" in text
-    assert "[default 50M]" in text
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sky.png", "'sky.png', which has no ="),
+        ("gone.png=monet", "'gone.png=monet', but there is no file gone.png"),
+        ("sky.png=", "'sky.png=', which names no style"),
+        ("=monet", "but there is no file"),
+    ],
+)
+def test_a_region_that_is_none_is_told(text: str, message: str) -> None:
+    with pytest.raises(click.BadParameter, match=re.escape(message)):
+        region(text, lambda file: file == "sky.png")
+
+
+def test_labels_are_of_all_styles_once() -> None:
+    sources = Sources({"sea": 1.0}, regions=(("m.png", "art/hill.jpg"), ("n.png", "sea")))
+    assert sources.labels(["sea"]) == ["sea", "hill"]
 
 
 # Photos

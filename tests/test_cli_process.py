@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,78 @@ def test_a_terminal_gets_a_bar_and_colours(environment: dict[str, str], tmp_path
     assert "\x1b[1;31merror: " in text
     assert "error: gone.jpg cannot be read" in re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert text.rstrip().endswith("1 of 4 failed")
+
+
+def test_without_torch_the_engine_iterative_is_told_to_be_missing(
+    environment: dict[str, str], tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early/sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "early"), environment["PYTHONPATH"]])
+    # Neither picture exists: it is told before any is read.
+    done = run("stylize", "gone.jpg", "-s", "gone.png", "--engine", "iterative")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == (
+        "error: the engine iterative needs a package that is not installed; "
+        "install it with: pip install 'impasto[iterative]'\n"
+    )
+    photo, style = paint(tmp_path / "a.png", 1), paint(tmp_path / "sea.png", 2)
+    assert run("stylize", str(photo), "-s", str(style)).returncode == 0
+
+
+@posix
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_long_run_well(environment: dict[str, str], tmp_path: Path, kind: signal.Signals) -> None:
+    pytest.importorskip("torch")
+    photo, style = paint(tmp_path / "a.png", 1), paint(tmp_path / "sea.png", 2)
+    arguments = ["stylize", photo.name, "-s", style.name, "--steps", "100000", "--trace", "t.jsonl", "--state", "s"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A test run in the background ignores interrupts, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    trace = tmp_path / "t.jsonl"
+    while process.poll() is None and not (trace.exists() and trace.read_bytes().count(b"\n") > 3):
+        time.sleep(0.05)
+    process.send_signal(kind)
+    output, error = process.communicate(timeout=60)
+    lines = error.decode().splitlines()
+    assert process.returncode == 128 + kind, lines
+    assert lines[0].startswith("a.png: 64 x 64, 100000 steps: about ")
+    assert (tmp_path / "s").exists()
+    if kind == signal.SIGINT:
+        assert re.fullmatch(r"stopped at step \d+ of 100000: kept the best so far \(again to discard\)", lines[-1])
+        assert output == b"a.sea.png\n"
+        Image.open(tmp_path / "a.sea.png").load()
+    else:
+        assert output == b""
+        assert not any(line.startswith("stopped") for line in lines)
+        assert not (tmp_path / "a.sea.png").exists()
+
+
+@posix
+def test_a_bar_tells_step_loss_and_time(environment: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    import pty
+
+    photo, style = paint(tmp_path / "a.png", 1), paint(tmp_path / "sea.png", 2)
+    ours, theirs = pty.openpty()
+    arguments = [*COMMAND, "stylize", photo.name, "-s", style.name, "--steps", "2"]
+    process = subprocess.Popen(arguments, env=environment, stdout=theirs, stderr=theirs, cwd=tmp_path)
+    os.close(theirs)
+    shown = b""
+    while part := _read(ours):
+        shown += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "a.png: 64 x 64, 2 steps: about " in text
+    assert re.search(r"2/2  loss [\d.e+]+  \d+ s left", text)
+    assert "a.sea.png  64 x 64" in text
 
 
 def _read(terminal: int) -> bytes:

@@ -113,10 +113,10 @@ def test_what_the_runtime_gives_up_on_costs_a_batch_one_picture(
 ) -> None:
     run = shared.run
 
-    def failing(request: Request) -> Generator[Progress, None, Pastiche]:
+    def failing(request: Request, **more: Any) -> Generator[Progress, None, Pastiche]:
         if request.content.format == "jpeg":
             raise RuntimeError("out of scratchpads")
-        return (yield from run(request))
+        return (yield from run(request, **more))
 
     monkeypatch.setattr(shared, "run", failing)
     result = impasto("a.jpg", "b.png", "-s", "art/sea.png")
@@ -173,6 +173,7 @@ def test_json_gives_one_record_for_each_picture(album: Path, shared: Stylizer) -
         "ok": True,
         "skipped": False,
         "error": None,
+        "complete": True,
         "seconds": 0,
         "size": [96, 64],
         "settings": {"style": "sea"},
@@ -278,10 +279,10 @@ def test_quiet_says_nothing_but_errors(album: Path) -> None:
 def test_an_interrupt_says_how_many_are_done(album: Path, monkeypatch: pytest.MonkeyPatch, shared: Stylizer) -> None:
     run, count = shared.run, iter(range(9))
 
-    def interrupted(request: Request) -> Generator[Progress, None, Pastiche]:
+    def interrupted(request: Request, **more: Any) -> Generator[Progress, None, Pastiche]:
         if next(count) == 1:
             raise KeyboardInterrupt
-        return (yield from run(request))
+        return (yield from run(request, **more))
 
     monkeypatch.setattr(shared, "run", interrupted)
     paint("c.jpg", 5)

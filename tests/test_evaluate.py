@@ -18,6 +18,7 @@ from PIL import Image
 
 from impasto.cli.main import cli
 from impasto.engines.painter import Painter
+from impasto.errors import ModelError
 from impasto.evaluation import evaluation
 from impasto.evaluation.inputs import SIDE, square
 from impasto.evaluation.sheet import Sheet
@@ -243,3 +244,18 @@ def test_a_small_window_makes_tiles_and_none_does_not() -> None:
 def test_the_worst_seam_is_the_farthest_from_1_on_either_side() -> None:
     assert Seams.of([1.25, 0.5, 1.25]) == Seams(1.0, 0.5)
     assert Seams.of([1.5, 0.75]) == Seams(1.125, 1.5)
+
+
+def test_the_iterative_engine_is_a_contestant_too(report: Any) -> None:
+    from impasto.cli.evaluate import _contestants
+    from impasto.evaluation.pairs import Pair
+
+    (found,) = _contestants("iterative", None, (), "f32")
+    assert (found.name, found.kind) == ("iterative", "engine")
+    content, style = (np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8) for i in range(2))
+    made = found.picture(Pair("one", Path("one.png"), Path("painting.png")), content, style)
+    assert made.shape == content.shape
+    assert made.dtype == np.uint8
+    assert (made != content).any()
+    with pytest.raises(ModelError, match="nowhere"):
+        _contestants("iterative", "nowhere", (), "f32")

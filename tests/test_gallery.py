@@ -179,6 +179,34 @@ def test_where_the_users_own_cards_lie(tmp_path: Path, monkeypatch: pytest.Monke
     assert Gallery().folder == tmp_path / "data" / "styles"
 
 
+def test_the_styles_of_a_base_are_there_and_read_only(gallery: Gallery, tmp_path: Path) -> None:
+    own, another = (Gallery(tmp_path / name, base=gallery) for name in ("own", "another"))
+    own.add(card("cliffs", "own"))
+    gallery.add(card("beach", "base"))
+    assert own.names() == ("amber", "birch", "beach", "cliffs")
+    assert own.own() == ("cliffs",)
+    assert another.names() == ("amber", "birch", "beach")
+    assert gallery.names() == another.names()
+    assert own.get("amber").title == "shipped"
+    assert own.get("beach").title == "base"
+    assert own.is_shipped("amber")
+    assert not own.is_shipped("beach")
+    with pytest.raises(UnknownStyle, match="did you mean beach"):
+        another.get("beech")
+    for name in ("amber", "beach"):
+        with pytest.raises(StyleExists):
+            own.add(card(name), overwrite=True)
+        with pytest.raises(StyleError, match="cannot be removed"):
+            own.remove(name)
+    # One that was there before the base had it gives way.
+    gallery.add(card("cliffs", "base"))
+    assert own.get("cliffs").title == "base"
+    gallery.remove("cliffs")
+    assert own.get("cliffs").title == "own"
+    own.remove("cliffs")
+    assert own.own() == ()
+
+
 def test_an_empty_gallery_is_still_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from impasto.styles import Style
 

@@ -210,7 +210,7 @@ def test_tiles_show_no_seam_and_match_the_whole(stylizer: Stylizer, monkeypatch:
     tiled = stylizer.stylize(big, "starry-night", precision="f32").pastiche
     # The statistics come from samples, so the two are alike, not equal.
     assert distance(tiled, whole) < 8
-    plan = stylizer._engine.painter("f32").plan(904, 1200)
+    plan = stylizer._instant.painter("f32").plan(904, 1200)
     assert len(plan) > 6
     assert abs(seam_ratio(tiled.pixels, plan) - 1) < 0.03
     tile(monkeypatch, 400)
@@ -237,7 +237,7 @@ def test_the_runtime_for_graphics_cards_paints_the_same(scene: Picture, monkeypa
     other = Stylizer()
     tile(monkeypatch, 256)
     by_onnx = other.stylize(scene, "starry-night", strength=0.7).pastiche
-    assert other._engine.painter("auto").runtime == ("onnxruntime", "f32")
+    assert other._instant.painter("auto").runtime == ("onnxruntime", "f32")
     monkeypatch.undo()
     tile(monkeypatch, 256)
     by_openvino = Stylizer().stylize(scene, "starry-night", strength=0.7, precision="f32").pastiche

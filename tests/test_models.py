@@ -13,6 +13,11 @@ from impasto.runtime import machine
 from impasto.stylizer import Stylizer
 
 
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_HOME", str(tmp_path / "home"))
+
+
 def test_what_ships_is_whole_documented_and_small() -> None:
     shipped = models()
     assert "instant" in {m.name for m in shipped}

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from serving import Served
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -52,6 +53,11 @@ def test_command(command: str, desk: Path) -> None:
     if words[:2] == ["pip", "install"]:
         pytest.skip("installs from the network")
     assert words[0] == "impasto", command
+    if words[1] == "serve":
+        with Served(desk / "served", *words[2:]) as server, server.client() as client:
+            assert "Impasto" in client.get("/").text
+            assert server.stop() == 0
+        return
     environment = {**os.environ, "IMPASTO_HOME": str(desk / "home")}
     before = set(desk.rglob("*"))
     arguments = [sys.executable, "-m", "impasto.cli", *words[1:]]

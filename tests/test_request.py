@@ -11,7 +11,7 @@ import pytest
 from impasto import Picture, Request, Result, StyleCard
 from impasto.errors import PictureTooLarge, RequestError, UnsupportedFormat
 from impasto.picture.provenance import read_settings
-from impasto.request import options
+from impasto.request import Region, options
 from impasto.styles import Style
 
 PICTURE = Picture.from_array(np.zeros((4, 6, 3), np.uint8))
@@ -41,6 +41,15 @@ def request(**settings: Any) -> Request:
         ({"deterministic": 1}, "deterministic is 1; give true or false"),
         ({"deterministic": True, "precision": "bf16"}, "deterministic needs f32"),
         ({"max_pixels": 0}, "max_pixels is 0"),
+        ({"engine": "iterative", "steps": -1}, "steps is -1; give a number from 0 to 100000"),
+        ({"engine": "iterative", "tile": 8}, "tile is 8; give a number from 64 to 32768 pixels"),
+        ({"engine": "iterative", "optimiser": "sgd"}, "optimiser is 'sgd'; choose one of adam, lbfgs, scipy"),
+        ({"engine": "iterative", "style_loss": "gram:2,mrf"}, "mrf is no loss; choose of moments, gram, wasserstein"),
+        ({"engine": "iterative", "style_layers": "relu1_1:x"}, "'relu1_1:x' is no name with a weight"),
+        ({"engine": "iterative", "style_layers": "a,a:2"}, "names a twice; leave one out"),
+        ({"engine": "iterative", "content_layers": "a:0"}, "nothing has any weight"),
+        ({"steps": 3}, "steps is for the engine iterative; set engine to iterative, or leave it out"),
+        ({"guide": PICTURE}, "guide is for the engine iterative"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value(settings: dict[str, Any], message: str) -> None:
@@ -53,7 +62,8 @@ def test_bounds_are_inclusive_and_defaults_pass() -> None:
     for option in options():
         for value in (option.minimum, option.maximum):
             if value is not None and option.name != "bits":
-                request(**{"max_pixels": 2**31 - 1, option.name: option.type(value)})
+                engine = option.group or "instant"
+                request(**{"engine": engine, "max_pixels": 2**31 - 1, option.name: option.type(value)})
     request(bits=16)
 
 
@@ -85,6 +95,19 @@ def test_settings_name_the_style_and_what_differs_from_the_defaults() -> None:
     assert request().settings() == {"style": "plain"}
     changed = request(strength=0.5, seed=3, mask=PICTURE).settings()
     assert changed == {"style": "plain", "strength": 0.5, "seed": 3, "mask": True}
+
+
+def test_weights_may_be_a_mapping() -> None:
+    made = request(engine="iterative", style_loss={"gram": 2, "moments": 1}, style_layers={"relu1_1": 0.5})
+    assert (made.style_loss, made.style_layers) == ("gram:2,moments", "relu1_1:0.5")
+
+
+def test_regions_may_stand_for_the_style() -> None:
+    regions = (Region(PICTURE, STYLE, "sky"), Region(PICTURE, STYLE, "land"))
+    made = Request(content=PICTURE, engine="iterative", regions=regions)
+    assert made.settings() == {"regions": {"sky": "plain", "land": "plain"}, "engine": "iterative"}
+    with pytest.raises(RequestError, match="style is NoneType; give a Style"):
+        Request(content=PICTURE, engine="iterative")
 
 
 def test_deterministic_means_f32() -> None:

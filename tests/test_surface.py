@@ -13,6 +13,7 @@ from impasto.request import options
 
 def test_names() -> None:
     assert sorted(impasto.__all__) == [
+        "Client",
         "Gallery",
         "ImpastoError",
         "Picture",
@@ -57,6 +58,29 @@ def test_settings() -> None:
         "bits": 8,
         "keep_metadata": False,
         "max_pixels": 50_000_000,
+        "encoder": "pocket",
+        "steps": 40,
+        "seconds": None,
+        "flat": None,
+        "optimiser": "adam",
+        "learning_rate": 0.01,
+        "history": 10,
+        "start": "instant",
+        "levels": None,
+        "average": None,
+        "content_weight": 2.0,
+        "style_weight": 1.0,
+        "tv_weight": 0.0,
+        "tv_power": 1.0,
+        "content_layers": None,
+        "style_layers": None,
+        "content_loss": "cosine",
+        "style_loss": "moments:5,gram:2",
+        "loss_scale": "relative",
+        "pooling": "max",
+        "padding": "zeros",
+        "tile": None,
+        "preview_every": 0,
     }
     assert all(o.help.endswith(".") for o in options())
 

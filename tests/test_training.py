@@ -13,7 +13,6 @@ from PIL import Image
 from impasto.engines.instant import InstantEngine
 from impasto.models import Model
 from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.losses import gram_distance, grams, moments, style_distance
 from impasto.perceptual.opening import open_encoder
 from impasto.perceptual.pocket import Pocket
 from impasto.training.agreement import agreement, rank_correlation
@@ -21,7 +20,8 @@ from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer, load_network, train
 from impasto.training.network import Shape
-from impasto.training.pocket import PocketPlan, distil, gram_table, load_pocket, style_table
+from impasto.training.pocket import PocketPlan, distil, load_pocket
+from impasto.training.pruning import prune
 
 SMALL = Shape(widths=(8, 8, 16), blocks=1, code=16, encoder_widths=(8, 8, 8, 8))
 
@@ -102,12 +102,30 @@ def test_what_was_trained_can_be_exported_and_painted_with(plan: Plan, tmp_path:
     assert np.abs(engine.painter("f32").forward(content.numpy(), code.numpy()) - ours).max() < 0.02
 
 
-def test_pocket_is_distilled_goes_on_and_is_a_model(plan: Plan, tmp_path: Path) -> None:
+def test_pocket_is_distilled_goes_on_and_is_a_model(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     list(train(replace(plan, minutes=0.02), SMALL))
     assert plan.encoder
     distillation = PocketPlan(
-        plan.photos, plan.styles, plan.encoder, painter=plan.run, run=tmp_path / "pocket", size=32, pictures=2
+        plan.photos,
+        plan.styles,
+        plan.encoder,
+        painter=plan.run,
+        run=tmp_path / "pocket",
+        size=32,
+        pictures=2,
+        learning_rate=2e-2,
     )
+    random = torch.Generator().manual_seed(0)
+
+    def blurred(*arguments: Any) -> Any:
+        # Pruning alone leaves little to learn in a few steps.
+        weights, chosen = prune(*arguments)
+        noise = {k: torch.randn(v.shape, generator=random) * v.std(correction=0) for k, v in weights.items()}
+        return {k: v + 0.3 * noise[k] for k, v in weights.items()}, chosen
+
+    monkeypatch.setattr("impasto.training.pocket.prune", blurred)
     running = distil(distillation)
     losses = [next(running).losses for _ in range(25)]
     running.close()
@@ -123,15 +141,6 @@ def test_pocket_is_distilled_goes_on_and_is_a_model(plan: Plan, tmp_path: Path) 
     # It serves as the loss, from where VGG19 left off.
     step = next(train(replace(plan, encoder=model.file("encoder")), SMALL))
     assert np.isfinite(step.losses["loss"])
-
-
-def test_tables_hold_the_distances_of_every_pair() -> None:
-    pictures = {k: torch.rand(4, c, 8, 8) for k, c in (("a", 3), ("b", 5))}
-    one = {k: v[:1] for k, v in pictures.items()}
-    style = style_distance(moments(one), moments(pictures))
-    assert torch.allclose(style_table(moments(pictures))[0], style, atol=1e-5)
-    gram = gram_distance({k: v.expand(4, -1, -1) for k, v in grams(one).items()}, grams(pictures))
-    assert torch.allclose(gram_table(grams(pictures))[0], gram, atol=1e-5)
 
 
 def test_agreement_is_a_matter_of_order() -> None:

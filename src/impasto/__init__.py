@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impasto.client import Client
     from impasto.errors import ImpastoError
     from impasto.picture import Picture
     from impasto.request import Progress, Request, Result
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from impasto.stylizer import Stylizer, stylize
 
 __all__ = [
+    "Client",
     "Gallery",
     "ImpastoError",
     "Picture",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Client": "client",
     "Gallery": "styles",
     "ImpastoError": "errors",
     "Picture": "picture",

@@ -45,6 +45,16 @@ class ImpastoError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
 
+    @classmethod
+    def of_code(cls, code: object) -> type[ImpastoError] | None:
+        """The class of that code, this one or one below it, the nearest first."""
+        classes: list[type[ImpastoError]] = [cls]
+        for found in classes:
+            if found.code == code:
+                return found
+            classes += found.__subclasses__()
+        return None
+
 
 class RequestError(ImpastoError, ValueError):
     code = "bad_request"

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from impasto.color import palette
 from impasto.engines.instant import InstantEngine
-from impasto.errors import RequestError
+from impasto.errors import MissingExtra, RequestError
 from impasto.models import find
 from impasto.picture import Picture
+from impasto.picture.picture import Pixels
 from impasto.picture.transparency import fill_transparent
-from impasto.request import MAX_PIXELS, Progress, Request, Result, options
+from impasto.request import MAX_PIXELS, PRESETS, Progress, Region, Request, Result, options
 from impasto.styles import Gallery, Style, StyleCard
 from impasto.styles.card import check_name
 
+if TYPE_CHECKING:
+    from impasto.engines.iterative import IterativeEngine
+    from impasto.perceptual.encoder import Encoder
+
 __all__ = ["Stylizer", "stylize"]
+
+_KNOWN = {option.name: option for option in options()}
 
 SAMPLE = Path(__file__).parent / "styles" / "sample.webp"
 """The photograph on the thumbnails of style cards: Eileen Collins by NASA, public domain."""
@@ -35,54 +44,110 @@ class Stylizer:
     """
 
     def __init__(
-        self, engine: str = "instant", *, model: str | Path | None = None, gallery: Gallery | None = None
+        self,
+        engine: str = "instant",
+        *,
+        model: str | Path | None = None,
+        gallery: Gallery | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
-        """``model`` is one of the engine's kind: a name, ``name@version`` or a folder; by default the engine's own.
+        """``engine`` is what requests ask for unless they say otherwise: ``instant`` or ``iterative``.
 
-        Raises :class:`RequestError` for an unknown engine, and :class:`ModelError` where its model is
-        unknown, broken or of another kind.
+        ``model`` is the instant engine's: a name, ``name@version`` or a folder; by default its own. With
+        ``encoder`` the iterative engine looks through that one (:mod:`impasto.perceptual.encoder`) instead of the one
+        that requests name.
+
+        Raises :class:`RequestError` for an unknown engine, :class:`ModelError` where the model is
+        unknown, broken or of another kind, and :class:`MissingExtra` for ``iterative`` without torch.
         """
-        if engine != "instant":
-            raise RequestError(f"engine is {engine!r}; choose one of instant")
+        _KNOWN["engine"].check(engine)
         self.gallery = Gallery() if gallery is None else gallery
-        self._engine = InstantEngine(find(engine if model is None else model, kind="arbitrary"))
+        self.engine = engine
+        self._encoder = encoder
+        self._instant = InstantEngine(find("instant" if model is None else model, kind="arbitrary"))
+        if engine == "iterative":
+            _ = self._iterative  # tells at once what is missing
 
     @property
     def model(self) -> str:
-        """The model in use, ``name@version``."""
-        return self._engine.model.identity
+        """The instant engine's model, ``name@version``."""
+        return self._instant.model.identity
 
-    def stylize(self, content: object, style: object, *, mask: object = None, **settings: Any) -> Result:
+    def stylize(self, content: object, style: object = None, *, mask: object = None, **settings: Any) -> Result:
         """Repaint ``content`` in ``style`` and wait for it.
 
         ``content`` and ``mask``: a path, bytes, a binary stream, a Pillow image, an array
         (``HxWx3`` or ``HxWx4``, ``uint8`` or float in 0..1) or a :class:`Picture`. ``style``: the
         name of a gallery style, a picture as above, a :class:`Style`, a :class:`StyleCard`, or a
-        mapping of any names to weights. ``settings`` are those of :class:`Request`.
+        mapping of any names to weights. ``settings`` are those of :class:`Request`, and what
+        :meth:`request` takes besides.
 
         Raises the errors of :mod:`impasto.errors`.
         """
-        return self._engine.finish(self.request(content, style, mask=mask, **settings))
+        request = self.request(content, style, mask=mask, **settings)
+        return (self._iterative if request.engine == "iterative" else self._instant).finish(request)
 
-    def run(self, request: Request) -> Generator[Progress, None, Result]:
-        """Repaint step by step: yields :class:`Progress`, returns the :class:`Result`. Closing it cancels."""
-        return self._engine.run(request)
+    def run(
+        self, request: Request, *, state: str | Path | None = None, save_every: float = 5.0
+    ) -> Generator[Progress, None, Result]:
+        """Repaint step by step: yields :class:`Progress`, returns the :class:`Result`. Closing it cancels.
 
-    def request(self, content: object, style: object, *, mask: object = None, **settings: Any) -> Request:
-        """Read the pictures, find the style, and check the settings."""
-        known = {option.name: option for option in options()}
+        ``state`` names a file that the iterative engine saves its run in every ``save_every`` seconds, and goes on
+        from; the instant engine has nothing to save. Throwing :class:`impasto.request.Enough` into the generator
+        ends the iterative engine with the best so far.
+        """
+        if request.engine == "iterative":
+            return self._iterative.run(request, state=None if state is None else Path(state), save_every=save_every)
+        return self._instant.run(request)
+
+    def request(
+        self, content: object, style: object = None, *, mask: object = None, preset: str | None = None, **settings: Any
+    ) -> Request:
+        """Read the pictures, find the style, and check the settings.
+
+        ``guide`` and ``initial`` are pictures as :meth:`stylize` takes them; ``regions`` is a sequence of
+        :class:`Region`, or of pairs of mask and style; ``preset`` names one of :data:`PRESETS`, which ``settings``
+        override.
+        """
+        if preset is not None:
+            if preset not in PRESETS:
+                raise RequestError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
+            settings = {"engine": "iterative", **PRESETS[preset], **settings}
+        settings = {"engine": self.engine, **settings}
+        guide, initial = settings.pop("guide", None), settings.pop("initial", None)
+        regions = settings.pop("regions", ())
         for name, value in settings.items():
-            if name in known:
-                known[name].check(value)
-            else:
-                raise RequestError(f"there is no setting {name!r}; the settings are {', '.join(sorted(known))}")
+            if name not in _KNOWN:
+                raise RequestError(f"there is no setting {name!r}; the settings are {', '.join(sorted(_KNOWN))}")
+            if not isinstance(value, Mapping):
+                _KNOWN[name].check(value)
         limit = settings.get("max_pixels", MAX_PIXELS)
         return Request(
             content=Picture.of(content, max_pixels=limit),
-            style=Style.of(style, self.gallery, max_pixels=limit),
+            style=None if style is None else Style.of(style, self.gallery, max_pixels=limit),
+            regions=tuple(self._region(region, limit) for region in regions),
             mask=None if mask is None else Picture.of(mask, max_pixels=limit),
+            guide=None if guide is None else Picture.of(guide, max_pixels=limit),
+            initial=None if initial is None else Picture.of(initial, max_pixels=limit),
             **settings,
         )
+
+    def _region(self, given: object, limit: int) -> Region:
+        if isinstance(given, Region):
+            return given
+        if not isinstance(given, Sequence) or isinstance(given, (str, bytes)) or len(given) != 2:
+            raise RequestError(f"a region is {type(given).__name__}; give a Region, or a pair of mask and style")
+        mask, style = given
+        name = Path(mask).stem if isinstance(mask, (str, os.PathLike)) else "region"
+        return Region(Picture.of(mask, max_pixels=limit), Style.of(style, self.gallery, max_pixels=limit), name)
+
+    @cached_property
+    def _iterative(self) -> IterativeEngine:
+        try:
+            from impasto.engines.iterative import IterativeEngine
+        except ImportError as error:
+            raise MissingExtra("the engine iterative", "iterative") from error
+        return IterativeEngine(self._encoder, starter=self._instant)
 
     def card(
         self,
@@ -105,18 +170,25 @@ class Stylizer:
         opened = [Picture.of(p) for p in pictures]
         card = StyleCard(
             name,
-            {self.model: self._engine.codes(opened)},
+            self._codes(opened),
             title=title,
             artist=artist,
             date=date,
             source=source,
             palette=palette(fill_transparent(opened[0])),
         )
-        sample = self.stylize(SAMPLE, card, resize=_THUMBNAIL_SIDE, quality=80)
+        sample = self.stylize(SAMPLE, card, engine="instant", resize=_THUMBNAIL_SIDE, quality=80)
         return replace(card, thumbnail=sample.to_bytes("webp"))
 
+    def _codes(self, pictures: Sequence[Picture]) -> dict[str, Mapping[float, Pixels]]:
+        """What each engine needs of a style; the iterative engine's share only where torch is installed."""
+        codes: dict[str, Mapping[float, Pixels]] = {self.model: self._instant.codes(list(pictures))}
+        with suppress(MissingExtra):
+            codes |= self._iterative.codes(pictures)
+        return codes
 
-def stylize(content: object, style: object, *, mask: object = None, **settings: Any) -> Result:
+
+def stylize(content: object, style: object = None, *, mask: object = None, **settings: Any) -> Result:
     """Repaint ``content`` in ``style``: :meth:`Stylizer.stylize` on a stylizer that is kept for the next call."""
     return _shared().stylize(content, style, mask=mask, **settings)
 

@@ -14,7 +14,8 @@ __all__ = ["Figure", "alternate"]
 class Figure:
     """``value`` is ``None`` where it could not be measured here, and ``note`` says why and what helps.
 
-    ``ratio`` is this figure over that of ``against``, below 1 where Impasto is ahead.
+    ``ratio`` is this figure over that of ``against``: where Impasto is ahead, that of a time is below 1, and that of
+    a rate (``unit`` is ``/s``) above.
     """
 
     name: str

@@ -10,7 +10,7 @@ import numpy as np
 from impasto.errors import MissingExtra
 from impasto.runtime.machine import cores
 
-__all__ = ["SIDE", "magenta_transfer"]
+__all__ = ["SIDE", "magenta_file", "magenta_transfer"]
 
 SIDE = 384
 """Side of the square picture that the transfer network takes."""
@@ -25,10 +25,7 @@ def magenta_transfer(folder: Path) -> Callable[[], object]:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise MissingExtra("the comparison with Magenta", "bench") from error
-    file = next(iter(sorted(folder.glob("*transfer*.tflite"))), None)
-    if file is None:
-        raise FileNotFoundError(f"{folder} has no *transfer*.tflite")
-    interpreter = Interpreter(model_path=str(file), num_threads=cores())
+    interpreter = Interpreter(model_path=str(magenta_file(folder, "transfer")), num_threads=cores())
     interpreter.allocate_tensors()
     random = np.random.default_rng(0)
     inputs = [(i["index"], random.random(i["shape"], np.float32)) for i in interpreter.get_input_details()]
@@ -40,3 +37,11 @@ def magenta_transfer(folder: Path) -> Callable[[], object]:
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
     return call
+
+
+def magenta_file(folder: Path, part: str) -> Path:
+    """The network ``part``, ``prediction`` or ``transfer``, in ``folder``. Raises ``FileNotFoundError``."""
+    file = next(iter(sorted(folder.glob(f"*{part}*.tflite"))), None)
+    if file is None:
+        raise FileNotFoundError(f"{folder} has no *{part}*.tflite")
+    return file

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import openvino
 
 from impasto.bench.figure import Figure, alternate
 from impasto.bench.johnson import johnson_network
@@ -19,6 +18,7 @@ from impasto.bench.magenta import SIDE, magenta_transfer
 from impasto.engines.painter import Brush, Painter, planes
 from impasto.errors import MissingExtra
 from impasto.models import find
+from impasto.runtime.core import core
 from impasto.styles import Gallery
 from impasto.stylizer import SAMPLE, Stylizer
 
@@ -41,7 +41,7 @@ def run(rounds: int = 15, magenta: Path | None = None, *, with_large: bool = Fal
     code = card.code(model.identity)[None]
     runtime, precision = painter.runtime
     hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    johnson = openvino.compile_model(johnson_network(), "CPU", hints).create_infer_request()
+    johnson = core().compile_model(johnson_network(), "CPU", hints).create_infer_request()
 
     calls = {"instant": lambda: painter.forward(content, code), "johnson": lambda: johnson.infer([content])}
     unavailable = ""

@@ -1,24 +1,66 @@
-"""Batch: many photographs, one model, one style; a picture that fails does not stop the others."""
+"""Batch: many photographs, one place, one style; a picture that fails does not stop the others."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from impasto.cli import terminal
 from impasto.cli.outputs import Task
-from impasto.errors import ImpastoError, OutputError, OutputExists, RequestError
-from impasto.request import Progress, Request, Result
+from impasto.client import KeyRefused, NoAnswer
+from impasto.errors import ImpastoError, OutputExists, RequestError, StyleError
+from impasto.request import Progress
 
-if TYPE_CHECKING:
-    from impasto.picture import Picture
-    from impasto.styles import Style
-    from impasto.stylizer import Stylizer
+__all__ = ["Batch", "Made", "Place", "Record", "Watcher"]
 
-__all__ = ["Batch", "Record"]
+_NOT_ONE_PICTURES = (RequestError, StyleError, KeyRefused, NoAnswer, BrokenPipeError)
+"""What is wrong for every picture, if it is for one."""
+
+
+class Watcher(Protocol):
+    """Whoever wants to know how it goes."""
+
+    def progress(self, task: Task, progress: Progress, size: tuple[int, int] | None = None) -> None:
+        """Every report; ``size`` is what the picture is painted at, where that is known."""
+
+    def stopped(self, progress: Progress) -> None:
+        """A picture is ended before its time, and what there is of it kept."""
+
+    def waiting(self, why: str) -> None:
+        """Nothing goes on for a while."""
+
+
+class Saving(Protocol):
+    """Writes a file, over another only where allowed."""
+
+    def __call__(self, path: Path, *, overwrite: bool) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A pastiche, wherever it was painted: width and height, how it was made, and how to get at its file."""
+
+    size: tuple[int, int]
+    seconds: float
+    model: str
+    settings: dict[str, Any]
+    complete: bool
+    to_bytes: Callable[[], bytes]
+    save: Saving
+
+
+class Place(Protocol):
+    """Where photographs are repainted: this machine, or a server."""
+
+    def paint(self, task: Task, watcher: Watcher) -> AbstractContextManager[Made]:
+        """The pastiche of one; what is left of its making is removed once it was written.
+
+        Raises :class:`ImpastoError`, and :class:`KeyboardInterrupt` where it was interrupted with nothing to keep.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +68,7 @@ class Record:
     """What became of one photograph; neither a result nor an error means that it was skipped."""
 
     task: Task
-    result: Result | None = None
+    result: Made | None = None
     error: ImpastoError | None = None
 
     @property
@@ -41,45 +83,45 @@ class Record:
             "ok": error is None,
             "skipped": self.skipped,
             "error": error and {"code": error.code, "message": str(error)},
+            "complete": result and result.complete,
             "seconds": result and round(result.seconds, 4),
-            "size": result and list(result.pastiche.size),
-            "settings": result and result.request.settings(),
+            "size": result and list(result.size),
+            "settings": result and result.settings,
             "model": result and result.model,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is the same for every photograph. ``overwrite`` is ``None`` where an output that exists is an error."""
+    """What is the same for every photograph.
 
-    stylizer: Stylizer
-    style: Style
-    mask: Picture | None
-    settings: dict[str, Any]
+    ``overwrite`` is ``None`` where an output that exists is an error.
+    """
+
+    place: Place
     overwrite: bool | None = None
 
-    def run(self, tasks: Sequence[Task], watch: Callable[[Task, Progress], None]) -> Generator[Record, None, None]:
-        """Repaint one after the other. Raises :class:`RequestError` where the settings contradict each other."""
+    def run(self, tasks: Sequence[Task], watcher: Watcher) -> Generator[Record, None, None]:
+        """Repaint one after the other. Raises what is wrong for all of them: settings that contradict each other, say,
+        or a server that is not there."""
         for task in tasks:
-            yield self._record(task, watch)
+            yield self._record(task, watcher)
 
-    def _record(self, task: Task, watch: Callable[[Task, Progress], None]) -> Record:
+    def _record(self, task: Task, watcher: Watcher) -> Record:
         if self.overwrite is False and _exists(task):
             return Record(task)
         try:
             self._check(task)
-            content = task.photo.open(self.settings["max_pixels"])
-            request = Request(content=content, style=self.style, mask=self.mask, **self.settings)
-            result = self._paint(request, task, watch)
-            self._write(result, task)
-        except (RequestError, BrokenPipeError):
-            raise  # neither is one picture's fault
+            with self.place.paint(task, watcher) as made:
+                self._write(made, task)
+        except _NOT_ONE_PICTURES:
+            raise
         except ImpastoError as error:
             return Record(task, error=error)
         except (MemoryError, OSError, RuntimeError) as error:
             # What the runtime or the machine gives up on costs one picture.
             return Record(task, error=ImpastoError(terminal.failure(error)))
-        return Record(task, result)
+        return Record(task, made)
 
     def _check(self, task: Task) -> None:
         """Before any work, what writing would refuse after it."""
@@ -88,27 +130,12 @@ class Batch:
                 f"{task.output} is there already; add --overwrite or --skip-existing, or name another with -o"
             )
 
-    def _paint(self, request: Request, task: Task, watch: Callable[[Task, Progress], None]) -> Result:
-        steps = self.stylizer.run(request)
-        with closing(steps):
-            while True:
-                try:
-                    progress = next(steps)
-                except StopIteration as end:
-                    result: Result = end.value
-                    return result
-                watch(task, progress)
-
-    def _write(self, result: Result, task: Task) -> None:
+    def _write(self, made: Made, task: Task) -> None:
         if task.output is None:
-            terminal.send(result.to_bytes())
+            terminal.send(made.to_bytes())
         else:
-            folder = task.output.parent
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"the folder {folder} cannot be made: {error.strerror}; name another") from error
-            result.save(task.output, overwrite=bool(self.overwrite))
+            task.make_folder()
+            made.save(task.output, overwrite=bool(self.overwrite))
 
 
 def _exists(task: Task) -> bool:

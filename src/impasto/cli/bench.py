@@ -1,7 +1,8 @@
-"""``impasto bench``."""
+"""``impasto bench`` and ``impasto bench serve``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impasto.cli import terminal
+from impasto.cli.grouped import given
 
 if TYPE_CHECKING:
     from impasto.bench import Figure
@@ -16,31 +18,65 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 
-@click.command(short_help="Measure how fast this machine is.")
-@click.option("--rounds", type=click.IntRange(1, 10_000), help="How often to measure each.")
-@click.option(
+_magenta = click.option(
     "--magenta",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder with Magenta's TFLite pair, to compare with.",
 )
+_rounds = click.option("--rounds", type=click.IntRange(1, 10_000), help="How often to measure each.")
+_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+@click.group(invoke_without_command=True, short_help="Measure how fast this machine is.")
+@_rounds
+@_magenta
 @click.option("--large", is_flag=True, help="Also a 96-megapixel picture: memory and seams. Takes a minute.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def bench(rounds: int | None, magenta: Path | None, large: bool, as_json: bool) -> None:
+@_json
+@click.pass_context
+def bench(ctx: click.Context, rounds: int | None, magenta: Path | None, large: bool, as_json: bool) -> None:
     """Measure how fast this machine makes pastiches, and how that compares.
 
     \b
     impasto bench
     impasto bench --rounds 20 --json
+    impasto bench serve                  the server
     """
+    if ctx.invoked_subcommand is not None:
+        if unheard := given(ctx):
+            name, command = unheard[0].opts[0], ctx.invoked_subcommand
+            raise click.UsageError(f"{name} comes before {command}; give it after: impasto bench {command} {name}")
+        return
     from impasto.bench import run
 
+    _tell(run, rounds, as_json, magenta=magenta, with_large=large)
+
+
+@bench.command(short_help="Measure the HTTP server; needs impasto[serve].")
+@_rounds
+@_magenta
+@_json
+def serve(rounds: int | None, magenta: Path | None, as_json: bool) -> None:
+    """Measure the HTTP server, in a process of its own, against the bare engine in this one.
+
+    With --magenta, also against a server as tutorials build it, which loads Magenta's TFLite pair for each request.
+
+    \b
+    impasto bench serve
+    impasto bench serve --magenta magenta/ --json
+    """
+    from impasto.bench import serving
+
+    _tell(serving, rounds, as_json, magenta=magenta)
+
+
+def _tell(measure: Callable[..., list[Figure]], rounds: int | None, as_json: bool, **settings: Any) -> None:
     # How many rounds are enough, the measurement itself knows.
-    given: dict[str, Any] = {"magenta": magenta, "with_large": large} | ({} if rounds is None else {"rounds": rounds})
+    settings |= {} if rounds is None else {"rounds": rounds}
     if terminal.is_terminal("stderr") and not as_json:
         with terminal.console("stderr").status("measuring; close other programs for steady figures"):
-            figures = run(**given)
+            figures = measure(**settings)
     else:
-        figures = run(**given)
+        figures = measure(**settings)
     if as_json:
         terminal.emit([asdict(figure) for figure in figures], indent=2)
     else:
@@ -54,7 +90,7 @@ def _draw(figures: list[Figure]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     table.add_column("what", overflow="fold")
-    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("measured", justify="right", no_wrap=True)
     table.add_column("compared", no_wrap=True)
     for figure in figures:
         what = Text(figure.name)

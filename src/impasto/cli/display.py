@@ -13,6 +13,7 @@ import click
 from impasto.cli import terminal
 from impasto.cli.batch import Record
 from impasto.cli.outputs import Task
+from impasto.cli.steps import briefly, planned, stepped
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -22,16 +23,35 @@ if TYPE_CHECKING:
 __all__ = ["Display"]
 
 
-class Display:
-    """Paths of what was written go to standard output, all else to standard error."""
+_EVERY = 10.0
+"""Seconds between lines where there is no bar."""
 
-    def __init__(self, count: int, *, json: bool, quiet: bool) -> None:
+
+class Display:
+    """Paths of what was written go to standard output, all else to standard error.
+
+    ``gradual`` pictures take many steps, which are told; ``resumable`` is one that may have been begun before.
+    ``opening`` is what goes on before the first.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        json: bool,
+        quiet: bool,
+        gradual: bool = False,
+        resumable: bool = False,
+        opening: str = "loading the model",
+    ) -> None:
         self.count, self.done, self.failed, self.skipped = count, 0, 0, 0
-        self._json, self._quiet = json, quiet
-        self._began = time.monotonic()
+        self.kept = False
+        """Whether a picture was ended before its time, and kept."""
+        self._json, self._quiet, self._resumable = json, quiet, resumable
+        self._began = self._said = time.monotonic()
         drawn = terminal.is_terminal("stderr") and not (json or quiet)
-        self._bar: Bar | None = _bar(count) if drawn else None
-        self._row = self._bar.add_task("loading the model", total=count, rate="") if self._bar else None
+        self._bar: Bar | None = _bar(count, gradual) if drawn else None
+        self._row = self._bar.add_task(opening, total=count, rate="", step="") if self._bar else None
 
     def __enter__(self) -> Self:
         self._live().__enter__()
@@ -47,11 +67,46 @@ class Display:
         """Photographs that are dealt with, however it went."""
         return self.done + self.failed + self.skipped
 
-    def progress(self, task: Task, progress: Progress) -> None:
+    def progress(self, task: Task, progress: Progress, size: tuple[int, int] | None = None) -> None:
+        name = "stdin" if task.photo.path is None else task.photo.path.name
+        if progress.memory is not None and size is not None:
+            self._note(planned(name, size, progress))
+        if progress.stage == "paint" and progress.step is not None:
+            self._step(progress)
         if self._bar is not None and self._row is not None:
-            name = "stdin" if task.photo.path is None else _short(task.photo.path.name)
-            what = f"{name}  {progress.stage}" if self.count == 1 else name
+            name = _short(name)
+            what = f"{name}  {progress.stage}" if self.count == 1 and not progress.losses else name
             self._bar.update(self._row, description=what, completed=self.ended + min(progress.done, 0.99))
+
+    def stopped(self, progress: Progress) -> None:
+        self.kept = True
+        if not self._quiet:
+            step = f" at step {progress.step} of {progress.steps}" if progress.step else ""
+            self._say(f"stopped{step}: kept the best so far (again to discard)")
+
+    def waiting(self, why: str) -> None:
+        self._note(why)
+
+    def _step(self, progress: Progress) -> None:
+        if self._resumable and progress.step is not None and progress.step > 1:
+            self._note(f"going on at step {progress.step}")
+        self._resumable = False
+        if self._bar is not None and self._row is not None:
+            self._bar.update(self._row, step=briefly(progress))
+        elif progress.losses and time.monotonic() - self._said >= _EVERY:
+            self._said = time.monotonic()
+            self._note(stepped(progress))
+
+    def _note(self, line: str) -> None:
+        """What only people want to know."""
+        if not (self._json or self._quiet):
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        if self._bar is None:
+            terminal.note(line)
+        else:
+            self._bar.console.print(line, soft_wrap=True)
 
     def finished(self, record: Record) -> None:
         self.failed += record.error is not None
@@ -98,7 +153,7 @@ class Display:
             return
         from rich.text import Text
 
-        width, height = result.pastiche.size
+        width, height = result.size
         line = Text(click.format_filename(output)) + Text(f"  {width} x {height}, {result.seconds:.2f} s", "dim")
         (self._bar.console if self._bar else terminal.console()).print(line, soft_wrap=True)
 
@@ -106,15 +161,18 @@ class Display:
         return self._bar or nullcontext()
 
 
-def _bar(count: int) -> Bar:
+def _bar(count: int, gradual: bool) -> Bar:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     # Standard output may be a pipe of pictures or paths: rich must not catch it.
     console = terminal.console("stderr")
-    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(24)]
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(16 if gradual else 24)]
     if count > 1:
-        columns += [TextColumn("{task.completed:.0f} of {task.total}"), TextColumn("{task.fields[rate]}")]
-        columns += [TimeRemainingColumn(compact=True), TextColumn("left")]
+        columns.append(TextColumn("{task.completed:.0f} of {task.total}"))
+    if gradual:
+        columns.append(TextColumn("{task.fields[step]}"))
+    elif count > 1:
+        columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True), TextColumn("left")]
     return Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
 
 

@@ -39,13 +39,15 @@ def doctor(as_json: bool) -> None:
 def examine() -> dict[str, Any]:
     """Everything there is to say, as JSON values; ``ok`` tells whether Impasto can work here."""
     machine, runtime, models, gallery = _machine(), _runtime(), _models(), _gallery()
-    parts = (machine, runtime, gallery, *models)
+    # The user's own models can be fetched again; what ships is what Impasto cannot do without.
+    parts = (machine, runtime, gallery, *(model for model in models if model["shipped"]))
     return {
         "ok": bool(models) and all(part.get("error") is None for part in parts),
         "impasto": version("impasto"),
         "machine": machine,
         "runtime": runtime,
         "models": models,
+        "store": _store(),
         "gallery": gallery,
         "extras": [{"name": e.name, "gives": e.gives, "found": e.found, "install": e.install} for e in EXTRAS],
     }
@@ -77,11 +79,12 @@ def _runtime() -> dict[str, Any]:
 
 def _models() -> list[dict[str, Any]]:
     from impasto.models import models
+    from impasto.models.store import shipped
 
     try:
-        found = models()
+        found, ours = models(), {model.path for model in shipped()}
     except ImpastoError as error:
-        return [{"model": "", "licence": "", "files": [], "error": str(error)}]
+        return [{"model": "", "licence": "", "files": [], "shipped": True, "error": str(error)}]
     reports = []
     for model in found:
         problem = None
@@ -90,8 +93,25 @@ def _models() -> list[dict[str, Any]]:
         except ImpastoError as error:
             problem = str(error)
         files = [dict(file) for file in model.files.values()]
-        reports.append({"model": model.identity, "licence": model.licence, "files": files, "error": problem})
+        reports.append(
+            {
+                "model": model.identity,
+                "licence": model.licence,
+                "files": files,
+                "shipped": model.path in ours,
+                "error": problem,
+            }
+        )
     return reports
+
+
+def _store() -> dict[str, Any]:
+    from impasto.models import Store
+
+    try:
+        return {"problems": list(Store().problems())}
+    except ImpastoError:
+        return {"problems": []}  # of a model that ships, which is told already
 
 
 def _gallery() -> dict[str, Any]:
@@ -120,12 +140,16 @@ def _draw(report: dict[str, Any]) -> None:
     else:
         _good("runtime", f"{runtime['name']} {runtime['version']}, {runtime['precision']}")
     for model in report["models"]:
-        if model["error"]:
+        if model["error"] and model["shipped"]:
             _bad("model", model["error"])
+        elif model["error"]:
+            _warn("model", model["error"])
         else:
             hashes = ", ".join(f"{f['file']} {f['sha256'][:12]}" for f in model["files"])
             _good("model", f"{model['model']}, {model['licence']}")
             _line("", f"sha256 right: {hashes}")
+    for problem in report["store"]["problems"]:
+        _warn("model", problem)
     if not report["models"]:
         _bad("model", "there is none; reinstall impasto")
     if gallery["error"]:
@@ -133,7 +157,7 @@ def _draw(report: dict[str, Any]) -> None:
     else:
         _good("gallery", terminal.amount(gallery["styles"], "style"))
     for problem in gallery["problems"]:
-        _line("", problem, mark=click.style("! ", fg="yellow"))
+        _warn("", problem)
     for extra in report["extras"]:
         _line(extra["name"], extra["found"] or f"for {extra['gives']}: {extra['install']}")
     click.echo()
@@ -152,6 +176,10 @@ def _good(name: str, text: str) -> None:
 
 def _bad(name: str, text: str) -> None:
     _line(name, text, click.style("x ", fg="red", bold=True))
+
+
+def _warn(name: str, text: str) -> None:
+    _line(name, text, click.style("! ", fg="yellow"))
 
 
 def _words(error: Exception) -> str:

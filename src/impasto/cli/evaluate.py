@@ -54,7 +54,11 @@ class Named(click.ParamType):  # type: ignore[type-arg]
     type=click.Choice(_SETTINGS["engine"].choices),
     help="The engine to score.  [default instant, unless --pictures are given]",
 )
-@click.option("--model", metavar="NAME|FOLDER", help="Its model: a name, name@version, or a folder with manifest.json.")
+@click.option(
+    "--model",
+    metavar="NAME|FOLDER",
+    help="Its model, or the encoder of iterative: a name, name@version, or a folder with manifest.json.",
+)
 @click.option(
     "--pictures",
     type=Named(),
@@ -96,6 +100,7 @@ def evaluate(
     impasto evaluate --pairs pairs.json --inputs inputs/
     impasto evaluate --pairs pairs.json --report report/ --vgg19 vgg19.npz
     impasto evaluate --pairs pairs.json --report report/ --engine instant --pictures other=theirs/
+    impasto evaluate --pairs pairs.json --report report/ --engine iterative
     """
     from impasto.evaluation.pairs import read_pairs
 
@@ -126,13 +131,16 @@ def evaluate(
 def _contestants(
     engine: str | None, model: str | None, pictures: tuple[tuple[str, Path], ...], precision: Any
 ) -> list[Contestant]:
-    from impasto.evaluation.contestant import FromEngine, FromFolder
+    from impasto.evaluation.contestant import FromEngine, FromFolder, FromIterative
     from impasto.models import find
 
     found: list[Contestant] = []
     if engine or model or not pictures:
         name = engine or _SETTINGS["engine"].default
-        found.append(FromEngine(name, find(model or name, kind="arbitrary"), precision))
+        if name == "iterative":
+            found.append(FromIterative(model or _SETTINGS["encoder"].default, precision))
+        else:
+            found.append(FromEngine(name, find(model or name, kind="arbitrary"), precision))
     return found + [FromFolder(name, folder) for name, folder in pictures]
 
 

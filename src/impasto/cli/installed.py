@@ -29,6 +29,7 @@ class Extra:
 EXTRAS = (
     Extra("gpu", "GPUs", ("onnxruntime-gpu",)),
     Extra("heif", "HEIC photographs", ("pillow-heif",)),
+    Extra("iterative", "the finest pictures", ("torch", "safetensors", "scipy")),
     Extra("evaluate", "quality figures", ("torch", "safetensors")),
     Extra("train", "training", ("torch", "onnx", "safetensors")),
 )

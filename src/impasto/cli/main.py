@@ -15,7 +15,7 @@ except KeyboardInterrupt:  # as main() does it, for whoever is quicker than the 
 
 __all__ = ["cli", "main"]
 
-_COMMANDS = ("stylize", "styles", "show", "doctor", "bench", "evaluate", "train")
+_COMMANDS = ("stylize", "serve", "styles", "models", "show", "plot", "doctor", "bench", "evaluate", "train")
 """Each is a module of this package that holds a command of its own name, imported when it is called."""
 
 

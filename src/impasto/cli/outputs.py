@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from impasto.cli.photos import Photo
+from impasto.errors import OutputError
 
 __all__ = ["Task", "plan"]
 
@@ -25,6 +26,16 @@ class Task:
 
     photo: Photo
     output: Path | None
+
+    def make_folder(self) -> None:
+        """Make the folder that the output lies in. Raises :class:`OutputError`."""
+        if self.output is None:
+            return
+        folder = self.output.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the folder {folder} cannot be made: {error.strerror}; name another") from error
 
 
 def plan(photos: Sequence[Photo], target: str | None, styles: Sequence[str], settings: dict[str, Any]) -> list[Task]:

@@ -141,16 +141,7 @@ def _added(card: StyleCard) -> None:
 
 
 def _facts(card: StyleCard, gallery: Gallery) -> dict[str, Any]:
-    return {
-        "name": card.name,
-        "title": card.title,
-        "artist": card.artist,
-        "date": card.date,
-        "source": card.source,
-        "palette": list(card.palette),
-        "models": sorted(card.codes),
-        "shipped": gallery.is_shipped(card.name),
-    }
+    return card.facts() | {"shipped": gallery.is_shipped(card.name)}
 
 
 def _draw(cards: Sequence[StyleCard]) -> None:

@@ -28,7 +28,6 @@ _HELP = {
     "painter": "Run of `impasto train instant`, which paints what the encoder learns on.",
     "size": "Crop side in pixels.",
     "pictures": "Photographs in a step, and as many paintings, and twice as many pastiches.",
-    "distance_weight": "Weight of putting pictures in the same order.",
     "textures": "How many textures made by code join the paintings.",
     "run": "Folder of this run: checkpoint, log and samples. A run that is there is continued.",
     "minutes": "How long to train, over all runs together.",

@@ -15,7 +15,7 @@ from impasto.models import Model
 from impasto.picture.picture import Picture
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
-from impasto.request import Progress, Request, Result
+from impasto.request import Progress, Request, Result, run_to_end
 from impasto.runtime.graph import Array, open_graph
 from impasto.styles import Style, StyleCard
 
@@ -64,13 +64,7 @@ class InstantEngine:
 
     def finish(self, request: Request) -> Result:
         """Run to the end."""
-        run = self.run(request)
-        while True:
-            try:
-                next(run)
-            except StopIteration as finished:
-                result: Result = finished.value
-                return result
+        return run_to_end(self.run(request))
 
     def code(self, style: Style, scale: float = 1.0) -> Array:
         """The code ``(1, n)`` of a style whose strokes are ``scale`` times their usual size."""

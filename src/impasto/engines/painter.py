@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, reduce
-from typing import Literal
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
+from impasto.engines.network import Conditioned, Network, Precision
 from impasto.models import Model
 from impasto.picture.picture import Pixels
-from impasto.runtime.graph import Array, Graph, open_graph
+from impasto.runtime.graph import Array
 from impasto.runtime.tiles import Tile, tiles
 
 __all__ = ["Brush", "Painter", "planes"]
-
-Precision = Literal["auto", "bf16", "f32"]
 
 _WHOLE = 2048 * 2048
 """Pixels up to which a picture is painted in one pass."""
@@ -35,39 +34,21 @@ class Brush:
 
 
 class Painter:
-    """The transfer graph of one model at one precision, in the three forms that it is needed in."""
+    """Paints with one network at one precision."""
 
-    def __init__(self, model: Model, precision: Precision, *, window: int | None = None) -> None:
-        """``window`` is the side of a tile, a multiple of 8; every larger picture is then painted in tiles.
+    def __init__(self, network: Model | Network, precision: Precision = "auto", *, window: int | None = None) -> None:
+        """``network`` may be a model of kind ``arbitrary``, to be opened at ``precision``. ``window`` is the side of a
+        tile, a multiple of 8; every larger picture is then painted in tiles.
 
         By default only what most machines cannot paint in one pass is.
         """
         self._side = window
-        self._file = model.file("transfer")
-        self._precision = precision
-        self._multiple = int(model.rules["multiple"])
-        self._margin = int(model.rules["margin"])
-        self._blank = np.ones((1, int(model.rules["statistics"])), np.float32)
-
-    @cached_property
-    def _plain(self) -> Graph:
-        """Measures its statistics and forgets them: the fastest, for a picture in one pass."""
-        return self._open(["pastiche"], given=False, statistics=self._blank)
-
-    @cached_property
-    def _measure(self) -> Graph:
-        """Gives the statistics it measures."""
-        return self._open(["measured"], given=False, statistics=self._blank)
-
-    @cached_property
-    def _apply(self) -> Graph:
-        """Uses given statistics."""
-        return self._open(["pastiche"], given=True)
+        self._network = Conditioned(network, precision) if isinstance(network, Model) else network
 
     @property
     def runtime(self) -> tuple[str, str]:
         """Runtime and precision in use."""
-        return self._plain.runtime, self._plain.precision
+        return self._network.runtime
 
     def paint(self, pixels: Pixels, brushes: list[Brush], own: float = 0.0) -> Iterator[tuple[Tile, Array]]:
         """Yield finished parts of the pastiche of ``pixels`` ``(H, W, 3)``: ``(h, w, 3)`` float32 in 0..1.
@@ -86,43 +67,34 @@ class Painter:
             for tile in plan:
                 content = self._window(pixels[tile.window])
                 made = [
-                    self._apply(content=content, code=brush.code, statistics=measured)["pastiche"]
+                    self._network.apply(content, brush.code, measured)
                     for brush, measured in zip(brushes, statistics, strict=True)
                 ]
                 yield _part(tile, pixels, _sum(content, own, brushes, made))
         finally:
             # What the file is encoded with next needs the memory more.
-            self._apply.release()
+            self._network.release()
 
     def plan(self, height: int, width: int) -> list[Tile]:
         """The tiles for a picture of that size, counted with the rows and columns that make it a multiple."""
-        rows, columns = (-(-side // self._multiple) * self._multiple for side in (height, width))
+        rows, columns = (-(-side // self._network.multiple) * self._network.multiple for side in (height, width))
         window = self._side or (max(rows, columns) if rows * columns <= _WHOLE else _WINDOW)
-        return list(tiles(rows, columns, window=window, margin=self._margin, multiple=self._multiple))
+        return list(tiles(rows, columns, window=window, margin=self._network.margin, multiple=self._network.multiple))
 
     def forward(self, content: Array, code: Array) -> Array:
         """One bare pass over ``(1, 3, H, W)`` in 0..1, sides multiples of 8."""
-        return self._plain(content=content, code=code)["pastiche"]
+        return self._network.forward(content, code)
 
-    def _settle(self, pixels: Pixels, code: Array) -> Array:
+    def _settle(self, pixels: Pixels, code: Array) -> Any:
         """The statistics of a picture too large for one pass, from samples at full scale that are measured as one."""
-        samples = np.concatenate([self._window(sample) for sample in _samples(pixels, self._multiple)])
-        measured = self._measure(content=samples, code=code)["measured"]
-        # As much as a tile takes, and it would be held until the picture is done.
-        self._measure.release()
-        return measured
+        samples = [self._window(sample) for sample in _samples(pixels, self._network.multiple)]
+        return self._network.measure(np.concatenate(samples), code)
 
     def _window(self, pixels: Pixels) -> Array:
         """Pixels as the network's input ``(1, 3, H, W)``, the last row and column repeated up to a whole multiple."""
         content = planes(pixels)
-        down, right = (-side % self._multiple for side in pixels.shape[:2])
+        down, right = (-side % self._network.multiple for side in pixels.shape[:2])
         return np.pad(content, ((0, 0), (0, 0), (0, down), (0, right)), mode="edge") if down or right else content
-
-    def _open(self, outputs: list[str], *, given: bool, statistics: Array | None = None) -> Graph:
-        fixed = {"given": np.array([[given]])}
-        if statistics is not None:
-            fixed["statistics"] = statistics
-        return open_graph(self._file, outputs, precision=self._precision, fixed=fixed)
 
 
 def planes(pixels: Pixels) -> Array:

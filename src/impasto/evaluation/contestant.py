@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from impasto.errors import ModelError, RequestError
 from impasto.evaluation.inputs import square
@@ -16,7 +16,7 @@ from impasto.picture.picture import Pixels
 from impasto.request import Precision
 from impasto.stylizer import Stylizer
 
-__all__ = ["Contestant", "FromEngine", "FromFolder", "Kind"]
+__all__ = ["Contestant", "FromEngine", "FromFolder", "FromIterative", "Kind"]
 
 Kind = Literal["control", "engine", "folder"]
 
@@ -60,6 +60,25 @@ class FromEngine:
         """The pastiche of two arrays ``(H, W, 3)``, of the content's size and type."""
         result = self._stylizer.stylize(Picture(content), Picture(style), strength=strength, precision=self.precision)
         return result.pastiche.pixels
+
+
+class FromIterative:
+    """The engine ``iterative`` as it comes, through one encoder."""
+
+    kind: ClassVar[Kind] = "engine"
+    name = "iterative"
+
+    def __init__(self, encoder: str, precision: Precision) -> None:
+        """Raises as :class:`Stylizer` does, and :class:`ModelError` for an unknown encoder."""
+        self._stylizer = Stylizer("iterative")
+        from impasto.perceptual.opening import find_encoder
+
+        find_encoder(encoder)
+        self._settings: dict[str, Any] = {"encoder": encoder, "precision": precision}
+
+    def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
+        """Painted anew at every call."""
+        return self._stylizer.stylize(Picture(content), Picture(style), **self._settings).pastiche.pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ _TRIED = 4
 class Evaluation:
     """What to score, by whom, and where to write it; ``seed`` draws the resamples of the intervals.
 
-    Of several engines, the first is also tried: its tiles, and its steps of strength.
+    Of several instant engines, the first is also tried: its tiles, and its steps of strength.
     """
 
     pairs: Sequence[Pair]
@@ -101,7 +101,7 @@ class Evaluation:
             for contestant in self.contestants:
                 made = contestant.picture(pair, content, style)
                 pictures[contestant.name] = made
-                if isinstance(contestant, FromEngine):
+                if contestant.kind == "engine":
                     folder = folder_of(self.folder / "pictures" / contestant.name)
                     write_picture(folder / f"{pair.id}.png", made, overwrite=self.overwrite)
             for name, pixels in pictures.items():

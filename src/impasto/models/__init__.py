@@ -2,5 +2,6 @@
 
 from impasto.models.catalogue import find, models
 from impasto.models.model import Model
+from impasto.models.store import Store
 
-__all__ = ["Model", "find", "models"]
+__all__ = ["Model", "Store", "find", "models"]

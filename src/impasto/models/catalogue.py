@@ -6,15 +6,15 @@ from pathlib import Path
 
 from impasto.errors import ModelError
 from impasto.models.model import Model
+from impasto.models.published import PUBLISHED
+from impasto.models.store import Store, shipped
 
 __all__ = ["find", "models"]
 
-_SHIPPED = Path(__file__).parent / "shipped"
-
 
 def models() -> list[Model]:
-    """Every model that ships with the package, by name and version."""
-    return [Model.read(manifest.parent) for manifest in sorted(_SHIPPED.glob("*/manifest.json"))]
+    """Every model that comes with the package, then the user's own, each by name and version."""
+    return [*shipped(), *Store().models()]
 
 
 def find(model: str | Path, *, kind: str | None = None) -> Model:
@@ -39,6 +39,11 @@ def _called(text: str) -> Model:
         return Model.read(Path(text))
     if every:
         raise ModelError(f"there is no model {text!r}; of {name} there is {', '.join(m.identity for m in every)}")
+    if name in PUBLISHED:
+        raise ModelError(
+            f"there is no model {text!r} here; get it with: impasto models pull {name} "
+            f"(or on a machine without internet: impasto models add {name} FILE)"
+        )
     known = ", ".join(sorted({m.name for m in models()})) or "none"
     raise ModelError(f"there is no model {text!r}; the models here are: {known} (or give a folder with manifest.json)")
 

@@ -65,12 +65,14 @@ class Model:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise ModelError(
-                f"{path.name} of {self.identity} is missing ({error.strerror}); reinstall impasto"
+                f"{path.name} of {self.identity} is missing ({error.strerror}); reinstall impasto, or get "
+                "the model again"
             ) from error
         if found != entry["sha256"]:
             expected = entry["sha256"]
             raise ModelError(
-                f"{path.name} of {self.identity} has sha256 {found[:12]}..., not {expected[:12]}...; reinstall impasto"
+                f"{path.name} of {self.identity} has sha256 {found[:12]}..., not {expected[:12]}...; reinstall "
+                "impasto, or get the model again"
             )
         return path
 

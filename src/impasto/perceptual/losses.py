@@ -21,6 +21,7 @@ __all__ = [
     "moments",
     "self_similarity",
     "style_distance",
+    "wide",
 ]
 
 Features = dict[str, Tensor]
@@ -49,7 +50,7 @@ class _Means(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
-        return _wide(x).mean(1), _wide(x).square().mean(1)
+        return wide(x).mean(1), wide(x).square().mean(1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ def grams(features: Features) -> Grams:
     """Gram matrices of every layer (Gatys et al. 2016), divided by the number of places: size does not matter."""
     # In the features' own precision: that is how the matrix units like it.
     flat = {name: _places(value) for name, value in features.items()}
-    return {name: _wide(torch.bmm(value.transpose(1, 2), value)) / value.shape[1] for name, value in flat.items()}
+    return {name: wide(torch.bmm(value.transpose(1, 2), value)) / value.shape[1] for name, value in flat.items()}
 
 
 def gram_distance(a: Grams, b: Grams) -> Tensor:
@@ -147,12 +148,12 @@ def _places(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def _wide(x: Tensor) -> Tensor:
+def wide(x: Tensor) -> Tensor:
     """float32 for all that is narrower: sums over thousands of places need it."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def _normalised(features: Tensor) -> Tensor:
-    x = _wide(features)
+    x = wide(features)
     std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
     return (x - mean) / (std + 1e-5)

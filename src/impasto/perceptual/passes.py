@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
+from impasto.perceptual.encoder import STYLE_LAYERS
+from impasto.perceptual.layout import VGGLayout
 from impasto.perceptual.losses import grams
 from impasto.perceptual.pocket import Pocket
+from impasto.perceptual.vgg import VGG19
 
 __all__ = ["encoder_passes"]
 
 _VGG19_WIDTHS = (64, 128, 256, 512, 512)
 
 
-class _Wide(Encoder):
+class _Wide(VGGLayout):
     """VGG19's layout with random weights: speed does not depend on them."""
+
+    convolutions = VGG19.convolutions
 
     def __init__(self, layers: Iterable[str] = STYLE_LAYERS) -> None:
         super().__init__(layers)
@@ -31,7 +35,7 @@ def encoder_passes(side: int = 512) -> dict[str, Callable[[], Tensor]]:
     """For ``"pocket"`` and ``"vgg19"``: forward and backward over one picture in bf16, Gram matrices as the loss."""
     picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).requires_grad_()
 
-    def measured(encoder: Encoder) -> Callable[[], Tensor]:
+    def measured(encoder: VGGLayout) -> Callable[[], Tensor]:
         encoder = encoder.bfloat16().requires_grad_(False)
 
         def run() -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from impasto.errors import ModelError
+from impasto.runtime.core import core
 
 __all__ = ["Array", "Graph", "OnnxGraph", "OpenVinoGraph", "open_graph"]
 
@@ -62,9 +63,8 @@ class OpenVinoGraph:
         import openvino as ov
         from openvino import opset13
 
-        core = ov.Core()
         try:
-            model = core.read_model(str(file))
+            model = core().read_model(str(file))
         except RuntimeError as error:
             raise ModelError(f"{file.name} cannot be read ({_first_line(error)}); reinstall impasto") from error
         fixed = fixed or {}
@@ -75,11 +75,12 @@ class OpenVinoGraph:
         free = [p for p in model.get_parameters() if p.get_friendly_name() not in fixed]
         results = {r.input_value(0).get_any_name(): r for r in model.get_results()}
         model = ov.Model([results[name] for name in outputs], free, file.stem)
-        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        # Not tied to cores: all processes would be tied to the first ones, and wait for each other there.
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
         if precision != "auto":
             hints["INFERENCE_PRECISION_HINT"] = precision
         self._outputs = tuple(outputs)
-        self._compiled = core.compile_model(model, "CPU", hints)
+        self._compiled = core().compile_model(model, "CPU", hints)
         self._idle: list[Any] = []
         element = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self.precision = "bf16" if element == "bf16" else "f32"

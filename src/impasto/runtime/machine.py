@@ -7,6 +7,8 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from impasto.runtime.core import core
+
 __all__ = ["Machine", "cores", "describe"]
 
 _FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8", "avx_vnni", "asimd", "bf16", "sve")
@@ -50,9 +52,7 @@ def cores() -> int:
 
 
 def _has_bf16() -> bool:
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _processor() -> tuple[str, frozenset[str]]:

@@ -108,6 +108,15 @@ class StyleCard:
         mixed = codes[scales[below]] * (1 - share) + codes[scales[above]] * share
         return mixed.astype(np.float32)
 
+    def facts(self) -> dict[str, Any]:
+        """What is known of the style, as JSON: its texts, its palette and the models that it has codes for."""
+        return {
+            "name": self.name,
+            **{key: getattr(self, key) for key in _TEXTS},
+            "palette": list(self.palette),
+            "models": sorted(self.codes),
+        }
+
     def to_bytes(self) -> bytes:
         """The card as a ``.style`` file: compact JSON, codes as base64 of little-endian float16.
 

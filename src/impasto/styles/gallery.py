@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib.resources import files
@@ -21,17 +21,24 @@ class Gallery:
 
     The shipped ones are read-only; the user's own lie in ``folder``, one ``<name>.style`` file each:
     by default ``styles`` in ``$IMPASTO_HOME``, else in the user's data folder. The folder is made
-    when the first card is added. A file's name is its card's name.
+    when the first card is added. A file's name is its card's name. With ``base``, the styles of that
+    gallery are here as well, read-only.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None = None, *, base: Gallery | None = None) -> None:
         self.folder = _default_folder() if folder is None else Path(folder)
-        self._shipped = _shipped()
-        self._read: dict[str, StyleCard] = {}
+        self._base = base
+        self._shipped: dict[str, Traversable] = _shipped() if base is None else base._shipped
+        self._read: dict[str, StyleCard] = {} if base is None else base._read
 
     def names(self) -> tuple[str, ...]:
         """All names: the shipped ones, then the user's own, each in order. No card is read for this."""
-        return (*sorted(self._shipped), *sorted(self._own()))
+        given = sorted(self._shipped) if self._base is None else self._base.names()
+        return (*given, *self.own())
+
+    def own(self) -> tuple[str, ...]:
+        """The names of the user's own, in order: those that can be removed."""
+        return tuple(sorted(self._own()))
 
     def __iter__(self) -> Iterator[StyleCard]:
         """All cards in the order of :meth:`names`, without broken ones; :meth:`problems` tells of those."""
@@ -45,7 +52,7 @@ class Gallery:
         return len(self.names())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in self._shipped or name in self._own())
+        return isinstance(name, str) and name in self.names()
 
     def is_shipped(self, name: str) -> bool:
         """Whether the style comes with Impasto."""
@@ -61,6 +68,8 @@ class Gallery:
             if name not in self._read:
                 self._read[name] = StyleCard.from_bytes(self._shipped[name].read_bytes())
             return self._read[name]
+        if self._base is not None and name in self._base:
+            return self._base.get(name)
         path = self._own().get(name)
         if path is None:
             raise UnknownStyle(self.unknown(name))
@@ -82,6 +91,8 @@ class Gallery:
         path = self._path(name)
         if name in self._shipped:
             raise StyleExists(f"{name} is a style that comes with Impasto; give yours another name")
+        if name in self._given():
+            raise StyleExists(f"{name} is a style that all have here; give yours another name")
         if not overwrite and os.path.lexists(path):
             raise _taken(name)
 
@@ -127,6 +138,8 @@ class Gallery:
         """
         if name in self._shipped:
             raise StyleError(f"{name} comes with Impasto and cannot be removed; only your own styles can")
+        if name in self._given():
+            raise StyleError(f"{name} is a style that all have here and cannot be removed; only your own styles can")
         path = self._own().get(name)
         if path is None:
             raise UnknownStyle(self.unknown(name))
@@ -159,7 +172,12 @@ class Gallery:
             return []
 
     def _own(self) -> dict[str, Path]:
-        return {path.stem: path for path in self._files() if _is_name(path.stem) and path.stem not in self._shipped}
+        given = self._given()
+        return {path.stem: path for path in self._files() if _is_name(path.stem) and path.stem not in given}
+
+    def _given(self) -> Collection[str]:
+        """The names of what is read-only."""
+        return self._shipped if self._base is None else set(self._base.names())
 
 
 def _taken(name: str) -> StyleExists:

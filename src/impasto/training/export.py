@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import MissingExtra
-from impasto.perceptual.pocket import WIDTHS, Pocket
+from impasto.perceptual.pocket import Pocket
 from impasto.training.instant import load_network
 from impasto.training.network import InstantNetwork, TransferNetwork
 from impasto.training.pocket import load_pocket
@@ -44,7 +44,7 @@ def export_pocket(pocket: Pocket, out: Path, *, name: str, version: str) -> Path
         "name": name,
         "version": version,
         "kind": "encoder",
-        "architecture": {"family": "vgg19", "widths": list(WIDTHS), "deepest": pocket.layers[-1]},
+        "architecture": {"family": "vgg19", "widths": list(pocket.widths), "deepest": pocket.layers[-1]},
         "licence": "Apache-2.0",
         "files": {"encoder": {"file": file.name, "sha256": _sha256(file)}},
         "rules": {"multiple": 8},

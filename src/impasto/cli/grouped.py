@@ -1,0 +1,35 @@
+"""Grouped: a command whose help lists the options of the engine ``iterative`` by themselves."""
+
+from __future__ import annotations
+
+import click
+from click.core import ParameterSource
+
+__all__ = ["EngineOption", "GroupedCommand", "given"]
+
+
+class EngineOption(click.Option):
+    """An option that the engine ``iterative`` alone heeds; whoever gives it wants that engine."""
+
+
+class GroupedCommand(click.Command):
+    """Options for every engine first, then those of the engine ``iterative``."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        general: list[tuple[str, str]] = []
+        iterative: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = None if isinstance(param, click.Argument) else param.get_help_record(ctx)
+            if record is not None:
+                (iterative if isinstance(param, EngineOption) else general).append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(general)
+        with formatter.section("Options of the engine iterative"):
+            formatter.write_text("Each of them selects that engine by itself.")
+            formatter.write_paragraph()
+            formatter.write_dl(iterative)
+
+
+def given(ctx: click.Context) -> list[click.Parameter]:
+    """What was really typed, in the command's order."""
+    return [p for p in ctx.command.params if p.name and ctx.get_parameter_source(p.name) is ParameterSource.COMMANDLINE]

@@ -1,0 +1,104 @@
+"""``impasto serve``: the HTTP API and the studio."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from impasto.cli import terminal
+from impasto.errors import MissingExtra
+
+__all__ = ["serve"]
+
+
+@click.command(short_help="Serve the HTTP API and the studio; needs impasto[serve].")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 takes a free one."
+)
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for jobs and results.  [default 'jobs' in $IMPASTO_HOME, else in your data folder]",
+)
+@click.option(
+    "--database", envvar="IMPASTO_DATABASE", show_envvar=True, help="URL of PostgreSQL, in place of SQLite files."
+)
+@click.option(
+    "--api-key-file",
+    "key_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Lines of OWNER:SHA256. Then every request needs a key.",
+)
+@click.option("--new-key", metavar="OWNER", help="Print a new key and its line for the file, and end.")
+@click.option("--insecure", is_flag=True, help="Let everyone in at an address that others reach.")
+@click.option("--host-name", "names", multiple=True, help="Another name that the server is called by. Repeat it.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes for what somebody waits for.  [by processors]")
+@click.option("--bulk-workers", type=click.IntRange(1, 64), help="Processes for long jobs.  [1]")
+@click.option(
+    "--max-upload", type=click.IntRange(1, 4096), default=64, show_default=True, help="Megabytes in one request."
+)
+@click.option(
+    "--keep", type=click.FloatRange(0.01, 24 * 365), default=24.0, show_default=True, help="Hours that jobs are kept."
+)
+def serve(
+    host: str,
+    port: int,
+    home: Path | None,
+    database: str | None,
+    key_file: Path | None,
+    new_key: str | None,
+    insecure: bool,
+    names: tuple[str, ...],
+    workers: int | None,
+    bulk_workers: int | None,
+    max_upload: int,
+    keep: float,
+) -> None:
+    """Serve the studio, a web page, and the HTTP API that it uses.
+
+    Everything is on this machine: no account, no database to install, no other server asked. Jobs survive a restart,
+    and a kill. Ctrl-C saves what runs and ends.
+
+    \b
+    impasto serve                        http://127.0.0.1:8000
+    impasto serve --new-key anna         a key, and the line of it for keys.txt
+    impasto serve --host 0.0.0.0 --api-key-file keys.txt
+    """
+    try:
+        from impasto.jobs.limits import Limits
+        from impasto.server.keys import Keys
+        from impasto.server.serving import serve as run
+    except ImportError as error:
+        raise MissingExtra("the server", "serve") from error
+    if new_key is not None:
+        key, line = Keys.new(new_key)
+        terminal.emit({"key": key, "line": line}, indent=2)
+        return
+    limits = Limits(upload_bytes=max_upload << 20, kept_seconds=keep * 3600)
+
+    def ready(address: str) -> None:
+        terminal.note(f"the studio is at {address} (Ctrl-C ends)")
+
+    run(
+        home or _default_home(),
+        host=host,
+        port=port,
+        database=database,
+        key_file=key_file,
+        insecure=insecure,
+        names=names,
+        interactive=workers,
+        bulk=bulk_workers,
+        limits=limits,
+        ready=ready,
+    )
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path
+
+    own = os.environ.get("IMPASTO_HOME")
+    return (Path(own) if own else user_data_path("impasto", appauthor=False)) / "jobs"

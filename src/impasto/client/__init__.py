@@ -1,0 +1,8 @@
+"""Client: the HTTP API of an Impasto server as Python."""
+
+from impasto.client.client import Client
+from impasto.client.errors import Busy, KeyRefused, NoAnswer
+from impasto.client.form import Upload
+from impasto.client.job import RemoteJob, RemotePastiche
+
+__all__ = ["Busy", "Client", "KeyRefused", "NoAnswer", "RemoteJob", "RemotePastiche", "Upload"]

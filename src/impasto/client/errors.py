@@ -1,0 +1,50 @@
+"""Errors of the client, branches of the tree in :mod:`impasto.errors`.
+
+::
+
+    ImpastoError
+    ├── Busy               busy           429   too much is waiting there, or of yours; come back
+    ├── KeyRefused         no_key         401   it asks for a key, or for another one
+    └── OutputError
+        └── NoAnswer       no_answer      503   there is no server at that address, or it is away
+
+What the server answers with is raised as the error of its ``code``, wherever there is one.
+"""
+
+from __future__ import annotations
+
+from impasto.errors import ImpastoError, MissingExtra, OutputError
+
+__all__ = ["Busy", "KeyRefused", "NoAnswer", "coded"]
+
+
+class Busy(ImpastoError):
+    """``retry_after`` is in seconds."""
+
+    code = "busy"
+    status = 429
+
+    def __init__(self, message: str, retry_after: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class KeyRefused(ImpastoError):
+    code = "no_key"
+    status = 401
+
+
+class NoAnswer(OutputError):
+    code = "no_answer"
+    status = 503
+
+
+def coded(code: str, message: str, status: int = 500) -> ImpastoError:
+    """The error of that code: of its own class where that is known here."""
+    kind = ImpastoError.of_code(code)
+    # What is missing there is not to be installed here.
+    if kind is not None and kind is not MissingExtra:
+        return kind(message)
+    error = ImpastoError(message)
+    error.code, error.status = code, status  # type: ignore[misc]
+    return error

@@ -1,0 +1,105 @@
+"""RemoteJob: a job on a server, and what comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from impasto.client.errors import coded
+
+if TYPE_CHECKING:
+    from impasto.client.client import Client
+
+__all__ = ["QUICK", "RemoteJob", "RemotePastiche"]
+
+_FINAL = ("done", "failed", "cancelled")
+QUICK = 20.0
+"""Seconds for an answer that takes no painting."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePastiche:
+    """A finished pastiche as the server's file, its width and height, and the model and the seconds it took there.
+
+    ``complete`` is false where it was ended before its time.
+    """
+
+    data: bytes = field(repr=False)
+    size: tuple[int, int]
+    seconds: float
+    model: str
+    complete: bool = True
+
+
+class RemoteJob:
+    """A job on a server, as it was when last looked at: ``facts`` is its JSON."""
+
+    def __init__(self, client: Client, facts: Mapping[str, Any]) -> None:
+        self._client, self.facts = client, facts
+
+    @property
+    def id(self) -> str:
+        """By which :meth:`Client.job` finds it again."""
+        return str(self.facts["id"])
+
+    @property
+    def state(self) -> str:
+        """``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
+        return str(self.facts["state"])
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen to it any more by itself."""
+        return self.state in _FINAL
+
+    def look(self) -> None:
+        """Look again. Raises as :meth:`Client.stylize`, here and below."""
+        self.facts = self._client._told("GET", f"/v1/jobs/{self.id}", timeout=QUICK)
+
+    def watch(self, every: float = 0.3) -> Iterator[Mapping[str, Any]]:
+        """Look again every so many seconds, until it is over; yields its JSON."""
+        while True:
+            self.look()
+            yield self.facts
+            if self.is_final:
+                return
+            time.sleep(every)
+
+    def wait(self) -> Self:
+        """Until it is over. Raises the error of a job that failed or was cancelled."""
+        for _ in self.watch():
+            pass
+        self.check()
+        return self
+
+    def check(self) -> None:
+        """Raises the error of a job that failed or was cancelled."""
+        if self.state in ("failed", "cancelled"):
+            error = self.facts["error"] or {"code": "cancelled", "message": f"job {self.id} was {self.state}"}
+            raise coded(error["code"], error["message"])
+
+    def result(self, index: int = 0) -> bytes:
+        """The file of one pastiche."""
+        return self._client._ask("GET", f"/v1/jobs/{self.id}/result/{index}").content
+
+    def pastiche(self, index: int = 0) -> RemotePastiche:
+        """One pastiche of a job that is done, with what the server tells of it."""
+        from impasto.picture.provenance import read_settings
+
+        item, data = self.facts["items"][index], self.result(index)
+        model = (read_settings(data) or {}).get("model", "")
+        return RemotePastiche(data, (item["width"], item["height"]), item["seconds"], str(model), item["complete"])
+
+    def cancel(self) -> None:
+        """Give it up."""
+        self.facts = self._client._told("POST", f"/v1/jobs/{self.id}/cancel", timeout=QUICK)
+
+    def keep(self) -> None:
+        """Stop it here, with the best so far."""
+        self.facts = self._client._told("POST", f"/v1/jobs/{self.id}/keep", timeout=QUICK)
+
+    def delete(self) -> None:
+        """Remove it and its pictures."""
+        self._client._ask("DELETE", f"/v1/jobs/{self.id}", timeout=QUICK)

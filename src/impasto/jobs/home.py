@@ -1,0 +1,34 @@
+"""Home: the folder of one server's jobs, which no other may use meanwhile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from impasto.errors import RequestError
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["hold"]
+
+
+def hold(folder: Path) -> int:
+    """Make ``folder``, and keep others out as long as this process lives or :func:`os.close` is called.
+
+    Two servers there would take up each other's jobs. Returns a file descriptor. Raises :class:`RequestError` where
+    another has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder / "held", os.O_RDWR | os.O_CREAT, 0o666)
+    if fcntl is not None:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(held)
+            raise RequestError(
+                f"another server has its jobs in {folder}; stop it, or give another folder with --home"
+            ) from None
+    return held

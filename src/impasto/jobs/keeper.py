@@ -1,0 +1,234 @@
+"""Keeper: a thread that keeps one worker alive, and takes errands of its lane to it."""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from contextlib import suppress
+from itertools import count
+from typing import Any, Literal
+
+from impasto.jobs.doing import TICK, Doing, Lost
+from impasto.jobs.errand import Errand
+from impasto.jobs.errors import WorkerLost
+from impasto.jobs.lane import Lane
+from impasto.jobs.process import Plan, Process
+
+__all__ = ["Keeper"]
+
+_LOG = logging.getLogger("impasto.jobs")
+_START_SECONDS = 120.0
+_TASKS = 5000
+"""After so many, a worker is replaced: what leaks in libraries never grows large."""
+_STEADY_SECONDS = 10.0
+"""A worker that lived so long, or did something, had started well."""
+_BACK_OFF = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds until the next start, after one, two ... that failed."""
+_DOWN = 5
+"""So many failed starts in a row, and nobody waits for this worker any more."""
+_NEVER = float("inf")
+
+
+class _Leave(Exception):
+    """The worker is to end, and the keeper with it."""
+
+
+class Keeper:
+    """Of one worker at a time; when it dies, or is too old or too large, of the next."""
+
+    def __init__(self, lane: Lane, plan: Plan, memory_limit: int) -> None:
+        """``memory_limit`` is the resident memory in bytes beyond which a worker is ended."""
+        self._lane, self._plan, self._memory_limit = lane, plan, memory_limit
+        self._thread = threading.Thread(target=self._run, name=f"impasto-{lane.name}", daemon=True)
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._poller = select.poll()
+        self._poller.register(self._woken, select.POLLIN)
+        self._given: Errand[Any] | None = None
+        self._process: Process | None = None
+        self._numbers = count()
+        self._failures = 0
+        self._looked = self._expired = 0.0
+        self._leave_at = _NEVER
+        self.state: Literal["starting", "idle", "busy"] = "starting"
+        self.tasks = self.restarts = 0
+        lane.join(self)
+
+    @property
+    def lane(self) -> str:
+        """The name of its lane."""
+        return self._lane.name
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Process, lane and state, resident memory in bytes, errands done and workers replaced."""
+        process = self._process
+        return {
+            "pid": None if process is None else process.pid,
+            "lane": self._lane.name,
+            "state": self.state,
+            "rss": 0 if process is None else process.rss,
+            "tasks": self.tasks,
+            "restarts": self.restarts,
+        }
+
+    def start(self) -> None:
+        """Start a worker, and keep on."""
+        self._thread.start()
+
+    def give(self, errand: Errand[Any]) -> None:
+        """Called by the lane, while this is free."""
+        self._given = errand
+        self.wake()
+
+    def wake(self) -> None:
+        """There are news."""
+        # Where there is no room for one more byte, it is awake; and where it is closed, it is over.
+        with suppress(OSError):
+            self._waker.send(b"\0")
+
+    def leave(self, grace: float) -> None:
+        """End the worker: at once where it is idle, and after ``grace`` seconds where it is still busy by then."""
+        self._leave_at = time.monotonic() + grace
+        self.wake()
+
+    def join(self) -> None:
+        """Wait until the worker is gone."""
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._woken.close()
+        self._waker.close()
+
+    @property
+    def _is_leaving(self) -> bool:
+        return self._leave_at < _NEVER
+
+    def _run(self) -> None:
+        while not self._is_leaving:
+            began, tasks = time.monotonic(), self.tasks
+            try:
+                self._live()
+            except _Leave:
+                return
+            except Exception as lost:
+                is_bug = not isinstance(lost, Lost)
+                _LOG.warning("a worker of the lane %s was lost: %s", self._lane.name, lost, exc_info=is_bug)
+                is_steady = self.tasks > tasks or time.monotonic() - began > _STEADY_SECONDS
+                self._failures = 0 if is_steady else self._failures + 1
+                if self._failures >= _DOWN:
+                    self._lane.down(self, str(lost))
+                if self._failures:
+                    self._pause(_BACK_OFF[min(self._failures, len(_BACK_OFF)) - 1])
+            self.restarts += 1
+
+    def _live(self) -> None:
+        """A worker's life; raises :class:`Lost` where it ended before its time."""
+        try:
+            process = self._process = Process(self._plan)
+        except OSError as error:
+            raise Lost(f"it could not be started: {error.strerror}") from error
+        self._poller.register(process.wire.fileno(), select.POLLIN)
+        fd = process.wire.fileno()
+        try:
+            self._welcome(process)
+            for _ in range(_TASKS):
+                errand = self._next(process)
+                self.state = "busy"
+                try:
+                    self._do(process, errand)
+                finally:
+                    self._lane.done(errand)
+                    if not errand.future.done():
+                        errand.fail(WorkerLost("the process that painted was lost; try again"))
+                self.tasks += 1
+                if self._is_fat(process):
+                    break
+        finally:
+            self.state, self._process = "starting", None
+            self._poller.unregister(fd)
+            process.end()
+
+    def _welcome(self, process: Process) -> None:
+        """Wait until it is ready."""
+        until = time.monotonic() + _START_SECONDS
+
+        def wait(writable: bool) -> None:
+            self._poll(process, writable=writable, seconds=TICK)
+            if self._is_leaving:
+                process.kill()
+                raise _Leave
+            if time.monotonic() > until:
+                process.kill()
+                raise Lost(f"it was not ready after {_START_SECONDS:g} seconds")
+
+        process.wire.wait = wait
+        try:
+            header, _ = process.wire.receive()
+        except EOFError:
+            raise Lost(process.bury()) from None
+        if header.get("kind") != "ready":
+            raise Lost(str(header.get("message")))
+        self._lane.up(self)
+
+    def _next(self, process: Process) -> Errand[Any]:
+        """The next errand, however long it takes to come."""
+        self.state = "idle"
+        errand = self._lane.take(self)
+        while errand is None:
+            is_gone = not self._is_leaving and self._poll(process)
+            is_over = is_gone or self._is_leaving
+            if is_over:
+                self._lane.withdraw(self)
+            # It may have been given one just before that.
+            errand, self._given = self._given, None
+            if is_gone:
+                if errand is not None:
+                    self._lane.put_back(errand)
+                raise Lost(process.bury())
+            if is_over and errand is None:
+                raise _Leave
+        return errand
+
+    def _do(self, process: Process, errand: Errand[Any]) -> None:
+        def poll(writable: bool, seconds: float) -> None:
+            self._poll(process, writable=writable, seconds=seconds)
+
+        Doing(
+            errand,
+            process,
+            next(self._numbers),
+            memory_limit=self._memory_limit,
+            leave_at=lambda: self._leave_at,
+            poll=poll,
+        ).run()
+
+    def _is_fat(self, process: Process) -> bool:
+        """Whether it holds more than it may, looked at now and then."""
+        now = time.monotonic()
+        if now - self._looked < TICK:
+            return False
+        self._looked = now
+        return process.rss > self._memory_limit
+
+    def _poll(self, process: Process | None, *, writable: bool = False, seconds: float | None = None) -> bool:
+        """Wait for the wire, or for news; returns whether the wire is ready."""
+        if process is not None:
+            self._poller.modify(process.wire.fileno(), select.POLLOUT if writable else select.POLLIN)
+        ready = {fd for fd, _ in self._poller.poll(None if seconds is None else seconds * 1000)}
+        if (now := time.monotonic()) - self._expired >= TICK:
+            self._expired = now
+            self._lane.expire()
+        if self._woken.fileno() in ready:
+            ready.remove(self._woken.fileno())
+            with suppress(BlockingIOError):
+                self._woken.recv(4096)
+        return bool(ready)
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._is_leaving and (left := until - time.monotonic()) > 0:
+            self._poll(None, seconds=min(left, TICK))

@@ -1,0 +1,37 @@
+"""Limits: what one server takes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from impasto.request import MAX_PIXELS
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything that is refused beyond, on by default.
+
+    Bytes, pixels, seconds and numbers of things; ``pixel_steps`` is the pixels of an iterative job's photograph times
+    the steps of all its levels.
+    """
+
+    upload_bytes: int = 64 << 20
+    max_pixels: int = MAX_PIXELS
+    pixel_steps: float = 2e10
+    files: int = 500
+    queued: int = 200
+    queued_per_owner: int = 50
+    at_once: int = 32
+    """Requests that wait for an answer at once, beyond which one is told to come back."""
+    styles_per_owner: int = 200
+    pictures_per_style: int = 16
+    stored_per_owner: int = 4 << 30
+    kept_seconds: float = 24 * 3600
+    worker_memory: int = 4 << 30
+    instant_seconds: float = 60
+    card_seconds: float = 180
+    job_seconds: float = 3600
+    attempts: int = 5
+    """How often a job may lose its worker before it is given up."""

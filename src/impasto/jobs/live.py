@@ -1,0 +1,119 @@
+"""Live: what is known of running jobs beyond the ledger, and who wants to hear of it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Listener", "Live", "Message", "Running"]
+
+Message = Mapping[str, Any]
+Listener = Callable[[str, Message], None]
+"""Is told the owner and a message: ``event``, ``id`` where it can be replayed, ``data``. Called from any thread."""
+
+_STEPS = 5000
+"""Points of a loss curve that are kept."""
+
+
+@dataclass(slots=True)
+class Running:
+    """One job while it runs."""
+
+    progress: dict[str, Any] = field(default_factory=dict)
+    preview: bytes | None = None
+    trace: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Live:
+    """By owner and id. Safe to use from several threads."""
+
+    def __init__(self, messages: Callable[[str, int], list[Message]], last: Callable[[str], int]) -> None:
+        """``messages(owner, after)`` are the ledger's events after that number, ``last(owner)`` the last's."""
+        self._messages, self._last = messages, last
+        self._lock, self._announcing = threading.Lock(), threading.Lock()
+        self._announced: dict[str, int] = {}
+        self._running: dict[tuple[str, str], Running] = {}
+        self._listeners: list[Listener] = []
+
+    def begin(self, owner: str, id: str) -> None:
+        with self._lock:
+            self._running[owner, id] = Running()
+
+    def end(self, owner: str, id: str) -> Running | None:
+        """What was known in the end."""
+        with self._lock:
+            return self._running.pop((owner, id), None)
+
+    def told(self, owner: str, id: str, report: Mapping[str, Any], done: float) -> None:
+        """Take in a worker's report; ``done`` is the share of the whole job, 0..1."""
+        shown = _plain({k: v for k, v in report.items() if k not in ("preview", "trace")}) | {"done": done}
+        with self._lock:
+            running = self._running.get((owner, id))
+            if running is None:
+                return
+            running.progress = shown
+            running.preview = report.get("preview") or running.preview
+            running.trace += _plain(report.get("trace") or [])[: _STEPS - len(running.trace)]
+        data = {"id": id, **shown, "preview": report.get("preview") is not None}
+        self.tell(owner, {"event": "progress", "id": None, "data": data})
+
+    def progress(self, owner: str, id: str) -> dict[str, Any]:
+        with self._lock:
+            running = self._running.get((owner, id))
+            return {} if running is None else dict(running.progress)
+
+    def preview(self, owner: str, id: str) -> bytes | None:
+        with self._lock:
+            running = self._running.get((owner, id))
+            return None if running is None else running.preview
+
+    def trace(self, owner: str, id: str) -> list[dict[str, Any]] | None:
+        """None where the job is not running."""
+        with self._lock:
+            running = self._running.get((owner, id))
+            return None if running is None else list(running.trace)
+
+    def announce(self, owner: str) -> None:
+        """Tell what the ledger has of an owner that was not told yet, in order."""
+        if not self._listeners:
+            return
+        with self._announcing:
+            after = self._announced.get(owner)
+            if after is None:
+                return
+            for message in self._messages(owner, after):
+                self.tell(owner, message)
+                self._announced[owner] = message["id"]
+
+    def attend(self, owner: str) -> None:
+        """From now on, announce what happens to this owner's jobs."""
+        with self._announcing:
+            self._announced.setdefault(owner, self._last(owner))
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tell ``listener`` from now on; returns what ends it."""
+        with self._lock:
+            self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = [other for other in self._listeners if other is not listener]
+
+        return end
+
+    def tell(self, owner: str, message: Mapping[str, Any]) -> None:
+        """Tell everyone who listens."""
+        for listener in self._listeners:
+            listener(owner, message)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: a loss that is not a number becomes null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,95 @@
+"""Order: what somebody asks for, before it is a job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from impasto.errors import RequestError
+from impasto.jobs.job import JobKind, check_id
+from impasto.models import models
+from impasto.request import options
+
+__all__ = ["FILES", "Order"]
+
+FILES = ("mask", "guide", "initial")
+"""Pictures that go with the photograph, by name."""
+
+_OPTIONS = {option.name: option for option in options()}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Photographs by name, styles with weights, and the settings of :class:`impasto.request.Request`.
+
+    A style is the name of a gallery style, or the bytes of a picture or a style card. ``stylize`` paints one photo in
+    the styles mixed; ``grid`` one photograph in every style; ``batch`` every photograph in the styles mixed.
+    ``priority`` is 0 (first) to 9. Raises :class:`RequestError` for contradictions; pictures are not looked at.
+    """
+
+    kind: JobKind
+    contents: tuple[tuple[str, bytes], ...]
+    styles: tuple[tuple[float, str | bytes], ...]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    priority: int = 5
+    id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.id is not None:
+            check_id(self.id)
+        if not self.contents:
+            raise RequestError("there is no photograph; send one as content")
+        if self.kind != "batch" and len(self.contents) > 1:
+            raise RequestError(f"{len(self.contents)} photographs are for the kind batch, but this is {self.kind}")
+        if not self.styles:
+            raise RequestError("there is no style; send the name of one, or a painting, as style")
+        if not 0 <= self.priority <= 9:
+            raise RequestError(f"priority is {self.priority}; give a number from 0 (first) to 9")
+        if any(not 0 < weight < float("inf") for weight, _ in self.styles):
+            raise RequestError(f"weights are {[w for w, _ in self.styles]}; give numbers above 0")
+        if unknown := sorted(set(self.files) - set(FILES)):
+            raise RequestError(f"there is no picture {unknown[0]!r} to send; send one of {', '.join(FILES)}")
+        for name, value in self.settings.items():
+            if name not in _OPTIONS:
+                raise RequestError(f"there is no setting {name!r}; the settings are {', '.join(_OPTIONS)}")
+            _OPTIONS[name].check(value)
+        if "encoder" in self.settings:
+            _check_encoder(self.settings["encoder"])
+
+    @property
+    def engine(self) -> str:
+        """The engine asked for."""
+        return str(self.settings.get("engine", _OPTIONS["engine"].default))
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of all of it but the id and the priority: the same for the same work."""
+        found = hashlib.sha256()
+        plain: list[object] = [self.kind, dict(sorted(self.settings.items()))]
+        blobs: list[bytes] = []
+        for name, data in self.contents:
+            plain.append(name)
+            blobs.append(data)
+        for weight, style in self.styles:
+            plain.append([weight, style if isinstance(style, str) else None])
+            if isinstance(style, bytes):
+                blobs.append(style)
+        for name, data in sorted(self.files.items()):
+            plain.append(name)
+            blobs.append(data)
+        found.update(json.dumps(plain, sort_keys=True).encode())
+        for data in blobs:
+            found.update(hashlib.sha256(data).digest())
+        return found.hexdigest()
+
+
+def _check_encoder(name: object) -> None:
+    """Only what is in the catalogue: elsewhere a path is an encoder, too, but not for who asks from outside."""
+    known = [model for model in models() if model.kind == "encoder"]
+    if not any(name in (model.name, model.identity) for model in known):
+        raise RequestError(
+            f"there is no encoder {str(name)[:80]!r} here; give one of {', '.join(model.name for model in known)}"
+        )

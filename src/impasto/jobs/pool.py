@@ -1,0 +1,202 @@
+"""Pool: workers in two lanes, one for who waits and one for what can wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from impasto.errors import PictureError, RequestError
+from impasto.jobs.errand import Cancel, Errand, Told
+from impasto.jobs.errors import WorkerLost
+from impasto.jobs.keeper import Keeper
+from impasto.jobs.lane import Lane
+from impasto.jobs.process import Plan
+from impasto.jobs.task import Painted, Source, Task, packed
+from impasto.jobs.wire import Message
+from impasto.runtime.machine import cores
+
+__all__ = ["Cancel", "Pool"]
+
+T = TypeVar("T")
+LaneName = Literal["interactive", "bulk"]
+
+_MOST_INTERACTIVE = 4
+_TRIES = 2
+"""Reading a picture whose reader died once may have been another's doing."""
+_REFUSED = {"time": "too long", "memory": "too much memory"}
+
+
+class Pool:
+    """Keeps workers alive and gives them tasks; each is done once, first come, first served. Safe to use from several
+    threads.
+
+    A worker decodes, paints and encodes, in a process of its own: what a file or a library does to it, it does to that
+    task alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        interactive: int | None = None,
+        bulk: int | None = None,
+        threads: int | None = None,
+        memory_limit: int = 4 << 30,
+        time_limit: float = 3600.0,
+        home: Path | None = None,
+    ) -> None:
+        """``interactive`` and ``bulk`` are the workers of each lane: by default one for each core up to four, and one.
+        Without ``bulk`` ones, the interactive ones do everything.
+
+        ``threads`` is what each computes with: by default the interactive ones have twice the cores between them, and a
+        bulk one takes all when nobody else does. ``memory_limit`` is the resident memory of a worker in bytes,
+        ``time_limit`` the seconds of a task; ``home`` is the folder of the user's own styles.
+        """
+        available = cores()
+        interactive = min(available, _MOST_INTERACTIVE) if interactive is None else interactive
+        bulk = 1 if bulk is None else bulk
+        if interactive < 1 or bulk < 0:
+            raise ValueError(f"{interactive} interactive and {bulk} bulk workers; give 1 and 0 or more")
+        self._time_limit = time_limit
+        self._lanes = {name: Lane(name) for name in (("interactive", "bulk") if bulk else ("interactive",))}
+        # Twice what there is: a lone picture has more of it, and several lose little by taking turns.
+        each = min(available, max(1, 2 * available // interactive))
+        plans: list[tuple[LaneName, Plan]] = [("interactive", Plan(threads or each))] * interactive
+        plans += [("bulk", Plan(threads or available, warm=False, nice=True))] * bulk
+        self._keepers = [
+            Keeper(self._lanes[name], replace(plan, home=home, memory=memory_limit), memory_limit)
+            for name, plan in plans
+        ]
+
+    def start(self) -> None:
+        """Start the workers. Tasks may be given at once; they wait until one is ready."""
+        for keeper in self._keepers:
+            keeper.start()
+
+    def stop(self, grace: float) -> None:
+        """End the workers, and take no more tasks.
+
+        What runs may finish within ``grace`` seconds; then it is saved where it can be, and lost to the caller as what
+        waits is: :class:`WorkerLost` whose reason is ``stopped``.
+        """
+        for lane in self._lanes.values():
+            lane.close()
+        for keeper in self._keepers:
+            keeper.leave(grace)
+        for keeper in self._keepers:
+            keeper.join()
+
+    def paint(
+        self,
+        task: Task,
+        *,
+        lane: LaneName,
+        told: Told | None = None,
+        cancelled: Cancel | None = None,
+        timeout: float | None = None,
+    ) -> Painted:
+        """Paint and wait for it.
+
+        ``told`` is given reports: ``stage``, ``done`` (0..1), ``seconds``, ``seconds_left``, ``step`` of ``steps``,
+        ``losses``, ``size``, ``memory``, ``preview`` (JPEG or none), and as ``trace`` the losses of every step since
+        the last report; what it raises ends the task and is raised here. ``timeout`` is how many seconds a worker may
+        take, instead of the pool's limit; and how long to wait for one.
+
+        Raises the engine's errors; :class:`Cancelled`; :class:`WorkerLost` where the worker ``died``, took too much
+        ``memory`` or ``time``, workers cannot be started (``down``), or the pool is ``stopped``; and
+        :class:`QueueFull` where no worker was free for too long.
+        """
+        return self.submit(task, lane=lane, told=told, cancelled=cancelled, timeout=timeout).result()
+
+    def submit(
+        self,
+        task: Task,
+        *,
+        lane: LaneName,
+        told: Told | None = None,
+        cancelled: Cancel | None = None,
+        timeout: float | None = None,
+    ) -> Future[Painted]:
+        """The same without waiting. The future cannot be cancelled: ``cancelled`` can."""
+        header, blobs = task.to_message()
+        try:
+            json.dumps(header)
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"the settings are no JSON: {error}; give numbers, texts, true and false") from error
+        limit = self._time_limit if timeout is None else timeout
+        errand = Errand({"kind": "paint", **header}, blobs, Painted.from_message, limit, told, cancelled)
+        self._lane(lane).put(errand)
+        return errand.future
+
+    def probe(self, pictures: Sequence[Source], max_pixels: int, *, timeout: float = 10.0) -> list[tuple[int, int]]:
+        """Width and height of pictures, each decoded as it will be; of style cards 0 and 0.
+
+        ``timeout`` is in seconds, for each. Raises what is wrong with the first that cannot be used, also where it took
+        too much time or memory, or the worker with it.
+        """
+        return [self._probe(picture, max_pixels, timeout) for picture in pictures]
+
+    def card(
+        self, name: str, pictures: Sequence[Source], texts: Mapping[str, str], max_pixels: int, *, timeout: float
+    ) -> bytes:
+        """A style card's file, made of paintings. ``timeout`` is in seconds. Raises as :meth:`probe`."""
+        blobs: list[bytes] = []
+        header = {
+            "kind": "card",
+            "name": name,
+            "pictures": [packed(picture, blobs) for picture in pictures],
+            "texts": dict(texts),
+            "max_pixels": max_pixels,
+        }
+        return self._read(lambda: Errand(header, blobs, _card, timeout))
+
+    @property
+    def ready(self) -> bool:
+        """Whether an interactive worker has its model warm."""
+        return any(keeper.state != "starting" for keeper in self._keepers if keeper.lane == "interactive")
+
+    def workers(self, lane: LaneName) -> int:
+        """How many workers a lane has of its own."""
+        return sum(keeper.lane == lane for keeper in self._keepers)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Of each worker: ``pid``, ``lane``, ``state`` (``starting``, ``idle`` or ``busy``), ``rss`` in bytes,
+        ``tasks`` done, and ``restarts``."""
+        return [keeper.status for keeper in self._keepers]
+
+    def _lane(self, name: str) -> Lane:
+        if name not in ("interactive", "bulk"):
+            raise ValueError(f"there is no lane {name!r}; give interactive or bulk")
+        return self._lanes.get(name, self._lanes["interactive"])
+
+    def _probe(self, picture: Source, max_pixels: int, timeout: float) -> tuple[int, int]:
+        blobs: list[bytes] = []
+        header = {"kind": "probe", "picture": packed(picture, blobs), "max_pixels": max_pixels}
+        return self._read(lambda: Errand(header, blobs, _size, timeout))
+
+    def _read(self, errand: Callable[[], Errand[T]]) -> T:
+        """Have a picture read, and let the picture bear the blame where that takes the worker with it."""
+        for _ in range(_TRIES):
+            asked = errand()
+            self._lane("interactive").put(asked)
+            try:
+                return asked.future.result()
+            except WorkerLost as lost:
+                if much := _REFUSED.get(lost.reason):
+                    raise PictureError(f"the picture takes {much} to read; give a smaller one") from lost
+                if lost.reason != "died":
+                    raise
+        raise PictureError("the picture cannot be read: what reads it crashes; save it anew, or in another format")
+
+
+def _size(message: Message) -> tuple[int, int]:
+    width, height = message[0]["size"]
+    return int(width), int(height)
+
+
+def _card(message: Message) -> bytes:
+    (data,) = message[1]
+    return data

@@ -1,0 +1,374 @@
+"""Jobs: the one door to this room."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import RequestError
+from impasto.jobs.admission import Admission
+from impasto.jobs.blobs import Blobs
+from impasto.jobs.errors import NotReady, QueueFull, QuotaExceeded, UnknownJob
+from impasto.jobs.flow import Flow
+from impasto.jobs.galleries import Galleries
+from impasto.jobs.home import hold
+from impasto.jobs.job import Item, Job
+from impasto.jobs.ledger import Ledger
+from impasto.jobs.limits import Limits
+from impasto.jobs.live import Listener, Live, Message
+from impasto.jobs.order import Order
+from impasto.jobs.pool import Cancel, Pool
+from impasto.jobs.task import Painted, Task
+from impasto.jobs.work import Work
+from impasto.styles import Gallery, StyleCard
+
+__all__ = ["Jobs"]
+
+_SWEEP_SECONDS = 60
+_UNUSED_SECONDS = 3600
+"""How long a blob may lie without a job: one that was uploaded while the job was refused, or is not entered yet."""
+
+
+class Jobs:
+    """Takes orders, at once or as jobs that outlive the process. Safe to use from several threads; one in a process."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        database: str | None = None,
+        limits: Limits | None = None,
+        interactive: int | None = None,
+        bulk: int | None = None,
+        gallery: Gallery | None = None,
+    ) -> None:
+        """``home`` is the folder for everything, ``database`` the URL of PostgreSQL in place of SQLite files there;
+        ``interactive`` and ``bulk`` are how many workers each lane has. Raises :class:`RequestError` where another
+        process has that folder."""
+        self._held = hold(home)
+        self.limits = Limits() if limits is None else limits
+        self._galleries = Galleries(Gallery() if gallery is None else gallery, home / "styles")
+        self._blobs = Blobs(home / "blobs")
+        self._ledger = Ledger(database or f"sqlite:///{home / 'jobs.sqlite'}")
+        self._pool = Pool(
+            interactive=interactive,
+            bulk=bulk,
+            memory_limit=self.limits.worker_memory,
+            time_limit=self.limits.job_seconds,
+            home=self._galleries.base.folder,
+        )
+        self._admission = Admission(self._ledger, self._pool, self._galleries, self.limits)
+        self._live = Live(self.messages, self._ledger.last_event)
+        (home / "runs").mkdir(exist_ok=True)
+        self._storing = threading.Lock()
+        self._work = Work(
+            home / "runs",
+            self._ledger,
+            self._blobs,
+            self._storing,
+            self._pool,
+            self._live,
+            self._galleries,
+            self.limits,
+        )
+        lanes = {lane: max(1, self._pool.workers(lane)) for lane in ("interactive", "bulk")}
+        self._flow = Flow(database or f"sqlite:///{home / 'workflows.sqlite'}", self._work, lanes)
+        self._waiting = 0
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+
+    def start(self) -> None:
+        """Start workers, take up what was cut off, and begin to expire what is old."""
+        self._pool.start()
+        self._flow.start()
+        self._flow.enqueue_missing(self._ledger.unfinished())
+        threading.Thread(target=self._sweeping, name="impasto-sweep", daemon=True).start()
+
+    def stop(self, grace: float = 8.0) -> None:
+        """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start."""
+        self._stopped.set()
+        self._pool.stop(grace)
+        self._flow.stop()
+        self._ledger.close()
+        os.close(self._held)
+
+    def paint(self, order: Order, owner: str, cancel: Cancel | None = None) -> Painted:
+        """Paint at once, in the interactive lane, and wait for it. Raises :class:`QueueFull` where too many do."""
+        with self._in_line():
+            task = Task(
+                content=order.contents[0][1],
+                styles=[(w, {"name": s} if isinstance(s, str) else {"bytes": s}) for w, s in order.styles],
+                files=dict(order.files),
+                settings=dict(order.settings),
+                max_pixels=self.limits.max_pixels,
+                gallery=self._galleries.folder(owner),
+            )
+            return self._pool.paint(task, lane="interactive", cancelled=cancel, timeout=self.limits.instant_seconds)
+
+    def gallery(self, owner: str) -> Gallery:
+        """The styles that an owner may name. Those of a server without keys are those of the command on its machine."""
+        return self._galleries.of(owner)
+
+    def add_style(self, owner: str, name: str, pictures: Sequence[bytes], **texts: str) -> StyleCard:
+        """Make a style of paintings, or take in a style card, and keep it in the owner's gallery.
+
+        ``texts`` are its title, artist, date and source. Raises the pictures' errors, :class:`StyleError`,
+        :class:`StyleExists`, :class:`QuotaExceeded`, and :class:`QueueFull` as :meth:`paint`.
+        """
+        gallery, limits = self.gallery(owner), self.limits
+        gallery.check_free(name)
+        if not 1 <= len(pictures) <= limits.pictures_per_style:
+            raise RequestError(f"there are {len(pictures)} pictures; send 1 to {limits.pictures_per_style}")
+        own = len(gallery.own())
+        if own >= limits.styles_per_owner:
+            raise QuotaExceeded(f"you have {own} styles of your own already; delete some", 60)
+        with self._in_line():
+            data = self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds)
+        return gallery.load(data)
+
+    def remove_style(self, owner: str, name: str) -> None:
+        """Remove one of the owner's own styles. Raises :class:`StyleError` for another, :class:`UnknownStyle`."""
+        self.gallery(owner).remove(name)
+
+    def submit(self, order: Order, owner: str) -> tuple[Job, bool]:
+        """A job for ``order``, and whether it is a new one; durable when this returns.
+
+        The same order under the same id, or under none while a job of its content is there, is that job. Raises the
+        pictures' own errors, :class:`JobConflict` for an id with other content, :class:`QueueFull` and
+        :class:`QuotaExceeded`.
+        """
+        fingerprint = order.fingerprint
+        if order.id is not None:
+            with suppress(UnknownJob):
+                there = self._ledger.get(owner, order.id)
+                if there.fingerprint == fingerprint:
+                    return there, False
+        elif twin := self._ledger.find_twin(owner, fingerprint):
+            return twin, False
+        self._admission.check(order, owner)
+        with self._storing:
+            sizes: dict[str, int] = {}
+            job, new = self._ledger.add(self._entered(order, owner, fingerprint, sizes), sizes)
+        if new:
+            self._flow.enqueue(job)
+            self._live.announce(owner)
+        return job, new
+
+    def get(self, owner: str, id: str) -> Job:
+        """Raises :class:`UnknownJob`."""
+        return self._ledger.get(owner, id)
+
+    def list(
+        self, owner: str, *, states: Iterable[str] | None = None, before: float | None = None, limit: int = 50
+    ) -> list[Job]:
+        """Newest first."""
+        return self._ledger.list(owner, states=states, before=before, limit=limit)
+
+    def cancel(self, owner: str, id: str) -> Job:
+        """Give a job up: a queued one at once, a running one within a step."""
+        job = self._ledger.ask_cancel(owner, id)
+        self._work.cancel(owner, id)
+        self._live.announce(owner)
+        return job
+
+    def keep(self, owner: str, id: str) -> Job:
+        """End a running job with the best so far."""
+        job = self._ledger.ask_keep(owner, id)
+        self._work.keep(owner, id)
+        return job
+
+    def retry(self, owner: str, id: str) -> Job:
+        """Queue a failed or cancelled job again; what was done stays done."""
+        before = self._ledger.get(owner, id)
+        job = self._ledger.reopen(owner, id)
+        if before.is_final and not job.is_final:
+            self._flow.enqueue(job)
+        self._live.announce(owner)
+        return job
+
+    def delete(self, owner: str, id: str) -> None:
+        """Remove a job with its bytes; a running one is given up first."""
+        job = self._ledger.get(owner, id)
+        self._work.cancel(owner, id)
+        # Or the same id, given again at once, would be taken for what is being done already.
+        self._work.wait(owner, id)
+        # Not while the same bytes are stored for another job that is not entered yet.
+        with self._storing:
+            for sha256 in self._ledger.delete(owner, id):
+                self._blobs.remove(sha256)
+        self._work.forget(job)
+        self._flow.forget(owner, id)
+        self._live.announce(owner)
+
+    def result(self, job: Job, index: int = 0) -> tuple[Path, Item]:
+        """File and facts of a finished item. Raises :class:`NotReady`, and :class:`UnknownJob` for no such item."""
+        if not 0 <= index < len(job.items):
+            raise UnknownJob(f"job {job.id} has no item {index}; it has {len(job.items)}")
+        item = job.items[index]
+        if item.result is None:
+            raise NotReady(f"item {index} of job {job.id} is {item.state}; ask again when it is done")
+        return self._blobs.path(item.result), item
+
+    def preview(self, owner: str, id: str) -> bytes | None:
+        """The latest preview of a running job, a JPEG."""
+        return self._live.preview(owner, id)
+
+    def trace(self, owner: str, id: str) -> builtins.list[dict[str, Any]]:
+        """Losses by step. Raises :class:`UnknownJob`."""
+        self._ledger.get(owner, id)
+        return self._work.trace(owner, id)
+
+    def view(self, job: Job) -> dict[str, Any]:
+        """A job as JSON, with how far it is."""
+        progress = self._live.progress(job.owner, job.id) if job.state == "running" else {}
+        return {
+            "id": job.id,
+            "kind": job.kind,
+            "state": job.state,
+            "cancelling": job.cancelling,
+            "priority": job.priority,
+            "position": self._ledger.position(job) if job.state == "queued" else None,
+            "progress": 1.0 if job.state == "done" else progress.get("done", job.done_items / len(job.items)),
+            "stage": progress.get("stage"),
+            "step": progress.get("step"),
+            "steps": progress.get("steps"),
+            "seconds_left": progress.get("seconds_left"),
+            "losses": progress.get("losses"),
+            "settings": dict(job.settings),
+            "styles": _styles(job),
+            "items": [_item(item) for item in job.items],
+            "created": _iso(job.created),
+            "started": _iso(job.started),
+            "finished": _iso(job.finished),
+            "expires": _iso(job.expires),
+            "error": job.error,
+        }
+
+    def messages(self, owner: str, after: int) -> builtins.list[Message]:
+        """What happened to an owner's jobs after the event of that number."""
+        # Each tells a job as it is now: of several about one, the last says it all.
+        last = {event.job: event.number for event in self._ledger.events(owner, after)}
+        numbered = sorted(last.items(), key=lambda pair: pair[1])
+        return [{"event": "job", "id": number, "data": self._now(owner, id)} for id, number in numbered]
+
+    def last_event(self, owner: str) -> int:
+        """The number of the owner's last event."""
+        return self._ledger.last_event(owner)
+
+    def listen(self, owner: str, listener: Listener) -> Callable[[], None]:
+        """Tell ``listener`` what happens from now on, to this owner's jobs and others'; returns what ends it."""
+        self._live.attend(owner)
+        return self._live.listen(listener)
+
+    def status(self) -> dict[str, Any]:
+        """Workers, and jobs by state."""
+        return {"workers": self._pool.status(), "jobs": self._ledger.counts(), "waiting": self._waiting}
+
+    def ready(self) -> bool:
+        """Whether a worker has its model warm, and nothing is being shut down."""
+        return self._pool.ready and not self._stopped.is_set()
+
+    def writable(self) -> None:
+        """Raises :class:`OutputError` where nothing can be stored."""
+        self._blobs.check_writable()
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        """As one of those who wait for an answer."""
+        with self._lock:
+            if self._waiting >= self.limits.at_once:
+                raise QueueFull(f"{self._waiting} requests wait already; try again in a few seconds", 2)
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _entered(self, order: Order, owner: str, fingerprint: str, sizes: dict[str, int]) -> Job:
+        """The job of an order, its bytes stored, and their ``sizes`` by sha256 noted."""
+
+        def put(data: bytes) -> str:
+            sha256 = self._blobs.put(data)
+            sizes[sha256] = len(data)
+            return sha256
+
+        styles = [
+            (weight, {"name": style} if isinstance(style, str) else {"blob": put(style)})
+            for weight, style in order.styles
+        ]
+        contents = [(name, put(data)) for name, data in order.contents]
+        if order.kind == "grid":
+            ((_, sha256),) = contents
+            parts = [
+                (style.get("name", f"style {i + 1}"), sha256, [(1.0, style)]) for i, (_, style) in enumerate(styles)
+            ]
+        else:
+            parts = [(name, sha256, styles) for name, sha256 in contents]
+        now = time.time()
+        return Job(
+            id=order.id or uuid.uuid4().hex,
+            owner=owner,
+            kind=order.kind,
+            state="queued",
+            priority=order.priority,
+            lane="bulk" if order.kind == "batch" or order.engine == "iterative" else "interactive",
+            settings=dict(order.settings),
+            items=tuple(
+                Item(index=i, name=name, content=sha256, style=style) for i, (name, sha256, style) in enumerate(parts)
+            ),
+            files={role: put(data) for role, data in order.files.items()},
+            created=now,
+            expires=now + self.limits.kept_seconds,
+            fingerprint=fingerprint,
+        )
+
+    def _now(self, owner: str, id: str) -> dict[str, Any]:
+        try:
+            return self.view(self._ledger.get(owner, id))
+        except UnknownJob:
+            return {"id": id, "state": "deleted"}
+
+    def _sweeping(self) -> None:
+        while not self._stopped.wait(_SWEEP_SECONDS):
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Delete what is older than it is kept."""
+        for job in self._ledger.expired(time.time()):
+            with suppress(UnknownJob):
+                self.delete(job.owner, job.id)
+        self._ledger.forget_events(time.time() - self.limits.kept_seconds)
+        with self._storing:
+            self._blobs.sweep(self._ledger.referenced(), _UNUSED_SECONDS)
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {
+        "index": item.index,
+        "name": item.name,
+        "state": item.state,
+        "media_type": item.media_type,
+        "width": item.width,
+        "height": item.height,
+        "seconds": item.seconds,
+        "complete": item.complete,
+        "error": item.error,
+    }
+
+
+def _styles(job: Job) -> list[dict[str, Any]]:
+    """The styles' names with their weights; paintings that were sent have none."""
+    found = job.items if job.kind == "grid" else job.items[:1]
+    return [{"name": style.get("name"), "weight": weight} for item in found for weight, style in item.style]
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,219 @@
+"""Work: one job done, item by item, each painted by a worker and published once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import ImpastoError
+from impasto.jobs.blobs import Blobs
+from impasto.jobs.errors import Cancelled, UnknownJob, WorkerLost
+from impasto.jobs.flow import Interrupted
+from impasto.jobs.galleries import Galleries
+from impasto.jobs.job import Item, Job
+from impasto.jobs.ledger import Ledger
+from impasto.jobs.limits import Limits
+from impasto.jobs.live import Live
+from impasto.jobs.pool import Cancel, Pool
+from impasto.jobs.task import Painted, Task
+from impasto.picture.writing import write_atomically
+
+__all__ = ["Work"]
+
+_DOWN_SECONDS = 1.0
+"""How long to wait before asking again, where no worker can be started."""
+
+
+class Work:
+    """Does jobs of the ledger, as many at a time as it is called. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        home: Path,
+        ledger: Ledger,
+        blobs: Blobs,
+        storing: threading.Lock,
+        pool: Pool,
+        live: Live,
+        galleries: Galleries,
+        limits: Limits,
+    ) -> None:
+        """``home`` is the folder for states of unfinished runs and for loss curves; ``storing`` is held from storing
+        bytes to entering them in the ledger."""
+        self._ledger, self._blobs, self._storing = ledger, blobs, storing
+        self._pool, self._live, self._galleries, self._limits = pool, live, galleries, limits
+        self._home = home
+        self._lock = threading.Lock()
+        self._cancels: dict[tuple[str, str], Cancel] = {}
+        self._over = threading.Condition(self._lock)
+
+    def __call__(self, owner: str, id: str) -> None:
+        """Do a job to its end; one that is done, deleted or being done already is left alone.
+
+        Raises :class:`Interrupted` where the server stops: the job goes on at the next start.
+        """
+        cancel = Cancel()
+        with self._lock:
+            if (owner, id) in self._cancels:
+                return
+            self._cancels[owner, id] = cancel
+        try:
+            self._do(owner, id, cancel)
+        except UnknownJob:
+            pass
+        finally:
+            with self._lock:
+                del self._cancels[owner, id]
+                self._over.notify_all()
+
+    def cancel(self, owner: str, id: str) -> None:
+        """Give up what is running of a job."""
+        if found := self._cancel_of(owner, id):
+            found.cancel()
+
+    def keep(self, owner: str, id: str) -> None:
+        """End what is running of a job with the best so far."""
+        if found := self._cancel_of(owner, id):
+            found.keep()
+
+    def wait(self, owner: str, id: str, seconds: float = 10.0) -> None:
+        """Until a job is not being done, or for so many seconds."""
+        with self._lock:
+            self._over.wait_for(lambda: (owner, id) not in self._cancels, seconds)
+
+    def forget(self, job: Job) -> None:
+        """Remove what is kept of a job beside the ledger."""
+        self._trace_file(job.owner, job.id).unlink(missing_ok=True)
+        self._forget_states(job)
+
+    def trace(self, owner: str, id: str) -> list[dict[str, Any]]:
+        """The losses by step of a running or finished job."""
+        running = self._live.trace(owner, id)
+        if running is not None:
+            return running
+        try:
+            found: list[dict[str, Any]] = json.loads(self._trace_file(owner, id).read_text())
+        except FileNotFoundError:
+            return []
+        return found
+
+    def _cancel_of(self, owner: str, id: str) -> Cancel | None:
+        with self._lock:
+            return self._cancels.get((owner, id))
+
+    def _do(self, owner: str, id: str, cancel: Cancel) -> None:
+        job = self._ledger.start(owner, id)
+        if job.is_final:
+            return
+        self._live.begin(owner, id)
+        self._live.announce(owner)
+        # Asked for before this server started.
+        if job.cancelling:
+            cancel.cancel()
+        if job.keep:
+            cancel.keep()
+        try:
+            state, error = self._items(job, cancel)
+        finally:
+            running = self._live.end(owner, id)
+        if running is not None and running.trace:
+            write_atomically(self._trace_file(owner, id), json.dumps(running.trace).encode())
+        self._ledger.finish(owner, id, state, error)
+        self._forget_states(job)
+        self._live.announce(owner)
+
+    def _items(self, job: Job, cancel: Cancel) -> tuple[Any, dict[str, Any] | None]:
+        """The state that the job ends in, and the error of the last item that failed, if none was done."""
+        error: dict[str, Any] | None = None
+        finished = sum(item.state != "waiting" for item in job.items)
+        done = sum(item.state == "done" for item in job.items)
+        for item in job.items:
+            if item.state != "waiting":
+                error = item.error or error
+                continue
+            try:
+                painted = self._paint(job, item, cancel, finished)
+            except Cancelled:
+                return "cancelled", None
+            except ImpastoError as failure:
+                error = {"code": failure.code, "message": str(failure)}
+                self._ledger.fail_item(job.owner, job.id, item.index, failure.code, str(failure))
+            else:
+                self._publish(job, item, painted)
+                done += 1
+            finished += 1
+            self._live.announce(job.owner)
+        return ("done", None) if done else ("failed", error)
+
+    def _paint(self, job: Job, item: Item, cancel: Cancel, finished: int) -> Painted:
+        task = Task(
+            content=self._blobs.path(item.content),
+            styles=[(weight, self._style(style)) for weight, style in item.style],
+            files={role: self._blobs.path(sha256) for role, sha256 in job.files.items()},
+            settings=job.settings,
+            state=self._state_file(job, item),
+            preview=True,
+            max_pixels=self._limits.max_pixels,
+            gallery=self._galleries.folder(job.owner),
+        )
+
+        def told(report: Mapping[str, Any]) -> None:
+            self._live.told(job.owner, job.id, report, (finished + report["done"]) / len(job.items))
+
+        deaths, deadline = 0, time.monotonic() + self._limits.job_seconds
+        while True:
+            try:
+                return self._pool.paint(
+                    task, lane=job.lane, told=told, cancelled=cancel, timeout=self._limits.job_seconds
+                )
+            except WorkerLost as lost:
+                if lost.reason == "stopped":
+                    raise Interrupted from lost
+                if lost.reason == "down" and time.monotonic() < deadline:
+                    # Nobody's fault here: whatever keeps workers from starting may pass.
+                    time.sleep(_DOWN_SECONDS)
+                    continue
+                deaths += 1
+                # What takes too much memory or time once does so again.
+                if lost.reason != "died" or deaths == self._limits.attempts:
+                    raise
+
+    def _publish(self, job: Job, item: Item, painted: Painted) -> None:
+        with self._storing:
+            sha256 = self._blobs.put(painted.data)
+            self._ledger.publish(
+                job.owner,
+                job.id,
+                item.index,
+                result=sha256,
+                media_type=painted.media_type,
+                width=painted.width,
+                height=painted.height,
+                seconds=painted.seconds,
+                complete=painted.complete,
+                size=len(painted.data),
+            )
+
+    def _forget_states(self, job: Job) -> None:
+        """Remove the saved runs of a job that is over."""
+        for item in job.items:
+            self._state_file(job, item).unlink(missing_ok=True)
+
+    def _style(self, style: Mapping[str, str]) -> dict[str, Any]:
+        return {"path": self._blobs.path(style["blob"])} if "blob" in style else {"name": style["name"]}
+
+    def _state_file(self, job: Job, item: Item) -> Path:
+        return self._home / f"{_key(job.owner, job.id)}.{item.index}.state"
+
+    def _trace_file(self, owner: str, id: str) -> Path:
+        return self._home / f"{_key(owner, id)}.trace.json"
+
+
+def _key(owner: str, id: str) -> str:
+    """A file's name that no owner can choose."""
+    return hashlib.sha256(f"{owner}/{id}".encode()).hexdigest()[:40]

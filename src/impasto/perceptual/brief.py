@@ -1,0 +1,152 @@
+"""Brief: a request as objectives, one for each level of the pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from torch import Tensor
+
+from impasto.errors import RequestError
+from impasto.perceptual.aims import Aims, picture_tensor
+from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
+from impasto.perceptual.objective import Objective, StyledRegion
+from impasto.perceptual.pocket import Pocket
+from impasto.perceptual.regions import where
+from impasto.perceptual.statistics import LayerStatistics, Statistics, mean_statistics
+from impasto.perceptual.terms import ContentTerm, GramTerm, MomentTerm, StyleTerm, TotalVariation, WassersteinTerm
+from impasto.perceptual.vgg import VGG16, VGG19
+from impasto.picture.picture import Picture
+from impasto.request import Region, Request
+from impasto.request.weights import parse_weights
+from impasto.styles import Style
+
+__all__ = ["Brief", "Layers", "chosen_layers"]
+
+_TERMS: Mapping[str, type[StyleTerm]] = {"gram": GramTerm, "moments": MomentTerm, "wasserstein": WassersteinTerm}
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Weights by layer, of the style losses and of the content loss."""
+
+    style: Mapping[str, float]
+    content: Mapping[str, float]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every layer that is needed."""
+        return tuple(dict.fromkeys([*self.style, *self.content]))
+
+
+def chosen_layers(request: Request, kind: type[Encoder], own: tuple[str, ...] = ()) -> Layers:
+    """The layers that a request asks for, or that an encoder of that ``kind`` is best used with.
+
+    For an encoder of the caller's, whose layers are ``own`` and not those: all for style, the last for content.
+    """
+    style, content = own, own[-1:]
+    if issubclass(kind, (VGG16, VGG19)):
+        style, content = (*STYLE_LAYERS, "relu5_1"), ("conv4_2",)
+    elif issubclass(kind, Pocket):
+        style, content = STYLE_LAYERS, STYLE_LAYERS[-1:]
+    if own and not {*style, *content} <= {*own}:
+        style, content = own, own[-1:]
+    found = Layers(
+        _asked("style_layers", request.style_layers, style), _asked("content_layers", request.content_layers, content)
+    )
+    if own and (unknown := [name for name in found.all if name not in own]):
+        raise RequestError(f"there is no layer {unknown[0]}; the layers are {', '.join(own)}")
+    return found
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What to paint: ``working`` is the photograph at the finest level, ``tile`` the side of tiles."""
+
+    request: Request
+    aims: Aims
+    layers: Layers
+    working: Picture
+    tile: int | None = None
+
+    def objective(self, size: tuple[int, int]) -> Objective:
+        """The objective of the level of that size. Raises :class:`RequestError` and :class:`StyleError`."""
+        request, encoder = self.request, self.aims.encoder
+        tile = self.tile if self.tile is not None and max(size) > self.tile else None
+        picture = picture_tensor(self.working.resized(size).pixels)
+        own, features = self.aims.content(picture, list(self.layers.style), list(self.layers.content), tile)
+        factor = request.style_scale * max(size) / max(self.working.size)
+        goals = [
+            self._towards(self.aims.style(cast(Style, region.style), self._measured, factor, region.guide), own)
+            for region in self._regions
+        ]
+        shares = self._shares(size)
+        regions = [StyledRegion(self._terms(goal), share) for goal, share in zip(goals, shares, strict=True)]
+        return Objective(
+            encoder,
+            regions if request.style_weight else [],
+            self._content(features, own, goals, regions) if request.content_weight else None,
+            TotalVariation(power=request.tv_power, weight=request.tv_weight) if request.tv_weight else None,
+            tile=tile,
+        )
+
+    @cached_property
+    def _regions(self) -> tuple[Region, ...]:
+        """Every region, last the rest of the picture."""
+        request = self.request
+        if request.style is None:
+            return request.regions
+        return (*request.regions, Region(self.working, request.style, "the rest", request.guide))
+
+    @cached_property
+    def _measured(self) -> list[str]:
+        """Layers that a style is measured at: its own, and where the cosine of content needs to know what to expect."""
+        return list(self.layers.all if self.request.content_loss == "cosine" else self.layers.style)
+
+    def _shares(self, size: tuple[int, int]) -> list[Tensor | None]:
+        if not self.request.regions:
+            return [None]
+        return list(where(self.request.regions, size, rest=self.request.style is not None))
+
+    def _towards(self, goal: Statistics, own: Statistics) -> Statistics:
+        """From the photograph's own statistics towards the style's, by the strength."""
+        strength = self.request.strength
+        return goal if strength == 1 else mean_statistics([(_only(own, goal), 1 - strength), (goal, strength)])
+
+    def _terms(self, goal: Statistics) -> dict[str, StyleTerm]:
+        request, relative = self.request, self.request.loss_scale == "relative"
+        weights = parse_weights("style_loss", request.style_loss)
+        return {
+            name: _TERMS[name](goal, self.layers.style, relative=relative, weight=weight * request.style_weight)
+            for name, weight in weights.items()
+            if weight
+        }
+
+    def _content(
+        self, features: dict[str, Tensor], own: Statistics, goals: list[Statistics], regions: list[StyledRegion]
+    ) -> ContentTerm:
+        request = self.request
+        goal: dict[str, LayerStatistics] | None = None
+        if request.content_loss == "cosine":
+            goal = mean_statistics([(g, region.area) for g, region in zip(goals, regions, strict=True)])
+        return ContentTerm(
+            features,
+            self.layers.content,
+            distance=request.content_loss,
+            own=own,
+            goal=goal,
+            relative=request.loss_scale == "relative",
+            weight=request.content_weight,
+        )
+
+
+def _only(statistics: Statistics, like: Statistics) -> Statistics:
+    return {name: statistics[name] for name in like}
+
+
+def _asked(setting: str, text: str | None, default: Sequence[str]) -> dict[str, float]:
+    if text is None:
+        return dict.fromkeys(default, 1.0)
+    return {name: weight for name, weight in parse_weights(setting, text).items() if weight}

@@ -1,0 +1,21 @@
+"""Request, Progress and Result: the records that every engine and every door speak."""
+
+from impasto.request.option import Option
+from impasto.request.presets import PRESETS
+from impasto.request.records import Enough, Progress, Result, run_to_end
+from impasto.request.request import MAX_PIXELS, Precision, Region, Request, StyleLike, options
+
+__all__ = [
+    "MAX_PIXELS",
+    "PRESETS",
+    "Enough",
+    "Option",
+    "Precision",
+    "Progress",
+    "Region",
+    "Request",
+    "Result",
+    "StyleLike",
+    "options",
+    "run_to_end",
+]

@@ -1,0 +1,153 @@
+"""Optimisation: the settings that the engine ``iterative`` alone heeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from impasto.errors import RequestError
+from impasto.request.option import option
+from impasto.request.weights import parse_weights, weights_text
+
+__all__ = ["STYLE_LOSSES", "Optimisation"]
+
+STYLE_LOSSES = ("moments", "gram", "wasserstein")
+
+_WEIGHTED = ("content_layers", "style_layers", "style_loss")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """How the picture itself is optimised. Layers and losses with weights may also be given as mappings."""
+
+    encoder: str = option(
+        str, "pocket", "Whose features make the losses: pocket, vgg19, vgg16, or a model's folder.", group="iterative"
+    )
+    steps: int = option(int, 40, "Steps at each level of the pyramid.", minimum=0, maximum=100_000, group="iterative")
+    seconds: float | None = option(
+        float, None, "Stop after so many seconds.", minimum=0.0, maximum=1e6, unit="seconds", group="iterative"
+    )
+    flat: float | None = option(
+        float,
+        None,
+        "Leave a level once ten steps bring the loss down by less than this share.",
+        minimum=0.0,
+        maximum=1.0,
+        group="iterative",
+    )
+    optimiser: Literal["adam", "lbfgs", "scipy"] = option(
+        str,
+        "adam",
+        "Adam; L-BFGS, kept between black and white; or SciPy's L-BFGS, where a step is up to 20 evaluations.",
+        choices=("adam", "lbfgs", "scipy"),
+        group="iterative",
+    )
+    learning_rate: float = option(
+        float, 0.01, "Adam's step, where white is 1.", minimum=1e-6, maximum=1.0, group="iterative"
+    )
+    history: int = option(int, 10, "Steps that L-BFGS remembers.", minimum=1, maximum=200, group="iterative")
+    start: Literal["instant", "recoloured", "content", "style", "noise"] = option(
+        str,
+        "instant",
+        "What to start from: the instant engine's pastiche, the photograph in its colours, the photograph, the "
+        "painting, or noise.",
+        choices=("instant", "recoloured", "content", "style", "noise"),
+        group="iterative",
+    )
+    levels: int | None = option(
+        int,
+        None,
+        "Levels of the pyramid, each half the size of the next. By default the smallest has 384 pixels or more.",
+        minimum=1,
+        maximum=8,
+        group="iterative",
+    )
+    average: float | None = option(
+        float,
+        None,
+        "How much of the average of the pictures so far is kept at a step. By default 0.8 with Adam, else 0: the last.",
+        minimum=0.0,
+        maximum=0.999,
+        group="iterative",
+    )
+    content_weight: float = option(
+        float, 2.0, "Weight of the content loss.", minimum=0.0, maximum=1e12, group="iterative"
+    )
+    style_weight: float = option(
+        float, 1.0, "Weight of the style losses.", minimum=0.0, maximum=1e12, group="iterative"
+    )
+    tv_weight: float = option(float, 0.0, "Weight of total variation.", minimum=0.0, maximum=1e12, group="iterative")
+    tv_power: float = option(
+        float,
+        1.0,
+        "Power of total variation: 1 is quadratic, 1.25 the Keras example's.",
+        minimum=0.5,
+        maximum=2.0,
+        group="iterative",
+    )
+    content_layers: str | None = option(
+        str,
+        None,
+        "Layers of the content loss as NAME:WEIGHT,... By default relu4_1, or VGG's conv4_2.",
+        group="iterative",
+    )
+    style_layers: str | None = option(
+        str,
+        None,
+        "Layers of the style losses as NAME:WEIGHT,... By default relu1_1 to relu4_1, with VGG to relu5_1.",
+        group="iterative",
+    )
+    content_loss: Literal["cosine", "mse"] = option(
+        str,
+        "cosine",
+        "Distance of features: cosine of centred ones, or mean square.",
+        choices=("cosine", "mse"),
+        group="iterative",
+    )
+    style_loss: str = option(
+        str,
+        "moments:5,gram:2",
+        f"Losses of style as NAME:WEIGHT,... of {', '.join(STYLE_LOSSES)}.",
+        group="iterative",
+    )
+    loss_scale: Literal["relative", "absolute"] = option(
+        str,
+        "relative",
+        "Losses as shares of their aim's energy, so that weights mean the same for every layer; or as in the papers.",
+        choices=("relative", "absolute"),
+        group="iterative",
+    )
+    pooling: Literal["max", "average"] = option(
+        str, "max", "Pooling of the encoder.", choices=("max", "average"), group="iterative"
+    )
+    padding: Literal["zeros", "replicate"] = option(
+        str, "zeros", "Padding of the encoder's convolutions.", choices=("zeros", "replicate"), group="iterative"
+    )
+    tile: int | None = option(
+        int,
+        None,
+        "Side of the tiles that a picture is looked at in. By default what memory asks for.",
+        minimum=64,
+        maximum=32768,
+        unit="pixels",
+        group="iterative",
+    )
+    preview_every: int = option(
+        int, 0, "Steps between previews; 0 gives none.", minimum=0, maximum=100_000, group="iterative"
+    )
+
+    def _settle(self) -> None:
+        """Mappings to texts, and what they hold checked. Raises :class:`RequestError`."""
+        for name in _WEIGHTED:
+            value = getattr(self, name)
+            if isinstance(value, Mapping):
+                object.__setattr__(self, name, weights_text(value))
+        for name in _WEIGHTED:
+            value = getattr(self, name)
+            if isinstance(value, str):
+                weights = parse_weights(name, value)
+                if name == "style_loss" and (unknown := sorted(set(weights) - set(STYLE_LOSSES))):
+                    raise RequestError(
+                        f"style_loss is {value!r}, where {unknown[0]} is no loss; choose of {', '.join(STYLE_LOSSES)}"
+                    )

@@ -1,0 +1,89 @@
+"""Presets: settings under one name, that do what a well-known notebook does.
+
+Their weights are the notebooks' own, in this project's units. There, Gram matrices are sums over places,
+here means: a layer's weight is multiplied accordingly, for a picture of the notebook's size. Adam's
+step is in units of white here, there in ImageNet's deviations (0.226 of white). The second one's network
+sees 0..255, where the published weights that ``impasto models pull`` fetches see 0..1 divided by
+that deviation, so features are 57.6 times larger there: 57.6 squared goes to the weight of content, and to
+the fourth power to that of style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from impasto.request.weights import weights_text
+
+__all__ = ["PRESETS"]
+
+_DEVIATION = 0.226
+_TIMES = 255 * _DEVIATION
+
+_FIRST_SIDE, _SECOND_SIDE = 400, 512
+_WIDTHS = (64, 128, 256, 512, 512)
+
+
+def _first(weights: tuple[float, ...]) -> str:
+    """Each layer's mean square of sums, divided by channels and places."""
+    places = [(_FIRST_SIDE // 2**level) ** 2 for level in range(5)]
+    named = {f"relu{i + 1}_1": w * places[i] / _WIDTHS[i] for i, w in enumerate(weights)}
+    return weights_text(named)
+
+
+def _second() -> str:
+    """Each layer's sum of squares, divided by (2 * 3 colours * the picture's pixels) squared, all weighed alike."""
+    layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+    shares = [(width / 6) ** 2 / 16**level for level, width in enumerate(_WIDTHS)]
+    return weights_text(dict(zip(layers, shares, strict=True)))
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "gatys-adam": MappingProxyType(
+            {
+                "engine": "iterative",
+                "encoder": "vgg19",
+                "size": _FIRST_SIDE,
+                "style_scale": _FIRST_SIDE / 512,
+                "levels": 1,
+                "start": "content",
+                "steps": 2000,
+                "optimiser": "adam",
+                "learning_rate": 0.003 * _DEVIATION,
+                "average": 0.0,
+                # The notebook taps conv4_2 and conv1_1 to conv5_1, but the ReLU after each works in place.
+                "content_layers": "relu4_2",
+                "content_loss": "mse",
+                "content_weight": 1.0,
+                "style_layers": _first((1.0, 0.75, 0.2, 0.2, 0.2)),
+                "style_loss": "gram",
+                "style_weight": 1e6,
+                "loss_scale": "absolute",
+            }
+        ),
+        "gatys-lbfgs-tv": MappingProxyType(
+            {
+                "engine": "iterative",
+                "encoder": "vgg16",
+                "size": _SECOND_SIDE,
+                "levels": 1,
+                "start": "noise",
+                "steps": 10,
+                "optimiser": "scipy",
+                "content_layers": "relu2_2",
+                "content_loss": "mse",
+                # Summed over features there.
+                "content_weight": 0.025 * 128 * (_SECOND_SIDE // 2) ** 2 * _TIMES**2,
+                "style_layers": _second(),
+                "style_loss": "gram",
+                "style_weight": _TIMES**4,
+                "tv_weight": 255**2.5 * 3 * (_SECOND_SIDE - 1) ** 2,
+                "tv_power": 1.25,
+                "loss_scale": "absolute",
+            }
+        ),
+    }
+)
+"""Settings by name: ``gatys-adam`` (VGG19, Adam) and ``gatys-lbfgs-tv`` (VGG16, L-BFGS-B, total variation)."""

@@ -1,0 +1,67 @@
+"""App: the HTTP API and the studio as one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from impasto.jobs.service import Jobs
+from impasto.server import events, facts, gallery, studio, stylizing, working
+from impasto.server.guard import Guard, UploadLimit
+from impasto.server.keys import Keys
+from impasto.server.measures import CONTENT_TYPE, Measured, Measures
+from impasto.server.problems import add_handlers
+
+__all__ = ["make_app"]
+
+# One form may hold several pictures, and what is around them.
+_FORM = 1 << 20
+
+
+def make_app(jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: float = 8.0) -> FastAPI:
+    """Starts ``jobs`` with the application, and stops them with it within ``grace`` seconds.
+
+    ``hosts`` are the names that the server may be asked for by; empty allows all.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.closing = asyncio.Event()
+        await run_in_threadpool(jobs.start)
+        try:
+            yield
+        finally:
+            app.state.closing.set()
+            await run_in_threadpool(jobs.stop, grace)
+
+    app = FastAPI(
+        title="Impasto",
+        version=version("impasto"),
+        description="Repaint photographs in the style of paintings.",
+        lifespan=lifespan,
+        # Their pages load scripts of third parties.
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0"},
+    )
+    measures = Measures(jobs)
+    app.state.jobs, app.state.keys, app.state.measures = jobs, keys, measures
+    add_handlers(app)
+    for room in (stylizing, working, events, gallery, facts, studio):
+        app.include_router(room.router)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(measures.text(), media_type=CONTENT_TYPE)
+
+    # The last is the first to see a request.
+    app.add_middleware(UploadLimit, most=jobs.limits.upload_bytes + _FORM)
+    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Measured, measures=measures)
+    return app

@@ -1,0 +1,98 @@
+"""Events: one stream of server-sent events for all of a browser's jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from impasto.jobs.live import Message
+from impasto.jobs.service import Jobs
+from impasto.server.keys import owner_of
+from impasto.server.problems import PROBLEM
+from impasto.server.state import jobs_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["events"])
+
+_BEAT = 15.0
+"""Seconds of silence after which a comment is sent: proxies close what is silent, and it shows who is gone."""
+_WAITING = 500
+"""Messages that may wait for a slow reader; beyond, progress is dropped, for it is soon out of date anyway."""
+
+
+@router.get(
+    "/v1/events",
+    summary="What happens to jobs, as it happens",
+    response_class=StreamingResponse,
+    responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}, "4XX": PROBLEM},
+)
+async def events(
+    request: Request,
+    owner: Annotated[str, Depends(owner_of)],
+    last_event_id: Annotated[str | None, Header()] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**62, description="Replay what came after this number.")] = None,
+) -> StreamingResponse:
+    """``job`` events carry a job and a number, after which a reader that lost the stream goes on; ``progress`` events
+    carry how far a running one is, and are not repeated."""
+    jobs = jobs_of(request)
+    since = after
+    if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19:
+        since = int(last_event_id)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    stream = _stream(jobs, owner, since, request.app.state.closing)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _stream(jobs: Jobs, owner: str, after: int | None, closing: asyncio.Event) -> AsyncIterator[str]:
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Message | None]()
+
+    async def close() -> None:
+        await closing.wait()
+        queue.put_nowait(None)
+
+    def put(message: Message) -> None:
+        if message["event"] == "job" or queue.qsize() < _WAITING:
+            queue.put_nowait(message)
+
+    def listener(whose: str, message: Message) -> None:
+        if whose == owner:
+            loop.call_soon_threadsafe(put, message)
+
+    # First listen, then look back: what happens between is heard twice rather than never.
+    end = await run_in_threadpool(jobs.listen, owner, listener)
+    closed = asyncio.ensure_future(close())
+    try:
+        seen = after if after is not None else await run_in_threadpool(jobs.last_event, owner)
+        yield _text("hello", None, {"last": seen})
+        while missed := await run_in_threadpool(jobs.messages, owner, seen):
+            for event in missed:
+                yield _text("job", event["id"], event["data"])
+                seen = event["id"]
+        while not closing.is_set():
+            try:
+                async with asyncio.timeout(_BEAT):
+                    message = await queue.get()
+            except TimeoutError:
+                yield ": still here\n\n"
+                continue
+            if message is None:
+                return
+            number = message["id"]
+            if number is None or number > seen:
+                seen = max(seen, number or 0)
+                yield _text(message["event"], number, message["data"])
+    finally:
+        closed.cancel()
+        end()
+
+
+def _text(event: str, number: int | None, data: Mapping[str, Any]) -> str:
+    head = f"id: {number}\n" if number is not None else ""
+    return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"

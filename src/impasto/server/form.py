@@ -1,0 +1,223 @@
+"""Form: a multipart request read, as an :class:`Order` above all, and how the documentation describes that."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast, get_args
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException
+
+from impasto.errors import RequestError
+from impasto.jobs.errors import UploadTooLarge
+from impasto.jobs.job import JobKind
+from impasto.jobs.limits import Limits
+from impasto.jobs.order import FILES, Order
+from impasto.request import Option, options
+
+__all__ = ["PICTURE", "body", "check_fields", "opened", "picture", "read_order", "text"]
+
+_OPTIONS = {option.name: option for option in options()}
+_KINDS: tuple[str, ...] = get_args(JobKind)
+_JOB_FIELDS = ("kind", "priority")
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
+_FIELD = 1 << 20
+
+
+PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
+"""A file in the words of OpenAPI."""
+
+
+async def read_order(request: Request, limits: Limits, *, job: bool, id: str | None = None) -> Order:
+    """The order that a request's form holds. Raises :class:`RequestError` for what is wrong with it."""
+    async with opened(request, limits) as form:
+        return await _order(form, limits, job=job, id=id)
+
+
+@asynccontextmanager
+async def opened(request: Request, limits: Limits) -> AsyncIterator[FormData]:
+    """A request's form. Raises :class:`RequestError` where it has none."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise RequestError("send multipart/form-data, with pictures as files")
+    try:
+        form = await request.form(max_files=2 * limits.files + 8, max_fields=limits.files + 200, max_part_size=_FIELD)
+    except MultiPartException as error:
+        raise RequestError(f"the form cannot be read: {error.message}") from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def check_fields(form: FormData, known: Collection[str]) -> None:
+    """Raises :class:`RequestError` for a field that nobody knows."""
+    if unknown := sorted(set(form) - set(known)):
+        raise RequestError(f"there is no field {unknown[0][:80]!r}; the fields are {', '.join(sorted(known))}")
+
+
+def text(form: FormData, name: str) -> str | None:
+    """A field that is sent once, or not at all. Raises :class:`RequestError` for any other."""
+    parts = form.getlist(name)
+    if len(parts) > 1:
+        raise RequestError(f"{name} was sent {len(parts)} times; send it once")
+    return _plain(name, parts[0]) if parts else None
+
+
+async def picture(name: str, part: UploadFile | str) -> bytes:
+    """The bytes of a file. Raises :class:`RequestError` for a text."""
+    if isinstance(part, str):
+        raise RequestError(f"{name} is a text; send a picture's file")
+    return await part.read()
+
+
+async def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -> Order:
+    check_fields(form, {"content", "style", "weight", *FILES, *_OPTIONS, *(_JOB_FIELDS if job else ())})
+    kind = text(form, "kind") or "stylize"
+    if kind not in _KINDS:
+        raise RequestError(f"kind is {kind[:80]!r}; choose one of {', '.join(_KINDS)}")
+    contents = [
+        (_name(part, number), await picture("content", part)) for number, part in enumerate(form.getlist("content"), 1)
+    ]
+    if kind == "batch" and len(contents) == 1 and zipfile.is_zipfile(io.BytesIO(contents[0][1])):
+        contents = _unpacked(contents[0][1], limits)
+    files = {name: await picture(name, form[name]) for name in FILES if name in form}
+    settings = {name: _value(_OPTIONS[name], given) for name in _OPTIONS if (given := text(form, name)) is not None}
+    return Order(
+        kind=cast(JobKind, kind),
+        contents=tuple(contents),
+        styles=await _styles(form),
+        files=files,
+        settings={name: value for name, value in settings.items() if value is not None},
+        priority=_whole("priority", text(form, "priority") or "5"),
+        id=id,
+    )
+
+
+async def _styles(form: FormData) -> tuple[tuple[float, str | bytes], ...]:
+    styles = [part if isinstance(part, str) else await part.read() for part in form.getlist("style")]
+    texts = [_plain("weight", part) for part in form.getlist("weight")]
+    if texts and len(texts) != len(styles):
+        raise RequestError(f"there are {len(texts)} weights for {len(styles)} styles; send one for each, in order")
+    weights = [_number("weight", text) for text in texts] or [1.0] * len(styles)
+    return tuple(zip(weights, styles, strict=True))
+
+
+def _unpacked(data: bytes, limits: Limits) -> list[tuple[str, bytes]]:
+    """The files of a zip, in order. Raises where it holds more than may be sent: a small one may unpack to much."""
+    found: list[tuple[str, bytes]] = []
+    total = 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = [e for e in archive.infolist() if not e.is_dir() and not _is_hidden(e.filename)]
+            if len(entries) > limits.files:
+                raise RequestError(f"the zip holds {len(entries)} files; send at most {limits.files} at once")
+            for entry in entries:
+                with archive.open(entry) as file:
+                    # What the entry says of its size need not be true.
+                    part = file.read(limits.upload_bytes - total + 1)
+                total += len(part)
+                if total > limits.upload_bytes:
+                    raise UploadTooLarge(
+                        f"the zip unpacks to more than the {limits.upload_bytes / 1e6:.0f} MB that are allowed"
+                    )
+                found.append((entry.filename.rpartition("/")[2][:200], part))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"the zip cannot be read: {error}") from error
+    return found
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+
+
+def _name(part: UploadFile | str, number: int) -> str:
+    given = part.filename if isinstance(part, UploadFile) else None
+    return (given or f"picture {number}").replace("\\", "/").rpartition("/")[2][:200]
+
+
+def _plain(name: str, part: UploadFile | str) -> str:
+    if not isinstance(part, str):
+        raise RequestError(f"{name} is a file; send it as text")
+    return part
+
+
+def _value(option: Option, text: str) -> object:
+    if option.type is str:
+        return text or None
+    if option.type is bool:
+        if text.lower() in _TRUE:
+            return True
+        if text.lower() in _FALSE:
+            return False
+        raise RequestError(f"{option.name} is {text[:80]!r}; give true or false")
+    if not text:
+        return None
+    return _whole(option.name, text) if option.type is int else _number(option.name, text)
+
+
+def _whole(name: str, text: str) -> int:
+    # int() takes underscores, spaces and digits of all scripts.
+    if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) < 20):
+        raise RequestError(f"{name} is {text[:80]!r}; give a whole number")
+    return int(text)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RequestError(f"{name} is {text[:80]!r}; give a number") from error
+
+
+def body(*, job: bool) -> Mapping[str, Any]:
+    """The form in the words of OpenAPI, derived from the options of :class:`impasto.request.Request`."""
+    properties: dict[str, Any] = {
+        "content": {"type": "array", "items": PICTURE, "description": "The photograph; of a batch several, or one zip."}
+        if job
+        else PICTURE | {"description": "The photograph."},
+        "style": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "description": "The name of a gallery style, or a painting's file. Several are mixed; not of a grid.",
+        },
+        "weight": {
+            "type": "array",
+            "items": {"type": "number", "exclusiveMinimum": 0},
+            "description": "One for each style, in order; all the same by default.",
+        },
+        **{name: PICTURE | {"description": _FILE_HELP[name]} for name in FILES},
+        **{option.name: _schema(option) for option in options()},
+    }
+    if job:
+        properties["kind"] = {"type": "string", "enum": list(_KINDS), "default": "stylize"}
+        properties["priority"] = {"type": "integer", "minimum": 0, "maximum": 9, "default": 5}
+    schema = {
+        "type": "object",
+        "required": ["content", "style"],
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+_FILE_HELP = {
+    "mask": "White where the style applies, black where the photograph stays.",
+    "guide": "White where to learn from the painting. For the engine iterative.",
+    "initial": "A picture to start from. For the engine iterative.",
+}
+_TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+
+
+def _schema(option: Option) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": _TYPES[option.type], "description": option.help}
+    if option.choices:
+        schema["enum"] = list(option.choices)
+    bounds = {"minimum": option.minimum, "maximum": option.maximum, "default": option.default}
+    return schema | {key: value for key, value in bounds.items() if value is not None}

@@ -1,0 +1,102 @@
+"""Gallery: the styles over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from impasto.server.form import PICTURE, check_fields, opened, picture, text
+from impasto.server.keys import owner_of
+from impasto.server.problems import PROBLEM
+from impasto.server.state import jobs_of
+from impasto.styles import StyleCard
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["styles"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
+
+Name = Annotated[str, Path(max_length=64)]
+Owner = Annotated[str, Depends(owner_of)]
+
+_TEXTS = {
+    "title": "What the painting is called.",
+    "artist": "Who painted it.",
+    "date": "When.",
+    "source": "Where the picture comes from.",
+}
+_FORM: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["name", "picture"],
+    "properties": {
+        "name": {"type": "string", "description": "What the style is called: lower-case words joined by hyphens."},
+        "picture": {
+            "type": "array",
+            "items": PICTURE,
+            "minItems": 1,
+            "description": "The painting, or several of one style; or one style card.",
+        },
+        **{name: {"type": "string", "maxLength": 300, "description": help} for name, help in _TEXTS.items()},
+    },
+    "additionalProperties": False,
+}
+
+
+@router.get("/v1/styles", summary="The gallery")
+def styles(request: Request, owner: Owner) -> dict[str, Any]:
+    gallery = jobs_of(request).gallery(owner)
+    own = set(gallery.own())
+    return {"styles": [_facts(card, own) for card in gallery]}
+
+
+@router.post(
+    "/v1/styles",
+    status_code=201,
+    summary="Make a style of a painting",
+    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
+)
+async def add(request: Request, owner: Owner) -> Response:
+    """It takes some seconds, and is only the owner's. 409 where the name is taken."""
+    jobs = jobs_of(request)
+    async with opened(request, jobs.limits) as form:
+        check_fields(form, _FORM["properties"])
+        name = text(form, "name") or ""
+        texts = {key: given for key in _TEXTS if (given := text(form, key))}
+        pictures = [await picture("picture", part) for part in form.getlist("picture")]
+    card = await run_in_threadpool(jobs.add_style, owner, name, pictures, **texts)
+    return JSONResponse(_facts(card, {card.name}), 201, {"Location": f"/v1/styles/{card.name}"})
+
+
+@router.get("/v1/styles/{name}", summary="One style")
+def one(request: Request, name: Name, owner: Owner) -> dict[str, Any]:
+    gallery = jobs_of(request).gallery(owner)
+    return _facts(gallery.get(name), gallery.own())
+
+
+@router.delete("/v1/styles/{name}", status_code=204, summary="Remove a style of one's own")
+def remove(request: Request, name: Name, owner: Owner) -> None:
+    jobs_of(request).remove_style(owner, name)
+
+
+@router.get(
+    "/v1/styles/{name}/thumbnail",
+    summary="A photograph in that style",
+    response_class=Response,
+    responses={200: {"description": "A small picture", "content": {"image/webp": {}}}},
+)
+def thumbnail(request: Request, name: Name, owner: Owner) -> Response:
+    card = jobs_of(request).gallery(owner).get(name)
+    return Response(card.thumbnail, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _facts(card: StyleCard, own: Collection[str]) -> dict[str, Any]:
+    # Another style may have that name one day.
+    version = hashlib.sha256(card.thumbnail).hexdigest()[:8]
+    return card.facts() | {
+        "own": card.name in own,
+        "thumbnail": f"/v1/styles/{card.name}/thumbnail?v={version}",
+    }

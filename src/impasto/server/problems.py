@@ -1,0 +1,84 @@
+"""Problems: every error as a problem document (RFC 9457) with the stable code of its class."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from impasto.errors import ImpastoError
+from impasto.jobs.errors import QueueFull, UploadTooLarge
+
+__all__ = ["PROBLEM", "add_handlers", "problem"]
+
+_CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+
+PROBLEM: dict[str, Any] = {
+    "description": "A problem document (RFC 9457)",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "code"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "code": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+"""How the documentation describes an error."""
+
+
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The answer to a request that fails."""
+    document = {
+        "type": f"urn:impasto:error:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return JSONResponse(document, status, headers, media_type="application/problem+json")
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer errors of the library, of the framework and of neither with problem documents."""
+    app.add_exception_handler(ImpastoError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(Exception, _of_surprise)
+
+
+async def _of_ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ImpastoError)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QueueFull) else {}
+    if isinstance(error, UploadTooLarge):
+        # The rest is not read: the connection cannot be used again.
+        headers["Connection"] = "close"
+    return problem(error.status, error.code, str(error), headers)
+
+
+async def _of_validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    return problem(422, "bad_request", f"{where}: {first['msg']}")
+
+
+async def _of_http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "error")
+    return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
+
+
+async def _of_surprise(_: Request, __: Exception) -> JSONResponse:
+    return problem(500, "error", "something went wrong in the server; its log tells what")

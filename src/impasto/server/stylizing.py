@@ -1,0 +1,110 @@
+"""Stylizing: a picture in, the pastiche out, in one request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable
+from dataclasses import replace
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from impasto.jobs.errors import JobError
+from impasto.jobs.pool import Cancel
+from impasto.jobs.task import Painted
+from impasto.server.form import body, read_order
+from impasto.server.keys import owner_of
+from impasto.server.problems import PROBLEM
+from impasto.server.state import jobs_of
+
+__all__ = ["accepted", "router"]
+
+router = APIRouter(tags=["stylize"])
+
+_MOST_WAIT = 55.0
+_POLL = 0.1
+
+
+@router.post(
+    "/v1/stylize",
+    summary="Repaint a photograph",
+    openapi_extra=dict(body(job=False)),
+    response_class=Response,
+    responses={
+        200: {"description": "The pastiche", "content": {"image/*": {}}},
+        202: {"description": "A job was made; Location tells where", "content": {"application/json": {}}},
+        "4XX": PROBLEM,
+        "5XX": PROBLEM,
+    },
+)
+async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
+    """The engine instant answers with the picture; iterative, or ``Prefer: respond-async``, with 202 and a job.
+
+    ``Prefer: wait=N`` waits up to so many seconds for a job before that.
+    """
+    jobs = jobs_of(request)
+    order = await read_order(request, jobs.limits, job=False)
+    wait, is_async = _preferred(request)
+    if order.engine == "instant" and not is_async:
+        cancel = Cancel()
+        painted = await _unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)
+        return _answer(painted)
+    job, _ = await run_in_threadpool(jobs.submit, replace(order, kind="stylize"), owner)
+    if wait and not is_async:
+        deadline = asyncio.get_running_loop().time() + wait
+        while not job.is_final and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_POLL)
+            job = await run_in_threadpool(jobs.get, owner, job.id)
+        if job.state == "done":
+            path, item = jobs.result(job)
+            return FileResponse(path, media_type=item.media_type)
+        if job.state == "failed" and job.error is not None:
+            raise _failed(job.error)
+    return accepted(await run_in_threadpool(jobs.view, job))
+
+
+def accepted(view: dict[str, object], status: int = 202) -> JSONResponse:
+    """The answer to who made a job."""
+    return JSONResponse(view, status, {"Location": f"/v1/jobs/{view['id']}"})
+
+
+def _answer(painted: Painted) -> Response:
+    headers = {"Impasto-Model": painted.model, "Impasto-Seconds": f"{painted.seconds:.4f}"}
+    headers["Impasto-Size"] = f"{painted.width}x{painted.height}"
+    headers["Impasto-Settings"] = json.dumps(painted.settings)
+    return Response(painted.data, media_type=painted.media_type, headers=headers)
+
+
+def _failed(error: dict[str, object]) -> JobError:
+    failure = JobError(str(error["message"]))
+    failure.code, failure.status = str(error["code"]), 422  # type: ignore[misc]
+    return failure
+
+
+def _preferred(request: Request) -> tuple[float, bool]:
+    """Seconds to wait, and whether not to: RFC 7240."""
+    preferred = ",".join(request.headers.getlist("prefer")).lower()
+    found = re.search(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", preferred)
+    is_async = re.search(r"(?:^|[,;\s])respond-async(?:$|[,;\s])", preferred) is not None
+    return (min(float(found[1]), _MOST_WAIT) if found else 0.0), is_async
+
+
+async def _unless_gone(request: Request, painting: Awaitable[Painted], cancel: Cancel) -> Painted:
+    """Wait for it; give it up when the client goes, as a browser does whose knob has moved on."""
+    task = asyncio.ensure_future(painting)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            cancel.cancel()
+        return await task
+    finally:
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,200 @@
+"""Working: jobs over HTTP."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from impasto.errors import RequestError
+from impasto.jobs.errors import NotReady, UnknownJob
+from impasto.jobs.job import FINAL, Job
+from impasto.jobs.service import Jobs
+from impasto.server.form import body, read_order
+from impasto.server.keys import owner_of
+from impasto.server.problems import PROBLEM
+from impasto.server.state import jobs_of
+from impasto.server.stylizing import accepted
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["jobs"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
+
+Owner = Annotated[str, Depends(owner_of)]
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Chosen by who made the job, or by the server.")]
+_STATES = ("queued", "running", *sorted(FINAL))
+_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tiff", "image/avif": "avif"}
+
+
+@router.post("/v1/jobs", status_code=202, summary="Make a job", openapi_extra=dict(body(job=True)))
+async def make(request: Request, owner: Owner) -> Response:
+    """The same content again, while its job is there, is that job."""
+    jobs = jobs_of(request)
+    job, _ = await run_in_threadpool(jobs.submit, await read_order(request, jobs.limits, job=True), owner)
+    return accepted(await run_in_threadpool(jobs.view, job))
+
+
+@router.put("/v1/jobs/{id}", summary="Make a job of that id", openapi_extra=dict(body(job=True)))
+async def put(request: Request, id: Id, owner: Owner) -> Response:
+    """201 for a new job; 200 for the same again; 409 where other content has the id."""
+    jobs = jobs_of(request)
+    job, new = await run_in_threadpool(jobs.submit, await read_order(request, jobs.limits, job=True, id=id), owner)
+    return accepted(await run_in_threadpool(jobs.view, job), 201 if new else 200)
+
+
+@router.get("/v1/jobs", summary="Jobs, newest first")
+def listed(
+    request: Request,
+    owner: Owner,
+    state: Annotated[list[str] | None, Query(description=f"Of these states only: {', '.join(_STATES)}.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(description="What the last answer said as next.")] = None,
+) -> dict[str, Any]:
+    jobs = jobs_of(request)
+    if state and (unknown := sorted(set(state) - set(_STATES))):
+        raise RequestError(f"there is no state {unknown[0][:80]!r}; choose of {', '.join(_STATES)}")
+    found = jobs.list(owner, states=state, before=_seconds(before), limit=limit)
+    following = f"{found[-1].created:.6f}" if len(found) == limit else None
+    return {"jobs": [jobs.view(job) for job in found], "next": following}
+
+
+@router.get("/v1/jobs/{id}", summary="One job")
+def one(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
+    jobs = jobs_of(request)
+    return jobs.view(jobs.get(owner, id))
+
+
+@router.get(
+    "/v1/jobs/{id}/result",
+    summary="The pastiche; of several a zip",
+    response_class=Response,
+    responses={200: {"description": "A picture, or a zip", "content": {"image/*": {}, "application/zip": {}}}},
+)
+def result(request: Request, id: Id, owner: Owner) -> Response:
+    jobs = jobs_of(request)
+    job = jobs.get(owner, id)
+    if len(job.items) == 1:
+        return _picture(jobs, job, 0)
+    if not any(item.result for item in job.items):
+        raise NotReady(f"nothing of job {id} is done yet; ask again when it is")
+    headers = {"Content-Disposition": f'attachment; filename="{id}.zip"'}
+    return StreamingResponse(_zipped(jobs, job), media_type="application/zip", headers=headers)
+
+
+@router.get(
+    "/v1/jobs/{id}/result/{index}",
+    summary="One pastiche of several",
+    response_class=Response,
+    responses={200: {"description": "A picture", "content": {"image/*": {}}}},
+)
+def part(request: Request, id: Id, index: Annotated[int, Path(ge=0, le=9999)], owner: Owner) -> Response:
+    jobs = jobs_of(request)
+    return _picture(jobs, jobs.get(owner, id), index)
+
+
+@router.get(
+    "/v1/jobs/{id}/preview",
+    summary="How a running job looks",
+    response_class=Response,
+    responses={200: {"description": "The latest preview", "content": {"image/jpeg": {}}}},
+)
+def preview(request: Request, id: Id, owner: Owner) -> Response:
+    jobs = jobs_of(request)
+    job = jobs.get(owner, id)
+    data = jobs.preview(owner, id)
+    if data is None:
+        raise NotReady(f"job {id} is {job.state} and has no preview; ask again while it runs")
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/v1/jobs/{id}/trace", summary="Losses by step")
+def trace(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
+    return {"steps": jobs_of(request).trace(owner, id)}
+
+
+@router.post("/v1/jobs/{id}/cancel", summary="Give a job up")
+def cancel(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
+    jobs = jobs_of(request)
+    return jobs.view(jobs.cancel(owner, id))
+
+
+@router.post("/v1/jobs/{id}/keep", summary="Stop here, with the best so far")
+def keep(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
+    jobs = jobs_of(request)
+    return jobs.view(jobs.keep(owner, id))
+
+
+@router.post("/v1/jobs/{id}/retry", summary="Queue a failed or cancelled job again")
+def retry(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
+    jobs = jobs_of(request)
+    return jobs.view(jobs.retry(owner, id))
+
+
+@router.delete("/v1/jobs/{id}", status_code=204, summary="Remove a job and its bytes")
+def delete(request: Request, id: Id, owner: Owner) -> None:
+    jobs_of(request).delete(owner, id)
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+        datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise RequestError(f"before is {text[:80]!r}; give what the last answer said as next") from error
+    return seconds
+
+
+def _picture(jobs: Jobs, job: Job, index: int) -> Response:
+    path, item = jobs.result(job, index)
+    if not path.exists():
+        raise UnknownJob(f"job {job.id} was deleted meanwhile")
+    headers = {"ETag": f'"{item.result}"', "Cache-Control": "private, max-age=86400, immutable"}
+    name = f"{_stem(item.name)}.{_SUFFIXES.get(item.media_type or '', 'bin')}"
+    headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return FileResponse(path, media_type=item.media_type, headers=headers)
+
+
+def _zipped(jobs: Jobs, job: Job) -> Iterator[bytes]:
+    """A zip of all that is done, written while it is read: stored, for pictures do not shrink."""
+    buffer = _Tail()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for item in job.items:
+            if item.result is None:
+                continue
+            path, _ = jobs.result(job, item.index)
+            suffix = _SUFFIXES.get(item.media_type or "", "bin")
+            archive.writestr(f"{item.index + 1:03}-{_stem(item.name)}.{suffix}", path.read_bytes())
+            yield buffer.taken()
+    yield buffer.taken()
+
+
+class _Tail(io.RawIOBase):
+    """What was written since it was last taken."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        found, self._parts = b"".join(self._parts), []
+        return found
+
+
+def _stem(name: str) -> str:
+    """A name without its suffix, of letters that every file system and header takes."""
+    stem = name.rpartition(".")[0] or name
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in stem)[:80] or "picture"

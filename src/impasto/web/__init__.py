@@ -1,0 +1,1 @@
+"""The web studio: a shell that the server renders, and static files."""

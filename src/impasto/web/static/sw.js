@@ -1,0 +1,52 @@
+// The service worker: the studio's shell opens without a connection. What the API says is never kept.
+// The server fills in its version, so that a new one is taken up.
+const SHELF = 'impasto-shell-{{ version }}';
+const MODULES = [
+  'api', 'appearance', 'batch', 'brush', 'camera', 'compare', 'confirm', 'early', 'easel', 'element', 'events', 'gallery', 'grid',
+  'history', 'instant', 'intake', 'jobs', 'knobs', 'lens', 'losscurve', 'main', 'mask', 'mix', 'more', 'notice', 'options',
+  'orders', 'pair', 'photograph', 'progress', 'refine', 'route', 'session', 'stage', 'status', 'store', 'studio', 'styles', 'texts',
+];
+const SHELL = [
+  '/', '/manifest.webmanifest', '/static/studio.css', '/static/icons.svg', '/static/icon.svg', '/static/icon-192.png', '/static/sample.webp',
+  ...['en', 'pt', 'zh'].map((language) => `/static/texts/${language}.json`),
+  ...MODULES.map((name) => `/static/${name}.js`),
+];
+
+self.addEventListener('install', (event) => {
+  event.waitUntil((async () => {
+    const shelf = await caches.open(SHELF);
+    await shelf.addAll(SHELL.map((path) => new Request(path, { cache: 'no-cache' })));
+    await self.skipWaiting();
+  })());
+});
+
+self.addEventListener('activate', (event) => {
+  event.waitUntil((async () => {
+    for (const name of await caches.keys()) if (name !== SHELF) await caches.delete(name);
+    await self.clients.claim();
+  })());
+});
+
+/** From the network, so that all files are of one version; from the shelf without one. */
+async function answer(request, path) {
+  const shelf = await caches.open(SHELF);
+  try {
+    const fresh = await fetch(request, { cache: 'no-cache' });
+    if (fresh.ok && fresh.type === 'basic') await shelf.put(path, fresh.clone());
+    return fresh;
+  } catch (error) {
+    const old = await shelf.match(path);
+    if (old) return old;
+    throw error;
+  }
+}
+
+self.addEventListener('fetch', (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== 'GET' || url.origin !== location.origin) return;
+  const thumbnail = /^\/v1\/styles\/[^/]+\/thumbnail$/.test(url.pathname);
+  if (url.pathname === '/' || url.pathname === '/manifest.webmanifest' || url.pathname.startsWith('/static/') || thumbnail) {
+    event.respondWith(answer(request, url.pathname));
+  }
+});

@@ -1,0 +1,154 @@
+"""The sizes that a picture is painted at, and what it is begun with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from painting import photograph
+
+from impasto import Picture, Style, StyleCard
+from impasto.engines.canvas import begun, levels, working_size
+from impasto.engines.instant import InstantEngine
+from impasto.errors import RequestError
+from impasto.models import find
+from impasto.request import Region, Request
+
+CONTENT, PAINTING = photograph(48, 40, 1), photograph(60, 30, 2)
+
+
+@pytest.fixture(scope="module")
+def starter() -> InstantEngine:
+    return InstantEngine(find("instant", kind="arbitrary"))
+
+
+def request(content: Picture = CONTENT, style: object = PAINTING, **settings: Any) -> Request:
+    return Request(content=content, style=Style.of(style), engine="iterative", **settings)
+
+
+@pytest.mark.parametrize(
+    ("size", "longest", "expected"),
+    [
+        ((1, 1), None, (32, 32)),
+        ((1, 300), None, (32, 300)),
+        ((5000, 20), None, (5000, 32)),
+        ((640, 480), None, (640, 480)),
+        ((640, 480), 320, (320, 240)),
+        ((640, 480), 40, (40, 32)),
+        ((640, 480), 1280, (1280, 960)),
+    ],
+)
+def test_a_picture_is_painted_at_its_own_size_or_what_is_asked_for_and_not_below_what_layers_see(
+    size: tuple[int, int], longest: int | None, expected: tuple[int, int]
+) -> None:
+    content = Picture(np.zeros((size[1], size[0], 3), np.uint8))
+    assert working_size(request(content, size=longest)) == expected
+
+
+def test_levels_halve_down_to_a_size_that_makes_sense() -> None:
+    assert levels((1600, 1200), None) == [(400, 300), (800, 600), (1600, 1200)]
+    assert levels((767, 500), None) == [(384, 250), (767, 500)]
+    assert levels((766, 500), None) == [(766, 500)]
+    assert levels((64, 48), None) == [(64, 48)]
+    assert levels((64, 48), 2) == [(64, 48)], "there is no level below 32 pixels"
+    assert levels((64, 64), 2) == [(32, 32), (64, 64)]
+    assert levels((1600, 1200), 1) == [(1600, 1200)]
+    assert levels((1600, 1200), 2) == [(800, 600), (1600, 1200)]
+    assert levels((5000, 32), None) == [(5000, 32)]
+    assert levels((32, 32), 8) == [(32, 32)]
+
+
+@given(size=st.tuples(st.integers(32, 6000), st.integers(32, 6000)), count=st.one_of(st.none(), st.integers(1, 8)))
+def test_levels_go_from_coarse_to_fine(size: tuple[int, int], count: int | None) -> None:
+    found = levels(size, count)
+    assert found[-1] == size
+    assert len(found) <= (count or 16)
+    assert all(min(level) >= 32 for level in found)
+    for coarse, fine in pairwise(found):
+        assert coarse == ((fine[0] + 1) // 2, (fine[1] + 1) // 2)
+    if count is None:
+        assert max(found[0]) >= 384 or len(found) == 1
+        assert max(found[0]) <= 766 or min(found[0]) < 63
+
+
+def test_it_begins_with_the_photograph(starter: InstantEngine) -> None:
+    working = CONTENT.resized((36, 32))
+    assert begun(request(start="content"), working, starter, []) is working
+
+
+def test_it_begins_with_noise_that_the_seed_makes(starter: InstantEngine) -> None:
+    for dtype in (np.uint8, np.uint16):
+        working = CONTENT.as_type(np.dtype(dtype))
+        first, again, other = (begun(request(start="noise", seed=seed), working, starter, []) for seed in (1, 1, 2))
+        assert first.size == CONTENT.size
+        assert first.pixels.dtype == dtype
+        assert np.array_equal(first.pixels, again.pixels)
+        assert not np.array_equal(first.pixels, other.pixels)
+        assert first.pixels.min() < 0.01 * first.peak
+        assert first.pixels.max() > 0.99 * first.peak
+        assert first.pixels.std() / first.peak == pytest.approx(12**-0.5, rel=0.05)
+
+
+def test_it_begins_with_the_painting_cropped_to_the_photographs_proportions(starter: InstantEngine) -> None:
+    # 60 x 30, of which 36 x 30 in the middle are of the proportions of 48 x 40.
+    expected = Picture(PAINTING.pixels[:, 12:48]).resized(CONTENT.size)
+    found = begun(request(start="style"), CONTENT, starter, [])
+    assert np.array_equal(found.pixels, expected.pixels)
+    (light, _), (heavy, _) = (Style.of(picture).parts[0] for picture in (photograph(40, 40, 5), PAINTING))
+    mixed = begun(request(style=Style(((light, 0.3), (heavy, 0.7))), start="style"), CONTENT, starter, [])
+    assert np.array_equal(mixed.pixels, expected.pixels), "it is the heaviest of several"
+    deep = begun(request(start="style"), CONTENT.as_type(np.dtype(np.uint16)), starter, [])
+    assert deep.pixels.dtype == np.uint16
+    for size in ((1, 1), (1, 300), (500, 3), (33, 32)):
+        other = begun(request(style=photograph(*size), start="style"), CONTENT, starter, [])
+        assert other.size == CONTENT.size
+
+
+def test_a_card_has_no_painting_to_begin_with(starter: InstantEngine) -> None:
+    card = StyleCard("udnie-like", {"instant@1": {1.0: np.ones(3, np.float32)}})
+    with pytest.raises(RequestError) as told:
+        begun(request(style=card, start="style"), CONTENT, starter, [])
+    assert str(told.value) == (
+        "start is style, but udnie-like is a card without its picture; give the picture, or another start"
+    )
+
+
+def test_it_begins_with_the_instant_engines_pastiche(starter: InstantEngine) -> None:
+    asked = request(start="instant", strength=0.7, style_scale=2.0, deterministic=True)
+    same = Request(content=CONTENT, style=Style.of(PAINTING), strength=0.7, style_scale=2.0, deterministic=True)
+    expected = starter.finish(same).pastiche
+    assert np.array_equal(begun(asked, CONTENT, starter, []).pixels, expected.pixels)
+    # Colours and masks are for the end.
+    masked = replace(asked, mask=photograph(9, 9), colors="keep", resize=20)
+    assert np.array_equal(begun(masked, CONTENT, starter, []).pixels, expected.pixels)
+
+
+def test_it_begins_with_a_picture_of_the_callers(starter: InstantEngine) -> None:
+    found = begun(request(initial=PAINTING), CONTENT, starter, [])
+    assert np.array_equal(found.pixels, PAINTING.resized(CONTENT.size).pixels)
+    see_through = Picture(PAINTING.pixels, np.zeros((30, 60), np.uint8))
+    deep = begun(request(initial=see_through), CONTENT.as_type(np.dtype(np.uint16)), starter, [])
+    assert deep.alpha is None
+    assert deep.pixels.dtype == np.uint16
+
+
+@pytest.mark.parametrize("start", ["style", "instant"])
+def test_regions_begin_with_what_each_of_them_would(starter: InstantEngine, start: str) -> None:
+    other, mask = photograph(30, 30, 3), photograph(48, 40, 4)
+    both = request(regions=(Region(mask, Style.of(other)),), start=start, deterministic=True)
+    share = np.zeros((40, 48), np.float32)
+    share[:, :20], share[:, 20:28] = 1, 0.5
+    found = begun(both, CONTENT, starter, [share, 1 - share]).pixels.astype(int)
+    alone = [
+        begun(request(style=style, start=start, deterministic=True), CONTENT, starter, []).pixels.astype(int)
+        for style in (other, PAINTING)
+    ]
+    assert np.array_equal(found[:, :20], alone[0][:, :20])
+    assert np.array_equal(found[:, 28:], alone[1][:, 28:])
+    between = (alone[0] + alone[1])[:, 20:28] / 2
+    assert np.abs(found[:, 20:28] - between).max() <= 0.5

@@ -1,0 +1,257 @@
+"""Jobs, by their one door: limits, expiry, fairness, and what is left of what is deleted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledgers import a_database
+from pictures import noise, saved
+from PIL import Image
+
+from impasto import Gallery
+from impasto.errors import PictureTooLarge, RequestError, StyleExists, UnknownStyle, UnsupportedFormat
+from impasto.jobs.errors import JobConflict, NotReady, QueueFull, QuotaExceeded, UnknownJob
+from impasto.jobs.job import Job
+from impasto.jobs.limits import Limits
+from impasto.jobs.order import Order
+from impasto.jobs.service import Jobs
+
+WAIT = 120
+ENDLESS = {"engine": "iterative", "steps": 100_000, "start": "content", "style_scale": 0.25}
+
+
+def photo(seed: int) -> bytes:
+    return saved(Image.fromarray(noise(48, 48, seed=seed)), "png")
+
+
+def order(seed: int = 0, style: str | bytes = "starry-night", **more: Any) -> Order:
+    return Order(**{"kind": "stylize", "contents": (("a.png", photo(seed)),), "styles": ((1.0, style),), **more})
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def ended(jobs: Jobs, job: Job) -> Job:
+    until(lambda: jobs.get(job.owner, job.id).is_final)
+    return jobs.get(job.owner, job.id)
+
+
+Starter = Callable[..., Jobs]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Starter]:
+    """Starts jobs in the test's folder, those before stopped: there is one of them in a process."""
+    running: list[Jobs] = []
+
+    def stop() -> None:
+        while running:
+            running.pop().stop(0)
+
+    def started(database: str | None = None, **limits: Any) -> Jobs:
+        stop()
+        gallery = Gallery(tmp_path / "gallery")
+        jobs = Jobs(
+            tmp_path / "jobs", limits=Limits(**limits), interactive=1, bulk=1, gallery=gallery, database=database
+        )
+        running.append(jobs)
+        jobs.start()
+        return jobs
+
+    yield started
+    stop()
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
+
+
+def test_what_is_too_much_is_refused_with_a_way_out(start: Starter) -> None:
+    jobs = start(queued=2, queued_per_owner=1, files=3, pixel_steps=1e6, styles_per_owner=0, pictures_per_style=2)
+    refused: list[tuple[type[Exception], str, Order]] = [
+        (RequestError, "send at most 3", order(kind="batch", contents=tuple((str(i), photo(i)) for i in range(4)))),
+        (PictureTooLarge, "give fewer steps", order(settings={"engine": "iterative", "steps": 500})),
+        (UnknownStyle, "did you mean", order(style="starry-nigth")),
+        (UnsupportedFormat, "is not a picture that can be read", order(style=b"nothing")),
+        (UnsupportedFormat, "is not a picture that can be read", order(files={"mask": b"nothing"})),
+    ]
+    for kind, text, asked in refused:
+        with pytest.raises(kind, match=text):
+            jobs.submit(asked, "ann")
+    assert jobs.list("ann") == []
+    with pytest.raises(QuotaExceeded, match="delete some"):
+        jobs.add_style("ann", "mine", [photo(1)])
+    with pytest.raises(RequestError, match="send 1 to 2"):
+        jobs.add_style("ann", "mine", [photo(1)] * 3)
+    with pytest.raises(StyleExists):
+        jobs.add_style("ann", "starry-night", [photo(1)])
+
+
+def test_queues_are_bounded_for_all_and_for_each(start: Starter) -> None:
+    jobs = start(queued=3, queued_per_owner=2)
+    slow = order(settings=ENDLESS)
+    running, _ = jobs.submit(slow, "ann")
+    until(lambda: jobs.get("ann", running.id).state == "running")
+    waiting = [jobs.submit(order(i, settings=ENDLESS), "ann")[0] for i in (1, 2)]
+    with pytest.raises(QuotaExceeded, match="2 of your jobs wait already") as told:
+        jobs.submit(order(3, settings=ENDLESS), "ann")
+    assert told.value.retry_after > 0
+    other, _ = jobs.submit(order(settings=ENDLESS), "bob")
+    with pytest.raises(QueueFull, match="3 jobs wait already"):
+        jobs.submit(order(1, settings=ENDLESS), "bob")
+    # What is there already is told all the same.
+    assert jobs.submit(order(1, settings=ENDLESS), "ann") == (waiting[0], False)
+    assert [jobs.view(job)["position"] for job in (*waiting, other)] == [0, 1, 2]
+    # A queued one ends at once, a running one within a step; the next has its turn.
+    assert jobs.cancel("ann", waiting[0].id).state == "cancelled"
+    jobs.cancel("ann", running.id)
+    assert ended(jobs, running).state == "cancelled"
+    until(lambda: "running" in {jobs.get(job.owner, job.id).state for job in (waiting[1], other)})
+
+
+def test_what_an_owner_may_store_is_bounded(start: Starter) -> None:
+    jobs = start(stored_per_owner=1)
+    job, _ = jobs.submit(order(), "ann")
+    with pytest.raises(QuotaExceeded, match="delete some"):
+        jobs.submit(order(1), "ann")
+    assert jobs.submit(order(1), "bob")[1]
+    ended(jobs, job)
+    jobs.delete("ann", job.id)
+    assert jobs.submit(order(1), "ann")[1]
+
+
+def test_only_so_many_wait_for_an_answer(start: Starter) -> None:
+    jobs = start(at_once=1)
+    until(jobs.ready)
+    told: list[object] = []
+
+    def paint(seed: int) -> None:
+        try:
+            told.append(jobs.paint(order(seed), "ann"))
+        except QueueFull as error:
+            told.append(error.retry_after)
+
+    threads = [threading.Thread(target=paint, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert len(told) == 8
+    assert 2 in told
+    assert any(not isinstance(one, int) for one in told)
+    assert jobs.status()["waiting"] == 0
+    assert jobs.paint(order(), "ann").width == 48
+
+
+def test_what_is_old_or_deleted_leaves_nothing_behind(start: Starter, tmp_path: Path) -> None:
+    jobs = start()
+    made = [jobs.submit(order(i, style=photo(99)), "ann")[0] for i in range(3)]
+    fine, _ = jobs.submit(order(settings={"engine": "iterative", "steps": 3, "style_scale": 0.25}), "ann")
+    for job in (*made, fine):
+        assert ended(jobs, job).state == "done"
+    assert jobs.trace("ann", fine.id)[-1]["step"] == 3
+    path, item = jobs.result(jobs.get("ann", made[0].id))
+    assert path.read_bytes()[1:4] == b"PNG"
+    assert (item.width, item.height) == (48, 48)
+    with pytest.raises(UnknownJob):
+        jobs.result(jobs.get("ann", made[0].id), 1)
+    # Deleted while it runs, a job's state goes as well.
+    endless, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    with pytest.raises(NotReady):
+        jobs.result(endless)
+    until(lambda: (jobs.view(jobs.get("ann", endless.id))["step"] or 0) > 1)
+    for job in (made[0], fine, endless):
+        jobs.delete("ann", job.id)
+        with pytest.raises(UnknownJob):
+            jobs.get("ann", job.id)
+    assert len(files(tmp_path / "jobs" / "blobs")) == 2 + 2 + 1, "photographs, pastiches, and the painting of both"
+    # The rest grows old while nobody is there.
+    jobs = start(kept_seconds=0)
+    late, _ = jobs.submit(order(5), "bob")
+    ended(jobs, late)
+    jobs.sweep()
+    assert [job.id for job in jobs.list("ann")] == [made[2].id, made[1].id]
+    assert jobs.list("bob") == []
+    for job in made[1:]:
+        jobs.delete("ann", job.id)
+    assert files(tmp_path / "jobs" / "blobs") == []
+    assert files(tmp_path / "jobs" / "runs") == []
+
+
+def test_what_failed_is_done_when_its_reason_is_gone(start: Starter) -> None:
+    jobs = start()
+    jobs.add_style("ann", "mine", [Gallery().export("starry-night")], title="Mine")
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    mixed = order(kind="batch", contents=(("a", photo(1)), ("b", photo(2))), styles=((1.0, "mine"),))
+    job, _ = jobs.submit(mixed, "ann")
+    jobs.remove_style("ann", "mine")
+    jobs.cancel("ann", blocking.id)
+    failed = ended(jobs, job)
+    assert failed.state == "failed"
+    assert failed.error is not None
+    assert failed.error["code"] == "unknown_style"
+    jobs.add_style("ann", "mine", [Gallery().export("the-wave")])
+    jobs.retry("ann", job.id)
+    assert ended(jobs, job).state == "done"
+    assert [item.state for item in jobs.get("ann", job.id).items] == ["done", "done"]
+
+
+def test_one_owners_many_jobs_leave_room_for_anothers(start: Starter) -> None:
+    jobs = start()
+    until(jobs.ready)
+    many = [jobs.submit(order(i), "ann")[0] for i in range(30)]
+    one, _ = jobs.submit(order(), "bob")
+    done = ended(jobs, one)
+    for job in many:
+        ended(jobs, job)
+    later = [job for job in many if (jobs.get("ann", job.id).finished or 0) > (done.finished or 0)]
+    assert len(later) >= 2
+
+
+def test_one_folder_is_of_one_server(start: Starter, tmp_path: Path) -> None:
+    start()
+    with pytest.raises(RequestError, match=r"another server has its jobs in .*give another folder with --home"):
+        Jobs(tmp_path / "jobs")
+    start()
+
+
+def test_an_id_has_one_content_and_first_things_come_first(start: Starter) -> None:
+    jobs = start()
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", blocking.id).state == "running")
+    fine = {"engine": "iterative", "steps": 1, "style_scale": 0.25}
+    low, high = (
+        jobs.submit(order(1, settings=fine | {"seed": p}, priority=p, id=f"priority-{p}"), "ann")[0] for p in (9, 0)
+    )
+    assert jobs.submit(order(1, settings=fine | {"seed": 9}, priority=3, id="priority-9"), "ann") == (low, False)
+    with pytest.raises(JobConflict):
+        jobs.submit(order(2, id="priority-9"), "ann")
+    assert jobs.submit(order(2, id="priority-9"), "bob")[1], "an id is its owner's"
+    jobs.cancel("ann", blocking.id)
+    first, second = (ended(jobs, job).finished or 0 for job in (high, low))
+    assert first < second
+
+
+def test_jobs_live_in_a_database_that_is_named(start: Starter, tmp_path: Path) -> None:
+    with a_database(tmp_path) as url:
+        jobs = start(database=url)
+        job, _ = jobs.submit(order(), "ann")
+        slow, _ = jobs.submit(order(settings=ENDLESS | {"steps": 30}), "ann")
+        assert ended(jobs, job).state == "done"
+        until(lambda: (jobs.view(jobs.get("ann", slow.id))["step"] or 0) > 1)
+        jobs = start(database=url)
+        assert jobs.get("ann", job.id).state == "done"
+        assert ended(jobs, slow).state == "done"
+        assert jobs.trace("ann", slow.id)[-1]["step"] == 30
+        start()
+        with pytest.raises(UnknownJob):
+            start().get("ann", job.id)

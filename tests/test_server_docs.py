@@ -1,0 +1,64 @@
+"""Every request in the server's documentation runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import Served
+from test_server import PAINTING, picture, wait
+
+DOCS = (Path(__file__).parents[1] / "docs" / "server.md").read_text("utf-8")
+ADDRESS = "http://127.0.0.1:8000"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
+
+
+CURLS = [line for block in blocks("sh") for line in block.replace("\\\n", "").splitlines() if line.startswith("curl")]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    desk = tmp_path_factory.mktemp("desk")
+    (desk / "photo.jpg").write_bytes(picture(1, kind="JPEG"))
+    (desk / "monet.jpg").write_bytes(PAINTING)
+    with Served(desk) as server:
+        with server.client() as client:
+            wait(client, "/readyz", lambda answer: answer.status_code == 200)
+        yield server
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize("command", CURLS)
+def test_command(server: Served, command: str) -> None:
+    line = command.replace(ADDRESS, server.address) + " --fail-with-body --silent --show-error"
+    run = subprocess.run(["sh", "-c", line], cwd=server.home, capture_output=True, text=True)
+    made = server.home / command.rpartition("-o ")[2].strip()
+    assert run.returncode == 0, made.read_text()
+    assert made.read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python(server: Served, code: str) -> None:
+    quick = code.replace(ADDRESS, server.address).replace("steps=60", "steps=2")
+    run = subprocess.run([sys.executable, "-c", quick], cwd=server.home, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert (server.home / "painted.jpg").exists()
+
+
+def test_paths_and_measures_it_names_are_there(server: Served) -> None:
+    with server.client() as client:
+        paths = set(client.get("/openapi.json").json()["paths"])
+        metrics = client.get("/metrics").text
+    for name in re.findall(r"`/?(?:GET|POST|PUT|DELETE)? ?(/v1/[a-zA-Z/]+)", DOCS):
+        pattern = name.replace("/ID", "/{id}").replace("/3", "/{index}").replace("/NAME", "/{name}")
+        assert pattern in paths, name
+    for name in re.findall(r"`(impasto_\w+)` \|", DOCS):
+        assert name in metrics, name
