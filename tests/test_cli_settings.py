@@ -33,7 +33,20 @@ def test_settings_default_to_those_of_the_request() -> None:
 
 def test_every_setting_can_be_given() -> None:
     asked = ask(
-        *("--engine", "instant", "--strength", "0.5", "--size", "512", "--resize", "100", "--style-scale", "2"),
+        *(
+            "--engine",
+            "instant",
+            "--model",
+            "instant@1",
+            "--strength",
+            "0.5",
+            "--size",
+            "512",
+            "--resize",
+            "100",
+            "--style-scale",
+            "2",
+        ),
         *(
             "--keep-colors",
             "--seed",
@@ -51,6 +64,7 @@ def test_every_setting_can_be_given() -> None:
     iterative = {option.name: option.default for option in options() if option.group}
     assert asked == {
         "engine": "instant",
+        "model": "instant@1",
         "strength": 0.5,
         "size": 512,
         "resize": 100,

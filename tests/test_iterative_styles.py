@@ -10,7 +10,7 @@ import pytest
 from painting import BLUE, RED, asked, drained, painted
 
 from impasto import Picture, Style, StyleCard, Stylizer
-from impasto.engines import instant, iterative
+from impasto.engines import anystyle, iterative
 from impasto.engines.iterative import IterativeEngine
 from impasto.errors import RequestError, StyleError
 from impasto.models import find

@@ -45,6 +45,7 @@ def test_everything_public_is_documented() -> None:
 def test_settings() -> None:
     assert {o.name: o.default for o in options()} == {
         "engine": "instant",
+        "model": None,
         "strength": 1.0,
         "size": None,
         "resize": None,

@@ -53,9 +53,9 @@ class Stylizer:
     ) -> None:
         """``engine`` is what requests ask for unless they say otherwise: ``instant`` or ``iterative``.
 
-        ``model`` is the instant engine's: a name, ``name@version`` or a folder; by default its own. With
-        ``encoder`` the iterative engine looks through that one (:mod:`impasto.perceptual.encoder`) instead of the one
-        that requests name.
+        ``model`` is the instant engine's for any style: a name, of which the version in use is taken,
+        ``name@version`` or a folder; by default its own. With ``encoder`` the iterative engine looks through that one
+        (:mod:`impasto.perceptual.encoder`) instead of the one that requests name.
 
         Raises :class:`RequestError` for an unknown engine, :class:`ModelError` where the model is
         unknown, broken or of another kind, and :class:`MissingExtra` for ``iterative`` without torch.
@@ -64,13 +64,13 @@ class Stylizer:
         self.gallery = Gallery() if gallery is None else gallery
         self.engine = engine
         self._encoder = encoder
-        self._instant = InstantEngine(find("instant" if model is None else model, kind="arbitrary"))
+        self._instant = InstantEngine("instant" if model is None else model)
         if engine == "iterative":
             _ = self._iterative  # tells at once what is missing
 
     @property
     def model(self) -> str:
-        """The instant engine's model, ``name@version``."""
+        """The instant engine's model of any style, ``name@version``."""
         return self._instant.model.identity
 
     def stylize(self, content: object, style: object = None, *, mask: object = None, **settings: Any) -> Result:
@@ -154,6 +154,7 @@ class Stylizer:
         name: str,
         pictures: Sequence[object],
         *,
+        network: str = "",
         title: str = "",
         artist: str = "",
         date: str = "",
@@ -161,24 +162,29 @@ class Stylizer:
     ) -> StyleCard:
         """Make a style card of one or several pictures of one style.
 
-        Its thumbnail is a sample photograph repainted in the style. Raises :class:`StyleError` for
-        a name that is not lower-case words joined by hyphens.
+        ``network`` names a model of kind ``per-style`` that paints it, ``name`` or ``name@version``; with one, there
+        need be no pictures. The card's thumbnail is a sample photograph repainted in the style. Raises
+        :class:`StyleError` for a name that is not lower-case words joined by hyphens, and :class:`ModelError` where
+        there is no such network.
         """
-        if isinstance(pictures, (str, bytes)) or not isinstance(pictures, Sequence) or not pictures:
+        if isinstance(pictures, (str, bytes)) or not isinstance(pictures, Sequence) or not (pictures or network):
             raise RequestError("a style card needs pictures; give a list of at least one")
         check_name(name)
+        if network:
+            find(network, kind="per-style")
         opened = [Picture.of(p) for p in pictures]
         card = StyleCard(
             name,
-            self._codes(opened),
+            self._codes(opened) if opened else {},
             title=title,
             artist=artist,
             date=date,
             source=source,
-            palette=palette(fill_transparent(opened[0])),
+            network=network,
         )
         sample = self.stylize(SAMPLE, card, engine="instant", resize=_THUMBNAIL_SIDE, quality=80)
-        return replace(card, thumbnail=sample.to_bytes("webp"))
+        shown = fill_transparent(opened[0]) if opened else sample.pastiche
+        return replace(card, palette=palette(shown), thumbnail=sample.to_bytes("webp"))
 
     def _codes(self, pictures: Sequence[Picture]) -> dict[str, Mapping[float, Pixels]]:
         """What each engine needs of a style; the iterative engine's share only where torch is installed."""

@@ -127,12 +127,13 @@ class Remote:
         return format_of(task.output)
 
     def _made(self, pastiche: RemotePastiche) -> Made:
-        files = dict(self.told)
+        told = dict(self.told)
+        style = {"style": told.pop("style")} if "style" in told else {}
         return Made(
             size=pastiche.size,
             seconds=pastiche.seconds,
             model=pastiche.model,
-            settings={"style": files.pop("style"), **self._changed, **files},
+            settings={**style, **self._changed, **told},
             complete=pastiche.complete,
             to_bytes=lambda: pastiche.data,
             save=_saving(pastiche.data),

@@ -77,11 +77,13 @@ class Sources:
         from impasto.styles import Style
         from impasto.styles.style import PictureStyle
 
+        files = {name: True for name in ("mask", "guide", "initial") if getattr(self, name) is not None}
+        if not self.styles:
+            return files
         # A stand-in: weights and names are told as they are of a style that is here.
         blank = Picture.from_array(np.zeros((1, 1, 3), np.uint8))
         style = Style(tuple((PictureStyle(blank, label(style, ())), share) for style, share in self.styles.items()))
-        files = ("mask", "guide", "initial")
-        return {"style": style.describe(), **{name: True for name in files if getattr(self, name) is not None}}
+        return {"style": style.describe(), **files}
 
     def _regions(self, gallery: Gallery, max_pixels: int) -> tuple[Region, ...]:
         from impasto.picture import Picture

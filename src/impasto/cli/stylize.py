@@ -129,7 +129,8 @@ def stylize(
     from impasto.cli.weighted import total
     from impasto.styles import Gallery
 
-    if not (styles or regions):
+    model = settings["model"]
+    if not (styles or regions or model):
         raise click.UsageError("Missing option '-s' / '--style'; give a style's name or a painting's file")
     if server is not None:
         _refuse({"--regions": regions, "--trace": trace, "--snapshots": snapshots, "--state": state})
@@ -143,7 +144,8 @@ def stylize(
         guide=guide,
         initial=initial,
     )
-    tasks = plan(found, output, sources.labels(names), settings)
+    labels = sources.labels(names) or [str(model).partition("@")[0]]
+    tasks = plan(found, output, labels, settings)
     if tasks[0].output is None:
         if as_json:
             raise click.UsageError("--json and the pastiche both want standard output; give a file with -o FILE")

@@ -70,7 +70,7 @@ def _start(request: Request, working: Picture, style: Style, starter: InstantEng
 
 def _painted(request: Request, working: Picture, style: Style, starter: InstantEngine) -> Picture:
     """The instant engine's pastiche."""
-    kept = ("strength", "style_scale", "precision", "deterministic", "bits", "max_pixels")
+    kept = ("model", "strength", "style_scale", "precision", "deterministic", "bits", "max_pixels")
     settings = {name: getattr(request, name) for name in kept}
     return starter.finish(Request(content=working, style=style, **settings)).pastiche
 

@@ -1,47 +1,81 @@
-"""The engine ``instant``: one forward pass of a network that takes the style as a code."""
+"""The engine ``instant``: forward passes of networks, that of any style by its code, or one of a style's own."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
+from impasto.engines.anystyle import AnyStyle
 from impasto.engines.finishing import finish, quantise, restore
-from impasto.engines.painter import Brush, Painter, planes
-from impasto.errors import StyleError
-from impasto.models import Model
+from impasto.engines.network import Network, open_network
+from impasto.engines.painter import Brush, Painter
+from impasto.errors import ModelError, RequestError
+from impasto.models import Model, find
 from impasto.picture.picture import Picture
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
-from impasto.request import Progress, Request, Result, run_to_end
-from impasto.runtime.graph import Array, open_graph
+from impasto.request import Precision, Progress, Request, Result, run_to_end
+from impasto.runtime.graph import Array
 from impasto.styles import Style, StyleCard
+from impasto.styles.style import PictureStyle
 
-__all__ = ["SCALES", "InstantEngine"]
+__all__ = ["InstantEngine"]
 
-SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Style scales at which a style card keeps a code."""
-
-_LONGEST_STYLE = 4096
 _PREVIEW = 512
 """Longest side of the preview that comes before a picture painted in tiles."""
+_ANY, _OWN = 2, 16
+"""Models that are kept open, of any style and of one: each takes some megabytes, and some hundred milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Who paints: the part of the style that goes by codes, its weight, and networks with theirs."""
+
+    coded: Style | None
+    weight: float
+    networks: tuple[tuple[Model, float], ...]
 
 
 class InstantEngine:
-    """Paints with one model of kind ``arbitrary``. Safe to use from several threads."""
+    """Paints with one model of kind ``arbitrary``, and with the networks that styles have of their own.
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self._code = int(model.rules["code"])
-        self._side = int(model.rules["style_side"])
-        self.curve = np.array(model.rules["strength"], np.float64).T
-        # Codes are small and made once: always in f32, so that a card is the same on every machine.
-        self._encoder = lru_cache(maxsize=1)(lambda: open_graph(model.file("encoder"), ["code"], precision="f32"))
-        self.painter = lru_cache(maxsize=None)(lambda precision: Painter(model, precision))
-        # A batch reads its painting once. Only the last style is kept, for it may be a large picture.
-        self._code_of = lru_cache(maxsize=1)(self.code)
+    A style that has a network is painted by it where it stands alone, and where the request names it. Mixed with
+    others it goes by its code if it has one, for codes mix better than pixels. Safe to use from several threads.
+    """
+
+    def __init__(self, model: Model | str | Path = "instant") -> None:
+        """A name is looked up for every request: another version may be in use by then."""
+        self._given = model
+        self._anystyles, self._networks = lru_cache(maxsize=_ANY)(_any_style), lru_cache(maxsize=_OWN)(_network)
+        _ = self._any
+
+    @property
+    def model(self) -> Model:
+        """The model of any style. Raises :class:`ModelError` where it is not there, or of another kind."""
+        return self._given if isinstance(self._given, Model) else find(self._given, kind="arbitrary")
+
+    @property
+    def curve(self) -> Array:
+        """How far a code moves, by strength."""
+        return self._any.curve
+
+    def painter(self, precision: Precision) -> Painter:
+        """Of the model of any style."""
+        found: Painter = self._any.painter(precision)
+        return found
+
+    def code(self, style: Style, scale: float = 1.0) -> Array:
+        """As :meth:`AnyStyle.code`."""
+        return self._any.code(style, scale)
+
+    def codes(self, pictures: list[Picture]) -> dict[float, Array]:
+        """As :meth:`AnyStyle.codes`."""
+        return self._any.codes(pictures)
 
     def run(self, request: Request) -> Generator[Progress, None, Result]:
         """Repaint ``request.content``; yields progress, returns the result. Closing the generator cancels.
@@ -50,49 +84,93 @@ class InstantEngine:
         """
         start = time.perf_counter()
         yield Progress("style", 0.0, 0.0)
+        anystyle = self._any_of(request)
+        cast = self._cast(request, anystyle.model)
         content = request.content.as_type(np.dtype(np.uint16)) if request.bits == 16 else request.content
-        moved = float(np.interp(request.strength, *self.curve))
-        if moved == 0:
+        if request.strength == 0:
             pastiche = content.resized(fit(content.size, request.resize))
         else:
-            working = fill_transparent(content).resized(fit(content.size, request.size))
-            painted = yield from self._paint(working, request, moved, start)
-            if moved < 1 and (working.size != content.size or content.alpha is not None):
-                painted = restore(painted, working, content, 1 - moved)
+            size = fit(content.size, request.size)
+            if cast.networks and request.style_scale != 1:
+                size = _rescaled(size, request)
+            working = fill_transparent(content).resized(size)
+            brushes, own = self._brushes(cast, anystyle, working, request)
+            painted = yield from self._paint(working, request, anystyle, brushes, own, start)
+            if request.strength < 1 and (working.size != content.size or content.alpha is not None):
+                painted = restore(painted, working, content, own)
             pastiche = finish(painted, request)
-        return Result(pastiche, request, self.model.identity, time.perf_counter() - start)
+        names = [anystyle.model.identity] if cast.coded is not None else []
+        names += [model.identity for model, _ in cast.networks]
+        return Result(pastiche, request, ", ".join(names), time.perf_counter() - start)
 
     def finish(self, request: Request) -> Result:
         """Run to the end."""
         return run_to_end(self.run(request))
 
-    def code(self, style: Style, scale: float = 1.0) -> Array:
-        """The code ``(1, n)`` of a style whose strokes are ``scale`` times their usual size."""
-        total = np.zeros((1, self._code), np.float32)
-        for part, weight in style.parts:
-            if isinstance(part, StyleCard):
-                code = part.code(self.model.identity, scale)
-                if code.shape != (self._code,):
-                    raise StyleError(
-                        f"the code of style {part.name} has {len(code)} numbers where {self.model.identity} takes "
-                        f"{self._code}; add it again from the picture"
-                    )
-                total += weight * code
-            else:
-                total += weight * self._encode(part.picture, scale)
-        return total
+    @property
+    def _any(self) -> AnyStyle:
+        return self._anystyles(_Key.of(self.model))
 
-    def codes(self, pictures: list[Picture]) -> dict[float, Array]:
-        """What a style card keeps of pictures that show one style: their mean code at each of :data:`SCALES`."""
-        return {scale: np.mean([self._encode(p, scale)[0] for p in pictures], axis=0) for scale in SCALES}
+    def _any_of(self, request: Request) -> AnyStyle:
+        if request.model is not None and (asked := find(request.model)).kind == "arbitrary":
+            return self._anystyles(_Key.of(asked))
+        return self._any
+
+    def _cast(self, request: Request, model: Model) -> _Cast:
+        """Who paints, where ``model`` is that of any style. Raises :class:`ModelError` for who is missing."""
+        if request.model is not None:
+            asked = find(request.model)
+            if asked.kind == "per-style":
+                return _Cast(None, 0.0, ((asked, 1.0),))
+        if request.style is None:
+            raise RequestError(f"the model {request.model} paints any style; give one")
+        style = Style.of(request.style)
+        coded: list[tuple[StyleCard | PictureStyle, float]] = []
+        networks: list[tuple[Model, float]] = []
+        for part, weight in style.parts:
+            network = part.network if isinstance(part, StyleCard) and request.model is None else ""
+            has_code = not isinstance(part, StyleCard) or model.identity in part.codes
+            if network and (len(style.parts) == 1 or not has_code):
+                try:
+                    networks.append((find(network, kind="per-style"), weight))
+                    continue
+                except ModelError:
+                    # Somebody else's card, whose network was never here: its code is the next best.
+                    if not has_code:
+                        raise
+            coded.append((part, weight))
+        if not coded:
+            return _Cast(None, 0.0, tuple(networks))
+        return _Cast(Style(tuple(coded)), sum(weight for _, weight in coded), tuple(networks))
+
+    def _brushes(
+        self, cast: _Cast, anystyle: AnyStyle, working: Picture, request: Request
+    ) -> tuple[list[Brush], float]:
+        """The passes to add up, and the photograph's own share."""
+        brushes: list[Brush] = []
+        own = 0.0
+        if cast.coded is not None:
+            scale = 1.0 if cast.networks else request.style_scale
+            made, own = anystyle.brushes(working, cast.coded, scale, request.strength)
+            own *= cast.weight
+            brushes = [Brush(brush.code, brush.weight * cast.weight) for brush in made]
+        for model, weight in cast.networks:
+            network = self._networks(_Key.of(model), request.arithmetic)
+            brushes.append(Brush(None, weight * request.strength, network))
+            own += weight * (1 - request.strength)
+        return brushes, own
 
     def _paint(
-        self, working: Picture, request: Request, moved: float, start: float
+        self,
+        working: Picture,
+        request: Request,
+        anystyle: AnyStyle,
+        brushes: list[Brush],
+        own: float,
+        start: float,
     ) -> Generator[Progress, None, Picture]:
-        style = self._code_of(Style.of(request.style), request.style_scale)
-        brushes, own = self._brushes(working, style, moved)
-        painter = self.painter(request.arithmetic)
-        if len(painter.plan(working.height, working.width)) > 1:
+        painter = anystyle.painter(request.arithmetic)
+        if len(painter.plan(working.height, working.width, brushes)) > 1:
             small = working.resized(fit(working.size, _PREVIEW))
             ((_, whole),) = painter.paint(small.pixels, brushes, own)
             yield Progress("preview", 0.0, time.perf_counter() - start, preview=Picture(quantise(whole, small)))
@@ -105,24 +183,33 @@ class InstantEngine:
             yield Progress("paint", share, spent, spent / share - spent)
         return Picture(canvas)
 
-    def _brushes(self, working: Picture, style: Array, moved: float) -> tuple[list[Brush], float]:
-        """The passes to add up, and the photograph's own share.
 
-        The code has ``moved`` from the photograph's own, which gives back the photograph, towards the style's.
-        What the network loses even then is added back, less and less: so 0 is exactly the
-        photograph, and the steps between are pastiches, not double exposures.
-        """
-        if moved == 1:
-            return [Brush(style)], 0.0
-        own = self._encode(working, 1.0)
-        rest = 1.0 - moved
-        return [Brush((own + moved * (style - own)).astype(np.float32)), Brush(own, -rest)], rest
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What tells a model from every other, and from what was in its folder before."""
 
-    def _encode(self, picture: Picture, scale: float) -> Array:
-        """The code of one picture whose short side is scaled to the model's style side times ``scale``."""
-        picture = fill_transparent(picture)
-        short, longest = min(picture.size), max(picture.size)
-        factor = min(self._side * scale / short, _LONGEST_STYLE / longest)
-        width, height = (max(16, round(side * factor / 8) * 8) for side in picture.size)
-        scaled = picture.as_type(np.dtype(np.uint8)).resized((width, height))
-        return self._encoder()(style=planes(scaled.pixels))["code"]
+    path: Path
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: Model) -> _Key:
+        return cls(model.path, tuple(sorted(entry["sha256"] for entry in model.files.values())))
+
+
+def _any_style(key: _Key) -> AnyStyle:
+    return AnyStyle(Model.read(key.path))
+
+
+def _network(key: _Key, precision: Precision) -> Network:
+    return open_network(Model.read(key.path), precision)
+
+
+def _rescaled(size: tuple[int, int], request: Request) -> tuple[int, int]:
+    """The size at which a network of one style makes strokes of the scale asked for: it has only its own."""
+    width, height = (max(1, round(side / request.style_scale)) for side in size)
+    if width * height > max(request.max_pixels, size[0] * size[1]):
+        raise RequestError(
+            f"style_scale is {request.style_scale:g}, for which this style's network has to paint "
+            f"{width * height / 1e6:.3g} megapixels; give a larger one, or a smaller size"
+        )
+    return width, height

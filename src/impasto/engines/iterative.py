@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.engines.anystyle import SCALES
 from impasto.engines.canvas import begun, levels, working_size
 from impasto.engines.finishing import finish, restore
-from impasto.engines.instant import SCALES, InstantEngine
+from impasto.engines.instant import InstantEngine
 from impasto.errors import MissingExtra, RequestError
-from impasto.models import find
 from impasto.perceptual.aims import Aims, card_code, picture_tensor
 from impasto.perceptual.brief import Brief, Layers, chosen_layers
 from impasto.perceptual.budget import Budget, plan, seconds_per_pixel
@@ -93,7 +93,7 @@ class IterativeEngine:
     def starter(self) -> InstantEngine:
         """What makes the pastiches to start from."""
         if self._starter is None:
-            self._starter = InstantEngine(find("instant", kind="arbitrary"))
+            self._starter = InstantEngine()
         return self._starter
 
     def _encoder(self, request: Request, *, wide: bool = False) -> tuple[str, Encoder, Layers]:

@@ -1,7 +1,8 @@
-"""Painter: passes of the transfer network over pixels, whole or in tiles that share one set of statistics."""
+"""Painter: passes of networks over pixels, whole or in tiles that share one set of statistics."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.engines.network import Conditioned, Network, Precision
+from impasto.engines.network import Network, Precision, open_network
 from impasto.models import Model
 from impasto.picture.picture import Pixels
 from impasto.runtime.graph import Array
@@ -27,28 +28,33 @@ _SAMPLE, _SAMPLES = 512, 4
 
 @dataclass(frozen=True, slots=True)
 class Brush:
-    """What one pass applies: ``code`` ``(1, codes)``, and how much of what it makes counts (may be negative)."""
+    """What one pass applies: ``code`` ``(1, codes)``, None for a network of one style; and how much of what it makes
+    counts (may be negative).
 
-    code: Array
+    ``network`` paints; by default the painter's own.
+    """
+
+    code: Array | None
     weight: float = 1.0
+    network: Network | None = None
 
 
 class Painter:
-    """Paints with one network at one precision."""
+    """Paints at one precision, with one network or several."""
 
     def __init__(self, network: Model | Network, precision: Precision = "auto", *, window: int | None = None) -> None:
-        """``network`` may be a model of kind ``arbitrary``, to be opened at ``precision``. ``window`` is the side of a
-        tile, a multiple of 8; every larger picture is then painted in tiles.
+        """``network`` may be a model that paints, to be opened at ``precision``. ``window`` is the side of a tile, a
+        multiple of what the networks work in; every larger picture is then painted in tiles.
 
         By default only what most machines cannot paint in one pass is.
         """
         self._side = window
-        self._network = Conditioned(network, precision) if isinstance(network, Model) else network
+        self.network = open_network(network, precision) if isinstance(network, Model) else network
 
     @property
     def runtime(self) -> tuple[str, str]:
         """Runtime and precision in use."""
-        return self._network.runtime
+        return self.network.runtime
 
     def paint(self, pixels: Pixels, brushes: list[Brush], own: float = 0.0) -> Iterator[tuple[Tile, Array]]:
         """Yield finished parts of the pastiche of ``pixels`` ``(H, W, 3)``: ``(h, w, 3)`` float32 in 0..1.
@@ -57,44 +63,83 @@ class Painter:
         ``own``.
         """
         height, width = pixels.shape[:2]
-        plan = self.plan(height, width)
+        networks = [brush.network or self.network for brush in brushes]
+        grid = _Grid.of(networks or [self.network])
+        plan = self.plan(height, width, brushes)
         if len(plan) == 1:
-            content = self._window(pixels)
-            yield _part(plan[0], pixels, _sum(content, own, brushes, [self.forward(content, b.code) for b in brushes]))
+            content = grid.window(pixels)
+            made = [network.forward(content, brush.code) for network, brush in zip(networks, brushes, strict=True)]
+            yield _part(plan[0], pixels, _sum(content, own, brushes, made))
             return
-        statistics = [self._settle(pixels, brush.code) for brush in brushes]
+        statistics = [
+            _settle(network, grid, pixels, brush.code) for network, brush in zip(networks, brushes, strict=True)
+        ]
         try:
             for tile in plan:
-                content = self._window(pixels[tile.window])
+                content = grid.window(pixels[tile.window])
                 made = [
-                    self._network.apply(content, brush.code, measured)
-                    for brush, measured in zip(brushes, statistics, strict=True)
+                    network.apply(content, brush.code, measured)
+                    for network, brush, measured in zip(networks, brushes, statistics, strict=True)
                 ]
                 yield _part(tile, pixels, _sum(content, own, brushes, made))
         finally:
             # What the file is encoded with next needs the memory more.
-            self._network.release()
+            for network in networks:
+                network.release()
 
-    def plan(self, height: int, width: int) -> list[Tile]:
+    def plan(self, height: int, width: int, brushes: list[Brush] | None = None) -> list[Tile]:
         """The tiles for a picture of that size, counted with the rows and columns that make it a multiple."""
-        rows, columns = (-(-side // self._network.multiple) * self._network.multiple for side in (height, width))
-        window = self._side or (max(rows, columns) if rows * columns <= _WHOLE else _WINDOW)
-        return list(tiles(rows, columns, window=window, margin=self._network.margin, multiple=self._network.multiple))
+        grid = _Grid.of([brush.network or self.network for brush in brushes or []] or [self.network])
+        rows, columns = grid.side(height), grid.side(width)
+        window = self._side or (max(rows, columns) if rows * columns <= _WHOLE else grid.tile)
+        return list(tiles(rows, columns, window=window, margin=grid.margin, multiple=grid.multiple))
 
-    def forward(self, content: Array, code: Array) -> Array:
-        """One bare pass over ``(1, 3, H, W)`` in 0..1, sides multiples of 8."""
-        return self._network.forward(content, code)
+    def forward(self, content: Array, code: Array | None) -> Array:
+        """One bare pass over ``(1, 3, H, W)`` in 0..1, sides multiples of what the network works in."""
+        return self.network.forward(content, code)
 
-    def _settle(self, pixels: Pixels, code: Array) -> Any:
-        """The statistics of a picture too large for one pass, from samples at full scale that are measured as one."""
-        samples = [self._window(sample) for sample in _samples(pixels, self._network.multiple)]
-        return self._network.measure(np.concatenate(samples), code)
 
-    def _window(self, pixels: Pixels) -> Array:
-        """Pixels as the network's input ``(1, 3, H, W)``, the last row and column repeated up to a whole multiple."""
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The sizes that several networks agree on."""
+
+    multiple: int
+    margin: int
+    smallest: int
+
+    @classmethod
+    def of(cls, networks: list[Network]) -> _Grid:
+        multiple = math.lcm(*(network.multiple for network in networks))
+        margin, smallest = (
+            _up(max(sizes), multiple) for sizes in zip(*((n.margin, n.smallest) for n in networks), strict=True)
+        )
+        return cls(multiple, margin, smallest)
+
+    @property
+    def tile(self) -> int:
+        """The side of a tile's window."""
+        # No less than a third of each side is kept.
+        return _up(max(_WINDOW, 3 * self.margin), self.multiple)
+
+    def side(self, length: int) -> int:
+        """Rows or columns that a picture of ``length`` is painted with."""
+        return max(self.smallest, _up(length, self.multiple))
+
+    def window(self, pixels: Pixels) -> Array:
+        """Pixels as a network's input ``(1, 3, H, W)``, the last row and column repeated as often as it takes."""
         content = planes(pixels)
-        down, right = (-side % self._network.multiple for side in pixels.shape[:2])
+        down, right = (self.side(side) - side for side in pixels.shape[:2])
         return np.pad(content, ((0, 0), (0, 0), (0, down), (0, right)), mode="edge") if down or right else content
+
+
+def _up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple
+
+
+def _settle(network: Network, grid: _Grid, pixels: Pixels, code: Array | None) -> Any:
+    """The statistics of a picture too large for one pass, from samples at full scale that are measured as one."""
+    samples = [grid.window(sample) for sample in _samples(pixels, grid.multiple)]
+    return network.measure(np.concatenate(samples), code)
 
 
 def planes(pixels: Pixels) -> Array:

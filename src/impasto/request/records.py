@@ -63,7 +63,8 @@ class Result:
 
     def settings(self) -> dict[str, object]:
         """What is stored in the file, so that ``impasto show FILE`` can tell how it was made."""
-        return {"model": self.model, **self.request.settings()}
+        # First, and with its version, whatever was asked for.
+        return {"model": self.model} | self.request.settings() | {"model": self.model}
 
     def to_bytes(self, format: Format | None = None) -> bytes:  # noqa: A002
         """The pastiche as a file's bytes, in ``format``, else the request's, else the photograph's own."""

@@ -71,6 +71,12 @@ class Request(Optimisation):
         "One pass of a network; or the picture itself optimised, finer and slower.",
         choices=("instant", "iterative"),
     )
+    model: str | None = option(
+        str,
+        None,
+        "Model that paints, by its name or name@version: one of any style, or a network of one style, for which no "
+        "style is needed. By default the style's own network where it has one, else instant.",
+    )
     strength: float = option(
         float, 1.0, "How far to go: 0 gives the photograph back, 1 the full style.", minimum=0.0, maximum=1.0
     )
@@ -132,7 +138,8 @@ class Request(Optimisation):
             if not isinstance(value, Picture) and (value is not None or name == "content"):
                 raise RequestError(f"{name} is {type(value).__name__}; give a Picture, such as Picture.of(...) makes")
         object.__setattr__(self, "regions", tuple(self.regions))
-        if not hasattr(self.style, "describe") and not (self.style is None and self.regions):
+        styled = self.regions or (self.engine == "instant" and self.model)
+        if not hasattr(self.style, "describe") and not (self.style is None and styled):
             raise RequestError(f"style is {type(self.style).__name__}; give a Style, such as Style.of(...) makes")
         self._settle()
         for known in options():

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from impasto.errors import ModelError
 from impasto.runtime.core import core
 
-__all__ = ["Array", "Graph", "OnnxGraph", "OpenVinoGraph", "open_graph"]
+if TYPE_CHECKING:
+    import openvino as ov
+
+__all__ = ["Array", "Compiled", "Graph", "OnnxGraph", "OpenVinoGraph", "Precision", "open_graph"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Precision = Literal["auto", "bf16", "f32"]
@@ -47,6 +50,37 @@ def open_graph(
     return OpenVinoGraph(file, outputs, precision=precision, fixed=fixed)
 
 
+class Compiled:
+    """A model of OpenVINO's on the processor: arrays in by place, arrays out by place. Safe to call from several
+    threads. ``precision`` is ``"bf16"`` or ``"f32"``, as the runtime chose or was told."""
+
+    def __init__(self, model: ov.Model, precision: Precision = "auto") -> None:
+        # Not tied to cores: all processes would be tied to the first ones, and wait for each other there.
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+        if precision != "auto":
+            hints["INFERENCE_PRECISION_HINT"] = precision
+        self._compiled = core().compile_model(model, "CPU", hints)
+        self._count = len(model.get_results())
+        self._idle: list[Any] = []
+        element = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.precision = "bf16" if element == "bf16" else "f32"
+
+    def __call__(self, inputs: Sequence[Array] | Mapping[str, Array]) -> list[Array]:
+        # One request for each caller at work: list.pop and list.append are atomic.
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.infer(inputs, share_inputs=True)
+        found = [request.get_output_tensor(i).data.copy() for i in range(self._count)]
+        self._idle.append(request)
+        return found
+
+    def release(self) -> None:
+        """Give back the memory that past calls took."""
+        self._idle.clear()
+
+
 class OpenVinoGraph:
     """A graph on the processor. ``precision`` is ``"bf16"`` or ``"f32"``, as the runtime chose or was told."""
 
@@ -75,29 +109,15 @@ class OpenVinoGraph:
         free = [p for p in model.get_parameters() if p.get_friendly_name() not in fixed]
         results = {r.input_value(0).get_any_name(): r for r in model.get_results()}
         model = ov.Model([results[name] for name in outputs], free, file.stem)
-        # Not tied to cores: all processes would be tied to the first ones, and wait for each other there.
-        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
-        if precision != "auto":
-            hints["INFERENCE_PRECISION_HINT"] = precision
         self._outputs = tuple(outputs)
-        self._compiled = core().compile_model(model, "CPU", hints)
-        self._idle: list[Any] = []
-        element = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.precision = "bf16" if element == "bf16" else "f32"
+        self._compiled = Compiled(model, precision)
+        self.precision = self._compiled.precision
 
     def __call__(self, **inputs: Array) -> dict[str, Array]:
-        # One request for each caller at work: list.pop and list.append are atomic.
-        try:
-            request = self._idle.pop()
-        except IndexError:
-            request = self._compiled.create_infer_request()
-        request.infer(inputs, share_inputs=True)
-        found = {name: request.get_output_tensor(i).data.copy() for i, name in enumerate(self._outputs)}
-        self._idle.append(request)
-        return found
+        return dict(zip(self._outputs, self._compiled(inputs), strict=True))
 
     def release(self) -> None:
-        self._idle.clear()
+        self._compiled.release()
 
 
 class OnnxGraph:

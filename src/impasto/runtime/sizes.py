@@ -15,7 +15,8 @@ __all__ = ["lengths", "spatial", "take_any_size"]
 
 
 def take_any_size(model: ov.Model, picture: str) -> None:
-    """Change ``model`` so that its input ``picture``, four-dimensional, takes any height and width.
+    """Change ``model`` so that its input ``picture``, four-dimensional, takes any height and width, and any number of
+    pictures where the graph allows that.
 
     Exporters write the size that they saw into upsampling and transposed convolutions; what they meant is a factor,
     which is what those layers have from here on. Which two of the four dimensions are height and width is told by
@@ -32,7 +33,10 @@ def take_any_size(model: ov.Model, picture: str) -> None:
     free = [-1 if at in spatial(shape) else length for at, length in enumerate(shape)]
     shapes = {p.output(0): p.get_partial_shape() for p in model.get_parameters()}
     try:
-        model.reshape({**shapes, parameter.output(0): free})
+        try:
+            model.reshape({**shapes, parameter.output(0): [-1, *free[1:]]})
+        except RuntimeError:
+            model.reshape({**shapes, parameter.output(0): free})
     except RuntimeError as error:
         raise ModelError(f"{model.friendly_name} takes pictures of {_size(shape)} only: {_first(error)}") from error
     for result in model.get_results():

@@ -33,6 +33,7 @@ _MAX_KEYS = 32  # models of a card, scales of a model
 _HALF = float(np.finfo(np.float16).max)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_NETWORK = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(@\d{1,9}(\.\d{1,9})*)?")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _TEXTS = ("title", "artist", "date", "source")
 
@@ -55,21 +56,23 @@ class StyleCard:
     """A named style. ``codes`` holds, for each model (``"instant@1"``), style codes by style scale.
 
     A code is a float32 vector; the scale says how large the painting was when it was read, so that
-    ``style_scale`` works without the picture. ``palette`` is a few ``"#rrggbb"`` colours, the most
-    common first. ``thumbnail`` is a WebP file: a photograph in this style, made by our own network.
+    ``style_scale`` works without the picture. ``network`` names a model of kind ``per-style`` that paints this style
+    alone, ``"candy"`` or ``"candy@2"``; a card that has one needs no codes. ``palette`` is a few ``"#rrggbb"`` colours,
+    the most common first. ``thumbnail`` is a WebP file: a photograph in this style, made by our own network.
 
     Codes are held at half precision, so that a card gives the same pixels before and after it is
     saved. Checked when it is made; raises :class:`StyleError`, naming what is wrong.
     """
 
     name: str
-    codes: Mapping[str, Mapping[float, Pixels]]
+    codes: Mapping[str, Mapping[float, Pixels]] = field(default_factory=dict)
     title: str = ""
     artist: str = ""
     date: str = ""
     source: str = ""
     palette: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
+    network: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -83,7 +86,12 @@ class StyleCard:
                 raise StyleError(f"the palette of style {self.name} has {_short(color)}; give colours as '#rrggbb'")
         _check_thumbnail(self.name, self.thumbnail)
         object.__setattr__(self, "palette", tuple(palette))
-        object.__setattr__(self, "codes", _checked_codes(self.name, self.codes))
+        if not isinstance(self.network, str) or (self.network and not _NETWORK.fullmatch(self.network)):
+            raise StyleError(
+                f"the network of style {self.name} is {_short(self.network)}; give a model's name, or name@version"
+            )
+        if self.codes or not self.network:
+            object.__setattr__(self, "codes", _checked_codes(self.name, self.codes))
 
     def code(self, model: str, scale: float = 1.0) -> Pixels:
         """The code for ``model`` at ``scale``, interpolated in log2 of the scale between those stored.
@@ -93,10 +101,8 @@ class StyleCard:
         """
         codes = self.codes.get(model)
         if codes is None:
-            raise StyleError(
-                f"style {self.name} has codes for {', '.join(self.codes)}, not for {model}; "
-                "add it again from the picture"
-            )
+            others = f"codes for {', '.join(self.codes)}" if self.codes else f"a network of its own, {self.network}"
+            raise StyleError(f"style {self.name} has {others}, not for {model}; add it again from the picture")
         if not (isfinite(scale) and scale > 0):
             raise StyleError(f"the style scale is {scale}; give a positive number")
         scales = sorted(codes)
@@ -109,12 +115,13 @@ class StyleCard:
         return mixed.astype(np.float32)
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the style, as JSON: its texts, its palette and the models that it has codes for."""
+        """What is known of the style, as JSON: texts, palette, the models that it has codes for, its network."""
         return {
             "name": self.name,
             **{key: getattr(self, key) for key in _TEXTS},
             "palette": list(self.palette),
             "models": sorted(self.codes),
+            "network": self.network or None,
         }
 
     def to_bytes(self) -> bytes:
@@ -133,6 +140,8 @@ class StyleCard:
             },
             "thumbnail": _text(self.thumbnail),
         }
+        if self.network:
+            document["network"] = self.network
         data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         _check_size(f"style card {self.name}", len(data))
         return data
@@ -152,7 +161,7 @@ class StyleCard:
             raise StyleError(
                 f"the style card has version {_short(version)}, but this Impasto reads {_VERSION}; update it"
             )
-        known = {"name", "palette", "codes", "thumbnail", *_TEXTS}
+        known = {"name", "palette", "codes", "thumbnail", "network", *_TEXTS}
         if unknown := document.keys() - known:
             raise StyleError(f"the style card has an unknown field {_short(min(unknown))}; remove it")
         if missing := {"name", "codes"} - document.keys():

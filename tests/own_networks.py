@@ -1,0 +1,64 @@
+"""Networks of one style in the user's catalogue, of random weights."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from transformer_nets import Example
+
+from impasto.models import Model, Store
+from impasto.models.readers.recognise import read_network
+from impasto.runtime.network import Preprocessing
+from impasto.runtime.stored import pack_network
+
+__all__ = ["installed"]
+
+
+def installed(name: str, *, version: str = "1", seed: int = 1, form: str = "layers") -> Model:
+    """Install PyTorch's example of weights drawn with ``seed``, as layers or as a graph of ONNX."""
+    torch.manual_seed(seed)
+    module = Example().eval()
+    state = io.BytesIO()
+    torch.save(module.state_dict(), state)
+    network = read_network(state.getvalue())
+    rules: dict[str, Any] = {
+        "form": form,
+        "multiple": network.multiple,
+        "margin": network.margin,
+        "smallest": network.smallest,
+    }
+    if form == "layers":
+        file, data = "network.safetensors", pack_network(network)
+    else:
+        file, data = "network.onnx", _onnx(module)
+        rules["preprocessing"] = asdict(Preprocessing("RGB", 255))
+    manifest = {
+        "name": name,
+        "version": version,
+        "kind": "per-style",
+        "licence": "Apache-2.0",
+        "files": {"network": {"file": file, "sha256": hashlib.sha256(data).hexdigest()}},
+        "rules": rules,
+    }
+    store = Store()
+    with store.installing(f"{name}@{version}") as folder:
+        (folder / file).write_bytes(data)
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    return Model.read(store.folder / f"{name}@{version}")
+
+
+def _onnx(module: torch.nn.Module) -> bytes:
+    import warnings
+
+    written = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, (torch.rand(1, 3, 64, 64),), written, input_names=["picture"], opset_version=17, dynamo=False
+        )
+    return written.getvalue()

@@ -1,0 +1,214 @@
+"""Networks of one style: every door takes them as styles, at any size, whole and in tiles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from own_networks import installed
+from transformer_nets import Example
+
+from impasto import Picture, Style, StyleCard, Stylizer
+from impasto.cli.main import cli
+from impasto.engines import instant
+from impasto.engines import painter as painting
+from impasto.errors import ModelError, RequestError, StyleError
+from impasto.models import Model
+
+EXACT: Mapping[str, Any] = {"deterministic": True}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IMPASTO_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def candy(home: Path) -> Model:
+    """A network of random weights, and the style that it is."""
+    return installed("candy", seed=1)
+
+
+def card(name: str = "candy", **more: Any) -> StyleCard:
+    return StyleCard(name, network=name, **more)
+
+
+def floats(picture: Picture) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return picture.pixels.astype(np.float64) / picture.peak
+
+
+def far(one: Picture, other: Picture) -> float:
+    """Mean absolute difference, in 255ths."""
+    return float(255 * np.abs(floats(one) - floats(other)).mean())
+
+
+def test_it_paints_as_torch_does(candy: Model, scene: Picture) -> None:
+    result = Stylizer().stylize(scene, card(), **EXACT)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        expected = Example()(torch.from_numpy(scene.pixels.transpose(2, 0, 1).copy()).float()[None])[0].numpy()
+    assert np.abs(result.pastiche.pixels - expected.clip(0, 255).transpose(1, 2, 0)).mean() < 1
+    assert result.model == "candy@1"
+    assert result.settings() == {"model": "candy@1", "style": "candy", "deterministic": True}
+
+
+@pytest.mark.parametrize("form", ["layers", "graph"])
+def test_tiles_are_the_whole(home: Path, scene: Picture, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    installed("candy", form=form)
+    stylizer = Stylizer()
+    whole = stylizer.stylize(scene, card(), **EXACT).pastiche
+    monkeypatch.setattr(painting, "_WHOLE", 1)
+    monkeypatch.setattr(painting, "_WINDOW", 64)
+    monkeypatch.setattr(instant, "_PREVIEW", 64)
+    request = stylizer.request(scene, card(), **EXACT)
+    updates = list(stylizer.run(request))
+    assert len(updates) > 4
+    assert updates[1].preview is not None
+    tiled = stylizer.stylize(scene, card(), **EXACT).pastiche
+    assert far(tiled, whole) < 0.05, "the statistics are those of the whole picture"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (37, 41), (130, 67)])
+def test_any_size_comes_back_at_its_own(candy: Model, scene: Picture, size: tuple[int, int]) -> None:
+    small = scene.resized(size)
+    painted = Stylizer().stylize(small, card()).pastiche
+    assert painted.size == size
+    assert painted.pixels.shape == small.pixels.shape
+
+
+def test_strength_goes_from_the_photograph_to_the_pastiche(candy: Model, scene: Picture) -> None:
+    stylizer = Stylizer()
+    full, half, none = (stylizer.stylize(scene, card(), strength=s, **EXACT).pastiche for s in (1, 0.5, 0))
+    assert np.array_equal(none.pixels, scene.pixels)
+    assert far(full, scene) > 20
+    between = Picture.from_array((floats(full) + floats(scene)) / 2)
+    assert far(half, between) < 1
+
+
+def test_mask_colours_alpha_and_depth(candy: Model, scene: Picture) -> None:
+    stylizer = Stylizer()
+    left = np.zeros((*scene.pixels.shape[:2], 3), np.uint8)
+    left[:, :160] = 255
+    painted = stylizer.stylize(scene, card(), **EXACT).pastiche
+    masked = stylizer.stylize(scene, card(), mask=Picture.from_array(left), **EXACT).pastiche
+    assert np.array_equal(masked.pixels[:, 160:], scene.pixels[:, 160:])
+    assert np.array_equal(masked.pixels[:, :160], painted.pixels[:, :160])
+    kept = stylizer.stylize(scene, card(), colors="keep", **EXACT).pastiche
+    assert far(kept, painted) > 5
+    alpha = np.full(scene.pixels.shape[:2], 90, np.uint8)
+    see_through = stylizer.stylize(replace(scene, alpha=alpha), card()).pastiche
+    assert see_through.alpha is not None
+    assert (see_through.alpha == 90).all()
+    deep = stylizer.stylize(scene, card(), bits=16, format="png", **EXACT).pastiche
+    assert deep.pixels.dtype == np.uint16
+    assert far(deep, painted) < 1
+
+
+def test_a_scale_of_strokes_is_another_size_to_paint_at(candy: Model, scene: Picture) -> None:
+    stylizer = Stylizer()
+    bold = stylizer.stylize(scene, card(), style_scale=2, **EXACT).pastiche
+    small = stylizer.stylize(scene, card(), size=160, **EXACT).pastiche
+    assert bold.size == scene.size
+    assert far(bold, small) == 0
+    with pytest.raises(RequestError, match=r"style_scale is 0.25, for which this style's network has to paint"):
+        stylizer.stylize(scene, card(), style_scale=0.25, max_pixels=scene.width * scene.height)
+
+
+def test_networks_mix_with_one_another_and_with_codes(candy: Model, scene: Picture) -> None:
+    installed("mint", seed=2)
+    stylizer = Stylizer()
+    one, other = (stylizer.stylize(scene, card(name), **EXACT).pastiche for name in ("candy", "mint"))
+    mixed = stylizer.stylize(scene, Style.mix({Style.of(card()): 3, Style.of(card("mint")): 1}), **EXACT)
+    assert far(mixed.pastiche, Picture.from_array(0.75 * floats(one) + 0.25 * floats(other))) < 1
+    assert mixed.model == "candy@1, mint@1"
+    wave = stylizer.stylize(scene, "the-wave", model="instant", **EXACT).pastiche
+    both = stylizer.stylize(scene, Style.mix({Style.of(card()): 1, "the-wave": 1}), **EXACT)
+    assert far(both.pastiche, Picture.from_array((floats(one) + floats(wave)) / 2)) < 1
+    assert both.model == "instant@1, candy@1"
+
+
+def test_a_style_with_a_code_mixes_by_its_code(candy: Model, scene: Picture) -> None:
+    stylizer = Stylizer()
+    wave = stylizer.gallery.get("the-wave")
+    own = replace(wave, name="candy", network="candy")
+    alone = stylizer.stylize(scene, own, **EXACT)
+    assert alone.model == "candy@1"
+    mixed = stylizer.stylize(scene, Style.mix({Style.of(own): 1, "starry-night": 1}), **EXACT)
+    assert mixed.model == "instant@1"
+    as_coded = stylizer.stylize(scene, own, model="instant", **EXACT)
+    assert far(as_coded.pastiche, stylizer.stylize(scene, "the-wave", model="instant", **EXACT).pastiche) == 0
+
+
+def test_a_model_may_be_asked_for_without_a_style(candy: Model, scene: Picture) -> None:
+    stylizer = Stylizer()
+    by_model = stylizer.stylize(scene, model="candy", **EXACT)
+    assert far(by_model.pastiche, stylizer.stylize(scene, card(), **EXACT).pastiche) == 0
+    assert by_model.settings() == {"model": "candy@1", "deterministic": True}
+    with pytest.raises(RequestError, match="the model instant paints any style; give one"):
+        stylizer.stylize(scene, model="instant")
+    with pytest.raises(ModelError, match="there is no model 'nowhere'"):
+        stylizer.stylize(scene, model="nowhere")
+    with pytest.raises(RequestError, match="give a Style"):
+        stylizer.stylize(scene, model="candy", engine="iterative")
+
+
+def test_a_network_that_is_not_here(home: Path, scene: Picture) -> None:
+    stylizer = Stylizer()
+    with pytest.raises(ModelError, match="there is no model 'candy'"):
+        stylizer.stylize(scene, card())
+    # Somebody else's card still has its code.
+    wave = replace(stylizer.gallery.get("the-wave"), network="candy")
+    assert stylizer.stylize(scene, wave).model == "instant@1"
+
+
+def test_a_card_keeps_the_name_of_its_network() -> None:
+    made = card(title="Candy")
+    again = StyleCard.from_bytes(made.to_bytes())
+    assert (again.network, again.codes, again.title) == ("candy", {}, "Candy")
+    assert again.facts()["network"] == "candy"
+    assert "network" not in json.loads(StyleCard("plain", {"instant@1": {1.0: np.ones(4)}}).to_bytes())
+    for name in ("../candy", "Candy", "candy@", "candy@x", "/etc", "a b"):
+        with pytest.raises(StyleError, match="give a model's name"):
+            StyleCard("candy", network=name)
+    with pytest.raises(StyleError, match="has a network of its own, candy, not for instant@1"):
+        made.code("instant@1")
+    with pytest.raises(StyleError, match="needs codes"):
+        StyleCard("empty")
+
+
+def test_a_card_is_made_of_a_network_alone(candy: Model) -> None:
+    made = Stylizer().card("sweet", (), network="candy", title="Sweet")
+    assert made.network == "candy"
+    assert not made.codes
+    assert made.palette
+    assert made.thumbnail[8:12] == b"WEBP"
+    with pytest.raises(ModelError, match="kind"):
+        Stylizer().card("sweet", (), network="instant")
+    with pytest.raises(RequestError, match="needs pictures"):
+        Stylizer().card("sweet", ())
+
+
+def test_the_command_paints_by_style_and_by_model(candy: Model, scene: Picture, tmp_path: Path) -> None:
+    stylizer = Stylizer()
+    stylizer.gallery.add(stylizer.card("candy", (), network="candy"))
+    photo = tmp_path / "photo.png"
+    Image.fromarray(scene.pixels).save(photo)
+    made = {}
+    for arguments in (["--style", "candy"], ["--model", "candy@1"]):
+        out = tmp_path / f"{arguments[0]}.png"
+        result = CliRunner().invoke(cli, ["stylize", str(photo), *arguments, "--deterministic", "-o", str(out)])
+        assert result.exit_code == 0, result.output
+        made[arguments[0]] = Picture.open(out)
+    assert far(made["--style"], made["--model"]) == 0
+    beside = CliRunner().invoke(cli, ["stylize", str(photo), "--model", "candy"])
+    assert beside.exit_code == 0, beside.output
+    assert (tmp_path / "photo.candy.png").is_file()
