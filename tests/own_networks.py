@@ -16,13 +16,12 @@ from impasto.models.readers.recognise import read_network
 from impasto.runtime.network import Preprocessing
 from impasto.runtime.stored import pack_network
 
-__all__ = ["installed"]
+__all__ = ["drawn", "installed"]
 
 
 def installed(name: str, *, version: str = "1", seed: int = 1, form: str = "layers") -> Model:
     """Install PyTorch's example of weights drawn with ``seed``, as layers or as a graph of ONNX."""
-    torch.manual_seed(seed)
-    module = Example().eval()
+    module = drawn(seed)
     state = io.BytesIO()
     torch.save(module.state_dict(), state)
     network = read_network(state.getvalue())
@@ -50,6 +49,14 @@ def installed(name: str, *, version: str = "1", seed: int = 1, form: str = "laye
         (folder / file).write_bytes(data)
         (folder / "manifest.json").write_text(json.dumps(manifest))
     return Model.read(store.folder / f"{name}@{version}")
+
+
+def drawn(seed: int) -> Example:
+    """PyTorch's example with other weights for every seed."""
+    module, random = Example().eval(), torch.Generator().manual_seed(seed)
+    for weight in module.parameters():
+        weight.data += weight.data.std(correction=0) * torch.randn(weight.shape, generator=random)
+    return module
 
 
 def _onnx(module: torch.nn.Module) -> bytes:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch7_files import Nets, checkpoint, t7
 
 from impasto.bench import Figure, run
 from impasto.bench.figure import alternate
 from impasto.bench.johnson import johnson_network
 from impasto.bench.magenta import SIDE, magenta_transfer
+from impasto.bench.onestyle import onestyle
+from impasto.errors import ModelError
 from impasto.runtime.core import core
 
 
@@ -30,6 +33,19 @@ def test_figures_are_measured_and_compared(tmp_path: Path) -> None:
     missing = figures["Magenta int8 pair"]
     assert missing.value is None
     assert missing.note
+
+
+def test_a_network_of_one_style_beside_opencv(tmp_path: Path) -> None:
+    file = tmp_path / "network.t7"
+    file.write_bytes(t7(checkpoint(Nets().build())))
+    figures = {figure.name: figure for figure in onestyle(file, 1)}
+    converted, opencv = figures["network of one style, converted"], figures["OpenCV DNN"]
+    assert converted.value is not None
+    assert opencv.value is not None
+    assert converted.ratio == pytest.approx(converted.value / opencv.value)
+    file.write_bytes(b"no network")
+    with pytest.raises(ModelError, match=r"network\.t7: the file is of no format that is known"):
+        onestyle(file, 1)
 
 
 def test_runs_take_turns_and_warm_up() -> None:

@@ -73,7 +73,7 @@ def test_a_guide_says_which_part_of_a_painting_to_learn_from(engine: IterativeEn
 def card() -> StyleCard:
     """Made as everybody makes one where torch is installed, but at fewer scales."""
     with pytest.MonkeyPatch.context() as patch:
-        for engine in (instant, iterative):
+        for engine in (anystyle, iterative):
             patch.setattr(engine, "SCALES", (0.25, 0.5))
         return Stylizer().card("red-stripes", [RED])
 
@@ -96,7 +96,7 @@ def test_a_card_made_without_torch_is_refused(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "impasto.engines.iterative", None)
-        patch.setattr(instant, "SCALES", (0.25,))
+        patch.setattr(anystyle, "SCALES", (0.25,))
         plain = Stylizer().card("plain", [RED])
     assert set(plain.codes) == {Stylizer().model}
     identity = find("pocket", kind="encoder").identity

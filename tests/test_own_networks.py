@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from own_networks import drawn, installed
 from PIL import Image
-from own_networks import installed
-from transformer_nets import Example
+from skimage import data
 
 from impasto import Picture, Style, StyleCard, Stylizer
 from impasto.cli.main import cli
 from impasto.engines import instant
-from impasto.engines import painter as painting
+from impasto.engines import painter as paintings
 from impasto.errors import ModelError, RequestError, StyleError
 from impasto.models import Model
+from impasto.models.adding import add
 
 EXACT: Mapping[str, Any] = {"deterministic": True}
 
@@ -53,9 +54,8 @@ def far(one: Picture, other: Picture) -> float:
 
 def test_it_paints_as_torch_does(candy: Model, scene: Picture) -> None:
     result = Stylizer().stylize(scene, card(), **EXACT)
-    torch.manual_seed(1)
     with torch.no_grad():
-        expected = Example()(torch.from_numpy(scene.pixels.transpose(2, 0, 1).copy()).float()[None])[0].numpy()
+        expected = drawn(1)(torch.from_numpy(scene.pixels.transpose(2, 0, 1).copy()).float()[None])[0].numpy()
     assert np.abs(result.pastiche.pixels - expected.clip(0, 255).transpose(1, 2, 0)).mean() < 1
     assert result.model == "candy@1"
     assert result.settings() == {"model": "candy@1", "style": "candy", "deterministic": True}
@@ -66,8 +66,8 @@ def test_tiles_are_the_whole(home: Path, scene: Picture, monkeypatch: pytest.Mon
     installed("candy", form=form)
     stylizer = Stylizer()
     whole = stylizer.stylize(scene, card(), **EXACT).pastiche
-    monkeypatch.setattr(painting, "_WHOLE", 1)
-    monkeypatch.setattr(painting, "_WINDOW", 64)
+    monkeypatch.setattr(paintings, "_WHOLE", 1)
+    monkeypatch.setattr(paintings, "_WINDOW", 64)
     monkeypatch.setattr(instant, "_PREVIEW", 64)
     request = stylizer.request(scene, card(), **EXACT)
     updates = list(stylizer.run(request))
@@ -119,7 +119,7 @@ def test_a_scale_of_strokes_is_another_size_to_paint_at(candy: Model, scene: Pic
     small = stylizer.stylize(scene, card(), size=160, **EXACT).pastiche
     assert bold.size == scene.size
     assert far(bold, small) == 0
-    with pytest.raises(RequestError, match=r"style_scale is 0.25, for which this style's network has to paint"):
+    with pytest.raises(RequestError, match=r"style_scale is 0.25, for which this network has to paint"):
         stylizer.stylize(scene, card(), style_scale=0.25, max_pixels=scene.width * scene.height)
 
 
@@ -212,3 +212,37 @@ def test_the_command_paints_by_style_and_by_model(candy: Model, scene: Picture, 
     beside = CliRunner().invoke(cli, ["stylize", str(photo), "--model", "candy"])
     assert beside.exit_code == 0, beside.output
     assert (tmp_path / "photo.candy.png").is_file()
+
+
+@pytest.mark.parametrize("precision", ["auto", "f32"])
+def test_magentas_pair_paints_any_style(home: Path, shared: Path, scene: Picture, precision: str) -> None:
+    add(sorted((shared / "peers" / "magenta").glob("*.tflite")), name="magenta")
+    stylizer = Stylizer()
+    painting = Picture.from_array(np.roll(scene.pixels, 90, 0)[:, ::-1].copy())
+    asked: dict[str, Any] = {"model": "magenta", "precision": precision}
+    full, half, none = (stylizer.stylize(scene, painting, strength=s, **asked).pastiche for s in (1, 0.5, 0))
+    assert np.array_equal(none.pixels, scene.pixels)
+    assert far(scene, half) < far(scene, full)
+    bold = stylizer.stylize(scene, painting, style_scale=2, **asked).pastiche
+    assert far(bold, stylizer.stylize(scene, painting, size=160, **asked).pastiche) == 0
+    with pytest.raises(StyleError, match="not for magenta@1; add it again from the picture"):
+        stylizer.stylize(scene, "the-wave", **asked)
+    # Its cards are as any others.
+    made = Stylizer(model="magenta").card("rolled", [painting])
+    assert set(made.codes) >= {"magenta@1"}
+    assert far(stylizer.stylize(scene, made, **asked).pastiche, full) < 2
+    mixed = stylizer.stylize(scene, Style.mix({Style.of(made): 1, Style.of(scene): 1}), **asked)
+    assert mixed.model == "magenta@1"
+
+
+def test_magentas_tiles_are_the_whole(home: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(sorted((shared / "peers" / "magenta").glob("*.tflite")), name="magenta")
+    # A photograph: where all is flat, eight bits make steps of what differs in the last digit.
+    stylizer, photo, painting = Stylizer(model="magenta"), Picture.of(data.astronaut()), Picture.of(data.coffee())
+    whole = stylizer.stylize(photo, painting, **EXACT).pastiche
+    monkeypatch.setattr(paintings, "_WHOLE", 1)
+    monkeypatch.setattr(paintings, "_WINDOW", 64)
+    monkeypatch.setattr(instant, "_PREVIEW", 64)
+    monkeypatch.setattr(paintings, "_SAMPLE", 1024)
+    tiled = stylizer.stylize(photo, painting, **EXACT).pastiche
+    assert far(tiled, whole) < 0.05

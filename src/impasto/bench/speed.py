@@ -15,6 +15,7 @@ from impasto.bench.figure import Figure, alternate
 from impasto.bench.johnson import johnson_network
 from impasto.bench.large import large
 from impasto.bench.magenta import SIDE, magenta_transfer
+from impasto.bench.onestyle import onestyle
 from impasto.engines.painter import Brush, Painter, planes
 from impasto.errors import MissingExtra
 from impasto.models import find
@@ -27,11 +28,13 @@ __all__ = ["run"]
 _PICTURE = 512
 
 
-def run(rounds: int = 15, magenta: Path | None = None, *, with_large: bool = False) -> list[Figure]:
+def run(
+    rounds: int = 15, magenta: Path | None = None, network: Path | None = None, *, with_large: bool = False
+) -> list[Figure]:
     """Measure everything that can be measured here.
 
-    ``magenta`` is a folder with Magenta's TFLite pair; ``with_large`` adds a 96-megapixel picture,
-    which takes a minute.
+    ``magenta`` is a folder with Magenta's TFLite pair, ``network`` a Torch7 network of one style; ``with_large`` adds
+    a 96-megapixel picture, which takes a minute.
     """
     model = find("instant")
     card = next(iter(Gallery()))
@@ -66,6 +69,8 @@ def run(rounds: int = 15, magenta: Path | None = None, *, with_large: bool = Fal
     else:
         figures.append(Figure("Magenta int8 pair", None, note=unavailable))
 
+    if network is not None:
+        figures += onestyle(network, max(3, rounds // 3))
     stylizer = Stylizer()
     whole = alternate(
         {

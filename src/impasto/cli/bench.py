@@ -30,10 +30,17 @@ _json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.group(invoke_without_command=True, short_help="Measure how fast this machine is.")
 @_rounds
 @_magenta
+@click.option(
+    "--network",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A network of one style, .t7, to compare with OpenCV's DNN.",
+)
 @click.option("--large", is_flag=True, help="Also a 96-megapixel picture: memory and seams. Takes a minute.")
 @_json
 @click.pass_context
-def bench(ctx: click.Context, rounds: int | None, magenta: Path | None, large: bool, as_json: bool) -> None:
+def bench(
+    ctx: click.Context, rounds: int | None, magenta: Path | None, network: Path | None, large: bool, as_json: bool
+) -> None:
     """Measure how fast this machine makes pastiches, and how that compares.
 
     \b
@@ -48,7 +55,7 @@ def bench(ctx: click.Context, rounds: int | None, magenta: Path | None, large: b
         return
     from impasto.bench import run
 
-    _tell(run, rounds, as_json, magenta=magenta, with_large=large)
+    _tell(run, rounds, as_json, magenta=magenta, network=network, with_large=large)
 
 
 @bench.command(short_help="Measure the HTTP server; needs impasto[serve].")

@@ -30,6 +30,8 @@ class AnyStyle:
         self.model = model
         self._count = int(model.rules["code"])
         self._side = int(model.rules["style_side"])
+        self.has_scale = model.rules.get("form") != "pair"
+        """Whether a style is read at the scale of its strokes; else it has but one scale."""
         self.curve = np.array(model.rules["strength"], np.float64).T
         # Codes are small and made once: always in f32, so that a card is the same on every machine.
         self._reader = lru_cache(maxsize=1)(lambda: _open_reader(model))

@@ -91,10 +91,12 @@ class InstantEngine:
             pastiche = content.resized(fit(content.size, request.resize))
         else:
             size = fit(content.size, request.size)
-            if cast.networks and request.style_scale != 1:
+            has_scale = anystyle.has_scale and not cast.networks
+            if not has_scale:
                 size = _rescaled(size, request)
             working = fill_transparent(content).resized(size)
-            brushes, own = self._brushes(cast, anystyle, working, request)
+            scale = request.style_scale if has_scale else 1.0
+            brushes, own = self._brushes(cast, anystyle, working, scale, request)
             painted = yield from self._paint(working, request, anystyle, brushes, own, start)
             if request.strength < 1 and (working.size != content.size or content.alpha is not None):
                 painted = restore(painted, working, content, own)
@@ -144,13 +146,12 @@ class InstantEngine:
         return _Cast(Style(tuple(coded)), sum(weight for _, weight in coded), tuple(networks))
 
     def _brushes(
-        self, cast: _Cast, anystyle: AnyStyle, working: Picture, request: Request
+        self, cast: _Cast, anystyle: AnyStyle, working: Picture, scale: float, request: Request
     ) -> tuple[list[Brush], float]:
         """The passes to add up, and the photograph's own share."""
         brushes: list[Brush] = []
         own = 0.0
         if cast.coded is not None:
-            scale = 1.0 if cast.networks else request.style_scale
             made, own = anystyle.brushes(working, cast.coded, scale, request.strength)
             own *= cast.weight
             brushes = [Brush(brush.code, brush.weight * cast.weight) for brush in made]
@@ -205,11 +206,11 @@ def _network(key: _Key, precision: Precision) -> Network:
 
 
 def _rescaled(size: tuple[int, int], request: Request) -> tuple[int, int]:
-    """The size at which a network of one style makes strokes of the scale asked for: it has only its own."""
+    """The size at which strokes come out at the scale asked for, where a network has but one."""
     width, height = (max(1, round(side / request.style_scale)) for side in size)
     if width * height > max(request.max_pixels, size[0] * size[1]):
         raise RequestError(
-            f"style_scale is {request.style_scale:g}, for which this style's network has to paint "
+            f"style_scale is {request.style_scale:g}, for which this network has to paint "
             f"{width * height / 1e6:.3g} megapixels; give a larger one, or a smaller size"
         )
     return width, height
