@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import impasto
+from impasto.models.store import shipped
 from impasto.picture import Picture
 from impasto.styles import StyleCard
 from impasto.styles.card import SUFFIX
@@ -53,11 +54,13 @@ def main() -> None:
 
     entries = tomllib.loads((HERE / "gallery.toml").read_text("utf-8"))["style"]
     stylizer = impasto.Stylizer()
+    networks = {model.name for model in shipped() if model.kind == "per-style"}
     cards = []
     for entry in entries:
         picture = painting(arguments.paintings / entry["file"], entry.get("crop", [0, 0, 1, 1]))
         facts = {key: entry[key] for key in ("title", "artist", "date", "source")}
-        cards.append(stylizer.card(entry["name"], [picture], **facts))
+        network = entry["name"] if entry["name"] in networks else ""
+        cards.append(stylizer.card(entry["name"], [picture], network=network, **facts))
         print(cards[-1].name)
 
     # Written last, so that a failure half-way leaves the old gallery whole.

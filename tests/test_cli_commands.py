@@ -243,7 +243,8 @@ def test_bench_draws_figures_and_gives_json(monkeypatch: pytest.MonkeyPatch) -> 
     figures = json.loads(impasto("bench", "--json").stdout)
     expected = {"name": "photo 512 x 512", "value": 18.26, "unit": "ms", "ratio": 2.0, "against": "f32", "note": ""}
     assert figures[0] == expected
-    assert asked == [{"magenta": None, "with_large": False, "rounds": 3}, {"magenta": None, "with_large": False}]
+    plain = {"magenta": None, "network": None, "with_large": False}
+    assert asked == [{**plain, "rounds": 3}, plain]
 
 
 # train

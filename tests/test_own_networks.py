@@ -209,6 +209,12 @@ def test_the_command_paints_by_style_and_by_model(candy: Model, scene: Picture, 
         assert result.exit_code == 0, result.output
         made[arguments[0]] = Picture.open(out)
     assert far(made["--style"], made["--model"]) == 0
+    added = CliRunner().invoke(cli, ["styles", "add", "sweet", "--network", "candy", "--title", "Sweet"])
+    assert added.exit_code == 0, added.output
+    shown = CliRunner().invoke(cli, ["styles", "show", "sweet", "--json"])
+    assert json.loads(shown.output)["network"] == "candy"
+    missing = CliRunner().invoke(cli, ["styles", "add", "sour"])
+    assert "give a painting's file, or a --network" in missing.output
     beside = CliRunner().invoke(cli, ["stylize", str(photo), "--model", "candy"])
     assert beside.exit_code == 0, beside.output
     assert (tmp_path / "photo.candy.png").is_file()

@@ -68,8 +68,9 @@ def _runtime() -> dict[str, Any]:
         from impasto.models import models
         from impasto.runtime.graph import open_graph
 
-        graph = open_graph(models()[0].file("encoder"), ["code"])
-    except IndexError:
+        model = next(model for model in models() if model.kind == "arbitrary" and "encoder" in model.files)
+        graph = open_graph(model.file("encoder"), ["code"])
+    except StopIteration:
         return {"name": None, "version": None, "precision": None, "error": "no model to try it with"}
     except Exception as error:
         return {"name": "openvino", "version": version("openvino"), "precision": None, "error": _words(error)}

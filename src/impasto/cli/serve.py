@@ -43,6 +43,16 @@ __all__ = ["serve"]
 @click.option(
     "--keep", type=click.FloatRange(0.01, 24 * 365), default=24.0, show_default=True, help="Hours that jobs are kept."
 )
+@click.option(
+    "--compat",
+    is_flag=True,
+    help="Answer the clients of other public programs, too: TorchServe's, and of two FastAPI servers.",
+)
+@click.option(
+    "--storage",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="With --compat: folder in which those clients look for pictures.  [default 'storage' in --home]",
+)
 def serve(
     host: str,
     port: int,
@@ -56,6 +66,8 @@ def serve(
     bulk_workers: int | None,
     max_upload: int,
     keep: float,
+    compat: bool,
+    storage: Path | None,
 ) -> None:
     """Serve the studio, a web page, and the HTTP API that it uses.
 
@@ -77,6 +89,8 @@ def serve(
         key, line = Keys.new(new_key)
         terminal.emit({"key": key, "line": line}, indent=2)
         return
+    if storage is not None and not compat:
+        raise click.UsageError("--storage is for the clients of other programs; give --compat, too")
     limits = Limits(upload_bytes=max_upload << 20, kept_seconds=keep * 3600)
 
     def ready(address: str) -> None:
@@ -93,6 +107,8 @@ def serve(
         interactive=workers,
         bulk=bulk_workers,
         limits=limits,
+        compat=compat,
+        storage=storage,
         ready=ready,
     )
 

@@ -50,20 +50,26 @@ def styles(ctx: click.Context, as_json: bool) -> None:
 
 @styles.command(short_help="Make a style of pictures and keep it.")
 @click.argument("name")
-@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.argument("pictures", nargs=-1, metavar="PICTURE...")
+@click.option("--network", default="", metavar="MODEL", help="A network of this style alone, of `impasto models`.")
 @click.option("--title", default="", help="What the painting is called.")
 @click.option("--artist", default="", help="Who painted it.")
 @click.option("--date", default="", help="When.")
 @click.option("--source", default="", help="Where the picture comes from.")
 @click.option("--overwrite", is_flag=True, help="Replace a style of that name.")
-def add(name: str, pictures: tuple[str, ...], title: str, artist: str, date: str, source: str, overwrite: bool) -> None:
-    """Make the style NAME of one PICTURE or several, and keep it in the gallery."""
+def add(name: str, pictures: tuple[str, ...], network: str, overwrite: bool, **texts: str) -> None:
+    """Make the style NAME of one PICTURE or several, and keep it in the gallery.
+
+    With --network, that model paints it, and there need be no picture.
+    """
+    if not (pictures or network):
+        raise click.UsageError("Missing argument 'PICTURE...'; give a painting's file, or a --network")
     from impasto.styles import Gallery
     from impasto.stylizer import Stylizer
 
     gallery = Gallery()
     gallery.check_free(name, overwrite=overwrite)
-    card = Stylizer(gallery=gallery).card(name, list(pictures), title=title, artist=artist, date=date, source=source)
+    card = Stylizer(gallery=gallery).card(name, list(pictures), network=network, **texts)
     gallery.add(card, overwrite=overwrite)
     _added(card)
 

@@ -13,6 +13,9 @@ from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.service import Jobs
 from impasto.server import events, facts, gallery, studio, stylizing, working
+from impasto.server.compat import blending, entrance, painting, torchserve
+from impasto.server.compat.answers import refused
+from impasto.server.compat.compat import Compat
 from impasto.server.guard import Guard, UploadLimit
 from impasto.server.keys import Keys
 from impasto.server.measures import CONTENT_TYPE, Measured, Measures
@@ -24,20 +27,27 @@ __all__ = ["make_app"]
 _FORM = 1 << 20
 
 
-def make_app(jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: float = 8.0) -> FastAPI:
+def make_app(
+    jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: float = 8.0, compat: Compat | None = None
+) -> FastAPI:
     """Starts ``jobs`` with the application, and stops them with it within ``grace`` seconds.
 
-    ``hosts`` are the names that the server may be asked for by; empty allows all.
+    ``hosts`` are the names that the server may be asked for by; empty allows all. With ``compat`` it has the doors of
+    other public programs as well.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.closing = asyncio.Event()
         await run_in_threadpool(jobs.start)
+        if compat is not None:
+            await run_in_threadpool(compat.start)
         try:
             yield
         finally:
             app.state.closing.set()
+            if compat is not None:
+                await run_in_threadpool(compat.stop)
             await run_in_threadpool(jobs.stop, grace)
 
     app = FastAPI(
@@ -53,6 +63,10 @@ def make_app(jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: floa
     measures = Measures(jobs)
     app.state.jobs, app.state.keys, app.state.measures = jobs, keys, measures
     add_handlers(app)
+    if compat is not None:
+        app.state.compat = compat
+        # Before the studio, whose address it has.
+        app.include_router(entrance.router)
     for room in (stylizing, working, events, gallery, facts, studio):
         app.include_router(room.router)
 
@@ -60,8 +74,15 @@ def make_app(jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: floa
     def metrics() -> Response:
         return Response(measures.text(), media_type=CONTENT_TYPE)
 
+    most = jobs.limits.upload_bytes + _FORM
     # The last is the first to see a request.
-    app.add_middleware(UploadLimit, most=jobs.limits.upload_bytes + _FORM)
+    if compat is None:
+        app.add_middleware(UploadLimit, most=most)
+    else:
+        # Behind all others, for the last of them takes what is left.
+        for door in (torchserve, blending, painting):
+            app.include_router(door.router)
+        app.add_middleware(UploadLimit, most=most, refused=refused)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Measured, measures=measures)
     return app

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from impasto.errors import ImpastoError
 from impasto.jobs.errors import UploadTooLarge
-from impasto.server.problems import problem
+from impasto.server.problems import headers_of, problem
 
 __all__ = ["Guard", "UploadLimit"]
 
@@ -60,11 +62,18 @@ class Guard:
         await self._app(scope, receive, sending)
 
 
-class UploadLimit:
-    """Counts a request's bytes while they arrive, and answers 413 at the first one too many."""
+def _refused(_: str, error: ImpastoError) -> Response:
+    return problem(error.status, error.code, str(error), headers_of(error))
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most = app, most
+
+class UploadLimit:
+    """Counts a request's bytes while they arrive, and answers 413 at the first one too many.
+
+    ``refused`` makes that answer of the path and the error.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, refused: Callable[[str, ImpastoError], Response] = _refused) -> None:
+        self._app, self._most, self._refused = app, most, refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in _SAFE:
@@ -87,7 +96,6 @@ class UploadLimit:
 
         told = dict(scope["headers"]).get(b"content-length", b"0")
         if told.isdigit() and int(told) > self._most:
-            error = refused()
-            await problem(error.status, error.code, str(error), {"Connection": "close"})(scope, receive, send)
+            await self._refused(scope["path"], refused())(scope, receive, send)
             return
         await self._app(scope, receiving, send)

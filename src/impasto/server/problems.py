@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import QueueFull, UploadTooLarge
 
-__all__ = ["PROBLEM", "add_handlers", "problem"]
+__all__ = ["PROBLEM", "add_handlers", "headers_of", "problem"]
 
 _CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 
@@ -50,6 +50,15 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
     return JSONResponse(document, status, headers, media_type="application/problem+json")
 
 
+def headers_of(error: ImpastoError) -> dict[str, str]:
+    """What an error says beside its document."""
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QueueFull) else {}
+    if isinstance(error, UploadTooLarge):
+        # The rest is not read: the connection cannot be used again.
+        headers["Connection"] = "close"
+    return headers
+
+
 def add_handlers(app: FastAPI) -> None:
     """Answer errors of the library, of the framework and of neither with problem documents."""
     app.add_exception_handler(ImpastoError, _of_ours)
@@ -60,11 +69,7 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _of_ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ImpastoError)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QueueFull) else {}
-    if isinstance(error, UploadTooLarge):
-        # The rest is not read: the connection cannot be used again.
-        headers["Connection"] = "close"
-    return problem(error.status, error.code, str(error), headers)
+    return problem(error.status, error.code, str(error), headers_of(error))
 
 
 async def _of_validation(_: Request, error: Exception) -> JSONResponse:

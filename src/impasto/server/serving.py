@@ -15,6 +15,7 @@ from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
+from impasto.server.compat.compat import Compat
 from impasto.server.keys import Keys
 
 __all__ = ["is_loopback", "serve"]
@@ -37,12 +38,15 @@ def serve(
     interactive: int | None = None,
     bulk: int | None = None,
     limits: Limits | None = None,
+    compat: bool = False,
+    storage: Path | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM: then nothing new is begun, what runs is saved, and it ends within ten seconds.
 
-    ``names`` are what else the server may be called by; ``ready`` is told the address once it listens. Raises
-    :class:`RequestError` for an address that others reach, without keys and without ``insecure``.
+    ``names`` are what else the server may be called by; ``ready`` is told the address once it listens. With ``compat``
+    it has the doors of other public programs, and pictures for their clients in ``storage``, by default a folder in
+    ``home``. Raises :class:`RequestError` for an address that others reach, without keys and without ``insecure``.
     """
     keys = Keys(key_file)
     if not is_loopback(host) and not keys.asked and not insecure:
@@ -52,7 +56,8 @@ def serve(
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
     # Of an address that others reach, the names are the operator's business.
     hosts = {*_LOCAL, host.lower(), *(name.lower() for name in names)} if is_loopback(host) or names else ()
-    app = make_app(jobs, keys, hosts=hosts, grace=_GRACE)
+    doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises") if compat else None
+    app = make_app(jobs, keys, hosts=hosts, grace=_GRACE, compat=doors)
     config = uvicorn.Config(
         app,
         host=host,

@@ -20,7 +20,7 @@ from impasto.server.keys import owner_of
 from impasto.server.problems import PROBLEM
 from impasto.server.state import jobs_of
 
-__all__ = ["accepted", "router"]
+__all__ = ["accepted", "router", "unless_gone"]
 
 router = APIRouter(tags=["stylize"])
 
@@ -50,7 +50,7 @@ async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
     wait, is_async = _preferred(request)
     if order.engine == "instant" and not is_async:
         cancel = Cancel()
-        painted = await _unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)
+        painted = await unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)
         return _answer(painted)
     job, _ = await run_in_threadpool(jobs.submit, replace(order, kind="stylize"), owner)
     if wait and not is_async:
@@ -92,7 +92,7 @@ def _preferred(request: Request) -> tuple[float, bool]:
     return (min(float(found[1]), _MOST_WAIT) if found else 0.0), is_async
 
 
-async def _unless_gone(request: Request, painting: Awaitable[Painted], cancel: Cancel) -> Painted:
+async def unless_gone(request: Request, painting: Awaitable[Painted], cancel: Cancel) -> Painted:
     """Wait for it; give it up when the client goes, as a browser does whose knob has moved on."""
     task = asyncio.ensure_future(painting)
     gone = asyncio.ensure_future(_gone(request))

@@ -121,7 +121,7 @@ class StyleCard:
             **{key: getattr(self, key) for key in _TEXTS},
             "palette": list(self.palette),
             "models": sorted(self.codes),
-            "network": self.network or None,
+            "network": self.network,
         }
 
     def to_bytes(self) -> bytes:

@@ -1,0 +1,71 @@
+"""Blending: the door of the FastAPI server on Magenta's two networks, which a Flutter app calls, too."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from impasto.jobs.order import Order
+from impasto.jobs.pool import Cancel
+from impasto.server.compat.answers import Detailed, missing
+from impasto.server.compat.fields import fields
+from impasto.server.keys import owner_of
+from impasto.server.state import jobs_of
+from impasto.server.stylizing import unless_gone
+
+__all__ = ["as_stored", "router"]
+
+router = APIRouter(route_class=Detailed, include_in_schema=False)
+
+_SERVER = ("content_image", "style_image")
+_APP = ("content_img", "style_img")
+_CHUNK = 1 << 16
+_SEGMENTS = 1000
+
+
+@router.post("/style")
+async def blend(
+    request: Request,
+    owner: Annotated[str, Depends(owner_of)],
+    # Of the style's code so much, of the photograph's own the rest.
+    blending_ratio: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 1.0,
+) -> Response:
+    jobs = jobs_of(request)
+    found = await fields(request, jobs.limits, (*_SERVER, *_APP))
+    names = _APP if any(name in found for name in _APP) else _SERVER
+    for name in names:
+        if name not in found:
+            raise missing(name)
+    content, style = (found[name] for name in names)
+    order = Order(
+        kind="stylize",
+        # The app turns the answer by itself, for the program that it was written for does not turn photographs.
+        contents=(("content", as_stored(content) if names is _APP else content),),
+        styles=((1.0, style),),
+        settings={"strength": blending_ratio, "format": "jpeg"},
+    )
+    cancel = Cancel()
+    painted = await unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)
+    parts = (painted.data[at : at + _CHUNK] for at in range(0, len(painted.data), _CHUNK))
+    # There is no such type, but that is what clients are told there.
+    return StreamingResponse(parts, media_type="image/jpg", headers={"Impasto-Model": painted.model})
+
+
+def as_stored(data: bytes) -> bytes:
+    """A JPEG without its EXIF and XMP, which say how to turn it; any other file as it is."""
+    if data[:2] != b"\xff\xd8":
+        return data
+    kept, at = [data[:2]], 2
+    for _ in range(_SEGMENTS):
+        head = data[at : at + 4]
+        length = int.from_bytes(head[2:])
+        # Up to the pixels; or to what is broken, and is refused where it is read.
+        if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA or length < 2:
+            break
+        if head[1] != 0xE1:
+            kept.append(data[at : at + 2 + length])
+        at += 2 + length
+    return b"".join([*kept, data[at:]])

@@ -1,0 +1,25 @@
+"""Entrance: the studio for browsers, a greeting for programs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from impasto.server import studio
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+_VARY = {"Vary": "Accept, Sec-Fetch-Mode"}
+
+
+@router.get("/")
+def greet(request: Request) -> Response:
+    # The studio's own worker fetches the page as well, and does not say that it takes HTML.
+    is_browser = "text/html" in request.headers.get("accept", "") or "sec-fetch-mode" in request.headers
+    if not is_browser:
+        return JSONResponse({"message": "Welcome to Impasto. GET /models lists what it paints."}, headers=_VARY)
+    page = studio.page()
+    page.headers.update(_VARY)
+    return page

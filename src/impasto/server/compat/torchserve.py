@@ -1,0 +1,127 @@
+"""TorchServe: its inference and management doors, for front ends that were written for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from impasto.errors import RequestError, UnknownStyle
+from impasto.jobs.order import Order
+from impasto.jobs.pool import Cancel
+from impasto.jobs.service import Jobs
+from impasto.models import models
+from impasto.server.compat.answers import Modelled, pretty
+from impasto.server.compat.compat import STAND_IN, compat_of
+from impasto.server.compat.fields import BODY, fields
+from impasto.server.compat.names import all_names, chosen
+from impasto.server.keys import owner_of
+from impasto.server.state import jobs_of
+from impasto.server.stylizing import unless_gone
+
+__all__ = ["router"]
+
+router = APIRouter(route_class=Modelled, include_in_schema=False)
+
+Owner = Annotated[str, Depends(owner_of)]
+
+# What the Flask front end's model is called. It optimises the picture, as iterative does; but whoever waits for an
+# answer is better served at once.
+_ALIASES = {"nst": "instant"}
+_ENGINES = ("instant", "iterative")
+_PAIR = ("content", "style")
+_ALONE = ("data", BODY, "content")
+_MOST_WAIT = 120.0
+"""Seconds that TorchServe lets a model take, unless it is told otherwise."""
+_POLL = 0.1
+_PAGE = 100
+
+
+@router.api_route("/ping", methods=["GET", "POST"])
+def ping(request: Request) -> Response:
+    # 200 also where it is not, as TorchServe has it; /readyz tells the two apart.
+    return pretty({"status": "Healthy" if jobs_of(request).ready() else "Unhealthy"})
+
+
+@router.get("/models")
+def listed(request: Request, owner: Owner, limit: str = "", next_page_token: str = "") -> Response:
+    urls = _urls(jobs_of(request), owner)
+    names, first = sorted(urls), _whole(next_page_token, 0)
+    last = first + min(_whole(limit, _PAGE), _PAGE)
+    found = [{"modelName": name, "modelUrl": urls[name]} for name in names[first:last]]
+    return pretty(({"nextPageToken": str(last)} if last < len(names) else {}) | {"models": found})
+
+
+@router.api_route("/predictions/{model}", methods=["POST", "PUT"])
+@router.api_route("/predictions/{model}/{version}", methods=["POST", "PUT"])
+async def predict(request: Request, model: str, owner: Owner) -> Response:
+    """With the engine of that name, or in the style of that name. There is one version of each, whatever is asked."""
+    jobs, headers = jobs_of(request), {}
+    engine = _ALIASES.get(model, model)
+    found = await fields(request, jobs.limits, {*_PAIR, *_ALONE})
+    if engine in _ENGINES:
+        for name in _PAIR:
+            if name not in found:
+                raise RequestError(f"there is no {name}; send content and style, a picture's bytes each")
+        content, style = found["content"], found["style"]
+        order = _order(content, style, engine)
+    else:
+        try:
+            one = await run_in_threadpool(lambda: chosen(jobs.gallery(owner), model))
+        except UnknownStyle:
+            raise HTTPException(404, f"Model not found: {model[:80]}") from None
+        compat_of(request).say([one])
+        alone = next((found[name] for name in _ALONE if name in found), None)
+        if alone is None:
+            raise RequestError("there is no picture; send its bytes as data, or as the whole body")
+        order = _order(alone, one.style, "instant")
+        headers = {STAND_IN: one.style} if one.stand_in else {}
+    data, identity = await (
+        _optimised(jobs, order, owner) if engine == "iterative" else _painted(request, order, owner)
+    )
+    return Response(data, media_type="image/png", headers={"Impasto-Model": identity} | headers)
+
+
+async def _painted(request: Request, order: Order, owner: str) -> tuple[bytes, str]:
+    cancel = Cancel()
+    paint = run_in_threadpool(jobs_of(request).paint, order, owner, cancel)
+    painted = await unless_gone(request, paint, cancel)
+    return painted.data, painted.model
+
+
+async def _optimised(jobs: Jobs, order: Order, owner: str) -> tuple[bytes, str]:
+    """By a job that outlives the request: whoever waits too short finds it done when asking again."""
+    job, _ = await run_in_threadpool(jobs.submit, order, owner)
+    deadline = asyncio.get_running_loop().time() + _MOST_WAIT
+    while not job.is_final:
+        if asyncio.get_running_loop().time() > deadline:
+            raise HTTPException(503, f"{_MOST_WAIT:g} seconds did not suffice; ask again, or for /v1/jobs/{job.id}")
+        await asyncio.sleep(_POLL)
+        job = await run_in_threadpool(jobs.get, owner, job.id)
+    if job.error is not None:
+        raise HTTPException(500, str(job.error["message"]))
+    path, _ = await run_in_threadpool(jobs.result, job)
+    return await run_in_threadpool(path.read_bytes), "iterative"
+
+
+def _order(content: bytes, style: str | bytes, engine: str) -> Order:
+    settings = {"engine": engine, "format": "png"}
+    return Order(kind="stylize", contents=(("content", content),), styles=((1.0, style),), settings=settings)
+
+
+def _urls(jobs: Jobs, owner: str) -> Mapping[str, str]:
+    """Every name that is taken, and what is behind it: of a stand-in, the style that is painted."""
+    gallery = jobs.gallery(owner)
+    instant = next((model.identity for model in models() if model.name == "instant"), "instant")
+    urls = {name: chosen(gallery, name).style for name in all_names(gallery)}
+    return urls | {"instant": instant, "iterative": "iterative"} | dict.fromkeys(_ALIASES, instant)
+
+
+def _whole(text: str, default: int) -> int:
+    # What is none is passed over there, too.
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
