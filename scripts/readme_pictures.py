@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from demo import OUT
+from demo import CELL, OUT, paste
 from demo import main as demo
 from PIL import Image
 from skimage import data
@@ -14,6 +14,7 @@ import impasto
 
 DOCS = Path(__file__).parents[1] / "docs"
 HEIGHT = 240
+NETWORKS = ("starry-night", "the-wave", "composition-vii", "metzinger", "strawberry-thief")
 
 
 def strip(name: str, pictures: list[impasto.Picture], height: int = HEIGHT) -> None:
@@ -51,6 +52,19 @@ def main() -> None:
     strip("knobs", [stylizer.stylize(coffee, "composition-vii", **k).pastiche for k in knobs])
     ways = [stylizer.stylize(coffee, "the-wave", engine=engine).pastiche for engine in ("instant", "iterative")]
     strip("both", [coffee, *ways], height=300)
+    networks(stylizer)
+
+
+def networks(stylizer: impasto.Stylizer) -> None:
+    """Each photograph twice: by the network of any style, and below by the style's own."""
+    sheet = Image.new("RGB", (CELL * (1 + len(NETWORKS)), CELL * 4), "white")
+    for number, name in enumerate(("astronaut", "coffee")):
+        photo = impasto.Picture.from_array(getattr(data, name)())
+        for row, model in enumerate(("instant", None), 2 * number):
+            paste(sheet, photo, 0, row)
+            for column, style in enumerate(NETWORKS, 1):
+                paste(sheet, stylizer.stylize(photo, style, model=model).pastiche, column, row)
+    sheet.save(DOCS / "networks.jpg", quality=88)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tempfile
+import warnings
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -60,12 +63,10 @@ def drawn(seed: int) -> Example:
 
 
 def _onnx(module: torch.nn.Module) -> bytes:
-    import warnings
-
-    written = io.BytesIO()
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        file = Path(folder) / "network.onnx"
         torch.onnx.export(
-            module, (torch.rand(1, 3, 64, 64),), written, input_names=["picture"], opset_version=17, dynamo=False
+            module, (torch.rand(1, 3, 64, 64),), str(file), input_names=["picture"], opset_version=17, dynamo=False
         )
-    return written.getvalue()
+        return file.read_bytes()

@@ -117,6 +117,22 @@ def test_another_file_is_refused_and_removed(shelf: Shelf, path: Path) -> None:
     assert download(shelf.url, path, SHA256).read_bytes() == DATA
 
 
+def test_a_sha1_alone_or_nothing_is_checked_as_well(shelf: Shelf, path: Path) -> None:
+    sha1 = hashlib.sha1(DATA).hexdigest()
+    assert download(shelf.url, path, None, sha1=sha1).read_bytes() == DATA
+    assert download(shelf.url, path, SHA256, sha1=sha1).read_bytes() == DATA
+    assert shelf.asked == [None], "what is there and right is not fetched again"
+    path.unlink()
+    with pytest.raises(ModelError, match=rf"has sha1 {sha1[:12]}\.\.\., not 000000000000\.\.\.: it is not what"):
+        download(shelf.url, path, None, sha1="0" * 40)
+    assert list(path.parent.iterdir()) == []
+    # Old bytes of another file, which only the sha1 tells.
+    part(path).write_bytes(b"\x00" * 1_000)
+    assert download(shelf.url, path, None, sha1=sha1).read_bytes() == DATA
+    path.unlink()
+    assert download(shelf.url, path, None, size=len(DATA)).read_bytes() == DATA
+
+
 def test_a_server_that_sends_another_part_is_told(shelf: Shelf, path: Path) -> None:
     path.parent.mkdir()
     part(path).write_bytes(DATA[:1_000])

@@ -117,6 +117,31 @@ def test_samples_are_measured_as_one_picture() -> None:
     assert not np.allclose(together[0], alone[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["computed", "negative", "whole batch"])
+def test_means_are_found_however_their_axes_are_written(kind: str) -> None:
+    def model() -> ov.Model:
+        content = op.parameter([-1, 3, -1, -1], np.float32, name="content")
+        axes: Any = np.array([0, 2, 3] if kind == "whole batch" else [-1, -2])
+        if kind == "computed":  # of how many dimensions there are
+            rank = op.squeeze(op.shape_of(op.shape_of(content)), np.array([0]))
+            axes = op.range(np.int64(2), rank, np.int64(1), "i64")
+        return ov.Model([op.subtract(content, op.reduce_mean(content, axes, keep_dims=True))], [content], kind)
+
+    photo = picture(6, 8)
+    measuring = model()
+    assert measure_statistics(measuring) == 1
+    expected, mean = run(measuring, photo)
+    assert np.allclose(mean, photo.mean((0, 2, 3), keepdims=True), atol=1e-6)
+    assert np.allclose(run(give_statistics(model()), photo, mean + 1)[0], expected - 1, atol=1e-5)
+
+
+def test_a_graph_of_our_own_habits_is_left_as_it_is() -> None:
+    content = op.parameter([-1, 3, -1, -1], np.float32, name="photo")
+    plain = Preprocessing("RGB", 1)
+    photo = picture(4, 6)
+    assert np.array_equal(run(adapt(ov.Model([op.relu(content)], [content], "plain"), plain), photo)[0], photo)
+
+
 @pytest.mark.parametrize("name", ["candy", "mosaic"])
 def test_public_networks_take_any_size(shared: Path, name: str) -> None:
     file = shared / "peers" / "fast_neural_style" / f"{name}.onnx"

@@ -33,7 +33,7 @@ def test_versions_are_swapped_under_load(tmp_path: Path, scene: Picture, monkeyp
     with Served(tmp_path) as server:
 
         def ask(number: int) -> list[tuple[int, str, bytes]]:
-            answers = []
+            answers: list[tuple[int, str, bytes]] = []
             with server.client() as client:
                 while not over.is_set() or not answers:
                     files = {"content": ("photo.png", photo.getvalue())}

@@ -157,9 +157,11 @@ def test_errors_name_no_file(painting: Painting, tmp_path: Path) -> None:
         assert str(tmp_path) not in str(told.value)
     with pytest.raises(PictureError, match="the picture cannot be opened: No such file or directory; send it again"):
         drained(painting.run(plain(content=tmp_path / "nowhere")))
-    for styles in ([], [(0, {"name": "starry-night"})], [(-1, {"name": "starry-night"})]):
+    for styles in ([(0, {"name": "starry-night"})], [(-1, {"name": "starry-night"})]):
         with pytest.raises(StyleError):
             drained(painting.run(plain(styles=styles)))
+    with pytest.raises(RequestError, match="give a Style"):
+        drained(painting.run(plain(styles=[])))
 
 
 def test_pictures_are_probed_without_painting(painting: Painting, stylizer: Stylizer, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from serving import Served
 from test_server import PAINTING, picture, wait
+from trainings import a_base
 
 DOCS = (Path(__file__).parents[1] / "docs" / "server.md").read_text("utf-8")
 ADDRESS = "http://127.0.0.1:8000"
@@ -21,6 +22,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
 
 
+BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
+    ".jpg": b"\xff\xd8\xff",
+    ".png": b"\x89PNG",
+    ".json": (b'{"name":"/storage/', b'{"id":'),
+}
+
 CURLS = [line for block in blocks("sh") for line in block.replace("\\\n", "").splitlines() if line.startswith("curl")]
 
 
@@ -29,7 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     desk = tmp_path_factory.mktemp("desk")
     (desk / "photo.jpg").write_bytes(picture(1, kind="JPEG"))
     (desk / "monet.jpg").write_bytes(PAINTING)
-    with Served(desk) as server:
+    (desk / "photos").mkdir()
+    (desk / "photos" / "one.jpg").write_bytes(picture(3, kind="JPEG"))
+    a_base(desk / "user")
+    with Served(desk, "--compat") as server:
         with server.client() as client:
             wait(client, "/readyz", lambda answer: answer.status_code == 200)
         yield server
@@ -38,19 +48,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.parametrize("command", CURLS)
 def test_command(server: Served, command: str) -> None:
-    line = command.replace(ADDRESS, server.address) + " --fail-with-body --silent --show-error"
+    line = (
+        command.replace(ADDRESS, server.address).replace("minutes=20", "minutes=0.05")
+        + " --fail-with-body --silent --show-error"
+    )
     run = subprocess.run(["sh", "-c", line], cwd=server.home, capture_output=True, text=True)
     made = server.home / command.rpartition("-o ")[2].strip()
     assert run.returncode == 0, made.read_text()
-    assert made.read_bytes()[:3] == b"\xff\xd8\xff"
+    assert made.read_bytes().startswith(BEGINNINGS[made.suffix])
 
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python(server: Served, code: str) -> None:
-    quick = code.replace(ADDRESS, server.address).replace("steps=60", "steps=2")
+    quick = code.replace(ADDRESS, server.address).replace("steps=60", "steps=2").replace("minutes=20", "minutes=0.05")
     run = subprocess.run([sys.executable, "-c", quick], cwd=server.home, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert (server.home / "painted.jpg").exists()
+
+
+def test_what_stands_in_for_styles_is_what_it_says(server: Served) -> None:
+    with server.client() as client:
+        found = {one["modelName"]: one["modelUrl"] for one in client.get("/models").json()["models"]}
+    told = dict(re.findall(r"^\| `(\w+)` \| `([\w-]+)` \|$", DOCS, re.MULTILINE))
+    assert told == {name: found[name] for name in ("candy", "feathers", "la_muse", "mosaic")}
 
 
 def test_paths_and_measures_it_names_are_there(server: Served) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from impasto.errors import ModelError, OutputError, OutputExists
 from impasto.models import Model, Store, find, models
+from impasto.models.store import shipped
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,9 @@ def test_a_model_is_installed_found_and_removed(store: Store) -> None:
         with store.installing(f"mine@{version}") as folder:
             write(folder, version=version)
     assert [m.identity for m in store.models()] == ["mine@1", "mine@2", "mine@10"]
-    assert [m.identity for m in models()] == ["instant@1", "pocket@2", "mine@1", "mine@2", "mine@10"]
+    ours = [m.identity for m in shipped()]
+    assert {"instant@1", "pocket@2"} <= set(ours)
+    assert [m.identity for m in models()] == [*ours, "mine@1", "mine@2", "mine@10"]
     assert find("mine", kind="encoder").version == "10"
     assert find("mine@2").file("encoder").read_bytes() == b"weights"
     assert find("mine@2").path == store.folder / "mine@2"
@@ -160,7 +163,8 @@ def test_a_broken_model_is_told_and_the_others_are_found(store: Store) -> None:
         "part@1": {"name": "part", "files": {"encoder": {"file": "weights.bin"}}},
         "rules@1": {"name": "rules", "rules": []},
         "outside@1": {"name": "outside", "files": {"encoder": {"file": "../mine@1/weights.bin", "sha256": ""}}},
-        "pocket@9": {"name": "pocket", "version": "9"},
+        "pocket@9": {"name": "pocket", "version": "9", "kind": "per-style"},
+        "pocket@2": {"name": "pocket", "version": "2"},
     }
     for folder, changes in broken.items():
         write(store.folder / folder, **changes)
@@ -178,7 +182,8 @@ def test_a_broken_model_is_told_and_the_others_are_found(store: Store) -> None:
         "renamed@1 holds the model mine@1; rename the folder to mine@1",
         "says version 'new'; give numbers like 1 or 1.2",
         "names the file '../mine@1/weights.bin'; give a name without folders",
-        "pocket@9 has the name of a model that comes with Impasto; give it another name",
+        "pocket@9 has the name of a model that comes with Impasto; give it another name, or another version of the kind",
+        "pocket@2 has the name of a model that comes with Impasto",
     ):
         assert words in told
     assert store.remove("renamed") == ("renamed@1",)

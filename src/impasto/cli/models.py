@@ -2,229 +2,169 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from impasto.cli import terminal
-from impasto.errors import MissingExtra, ModelError
-from impasto.models.published import PUBLISHED
+from impasto.cli.models_intake import add, pull
+from impasto.cli.models_shown import details, draw, facts
+from impasto.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from impasto.models import Model, Store
-    from impasto.models.download import Watcher
+    from impasto.models import Model
 
 __all__ = ["models"]
 
-_NAME = click.Choice(sorted(PUBLISHED))
-_EVERY = 10.0
-"""Seconds between lines about a download, where there is no terminal to draw a bar on."""
+
+def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a list."""
+    kinds = click.Choice(["arbitrary", "per-style", "encoder", "base"])
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="List them as JSON."),
+        click.option("--commercial", is_flag=True, help="Only those with a licence known to permit commercial use."),
+        click.option("--kind", type=kinds, help="Only of a kind."),
+    ):
+        command = option(command)
+    return command
 
 
-@click.group(invoke_without_command=True, short_help="List, fetch, add and remove models.")
-@click.option("--json", "as_json", is_flag=True, help="List them as JSON.")
+@click.group(invoke_without_command=True, short_help="List, fetch, add, choose and remove models.")
+@_filters
 @click.pass_context
-def models(ctx: click.Context, as_json: bool) -> None:
+def models(ctx: click.Context, as_json: bool, commercial: bool, kind: str | None) -> None:
     """List the models there are, or get others.
 
     \b
     impasto models
-    impasto models pull vgg19            fetch it from its publisher
-    impasto models add vgg19 FILE        ... or take it from a file, without a network
-    impasto models remove vgg19
+    impasto models pull                  what can be fetched from its publisher
+    impasto models pull vgg19            ... fetch it
+    impasto models add starry_night.t7   add a network that you have
+    impasto models use candy@2           choose among versions
+    impasto models remove candy@1
     """
-    if ctx.invoked_subcommand is not None:
-        return
+    if ctx.invoked_subcommand is None:
+        _list(as_json, commercial, kind)
+
+
+models.add_command(pull)
+models.add_command(add)
+
+
+@models.command("list", short_help="List the models there are.")
+@_filters
+def list_(as_json: bool, commercial: bool, kind: str | None) -> None:
+    """List the models there are, those that ship first."""
+    _list(as_json, commercial, kind)
+
+
+def _list(as_json: bool, commercial: bool, kind: str | None) -> None:
     from impasto.models import Store
     from impasto.models import models as every
 
-    listed = [_facts(model) for model in every()]
+    listed = [facts(model) for model in every() if kind in (None, model.kind)]
+    if commercial:
+        listed = [told for told in listed if told["commercial"]]
     if as_json:
         terminal.emit(listed, indent=2)
     elif terminal.is_terminal("stdout"):
-        _draw(listed)
+        draw(listed)
+        if kind is None and not commercial:
+            terminal.note("others can be fetched or added: impasto models pull, impasto models add FILE")
     else:
-        for facts in listed:
-            click.echo("\t".join(str(facts[key]) for key in ("model", "kind", "licence", "bytes", "path")))
+        for told in listed:
+            click.echo("\t".join(str(told[key]) for key in ("model", "kind", "licence", "bytes", "path")))
     for problem in Store().problems():
         terminal.note(f"warning: {problem}")
 
 
-@models.command(short_help="Fetch a model from its publisher.")
-@click.argument("name", type=_NAME)
-@click.option("--url", metavar="URL", help="Where to fetch it from instead; its sha256 has to be the same.")
-def pull(name: str, url: str | None) -> None:
-    """Fetch the encoder NAME, vgg16 or vgg19, from its publisher, and keep the part of it that is needed.
+@models.command(short_help="Show all that is known of a model.")
+@click.argument("name", metavar="NAME[@VERSION]")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show all that is known of the model NAME: what was recognised, its licence, files and rules."""
+    from impasto.models import find
 
-    About 550 MB are fetched, and 60 to 80 MB kept. What is cut off goes on where it stopped. Needs impasto[iterative].
-    """
-    from impasto.models import Store
-    from impasto.models.download import download
-
-    published, store = PUBLISHED[name], Store()
-    if _is_there(store, published.identity):
+    told = details(find(name))
+    if as_json:
+        terminal.emit(told, indent=2)
         return
-    _require_torch(name)
-    try:
-        with _watched(name) as watcher:
-            file = download(
-                url or published.url,
-                store.downloads / published.url.rpartition("/")[2],
-                published.sha256,
-                size=published.size,
-                progress=watcher,
-            )
-    except KeyboardInterrupt:
-        terminal.note("stopped; the same command goes on from there")
-        raise click.exceptions.Exit(130) from None
-    except ModelError as error:
-        raise ModelError(f"{error} (or: impasto models add {name} FILE)") from error
-    model = _install(store, name, file, None)
-    file.unlink(missing_ok=True)
-    _told(model)
+    for line in _lines(told, ""):
+        click.echo(terminal.printable(line))
 
 
-@models.command(short_help="Add a model from a file that you have.")
-@click.argument("name", type=_NAME)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--convention",
-    type=click.Choice(["caffe", "torchvision"]),
-    help="How pictures are prepared for it.  [default what the file says, or its kind]",
-)
-def add(name: str, file: Path, convention: str | None) -> None:
-    """Add the encoder NAME, vgg16 or vgg19, from FILE.
+def _lines(value: dict[str, Any], indent: str) -> list[str]:
+    lines = []
+    for key, entry in value.items():
+        if isinstance(entry, dict):
+            lines += [f"{indent}{key}:", *_lines(entry, f"{indent}  ")] if entry else []
+        elif isinstance(entry, list) and entry and isinstance(entry[0], dict):
+            for item in entry:
+                lines += [f"{indent}{key}:", *_lines(item, f"{indent}  ")]
+        elif entry != "":
+            lines.append(f"{indent}{key}: {entry}")
+    return lines
 
-    FILE is torchvision's state dict (.pth), or weights named conv1_1.weight ... as .npz (Caffe's) or
-    .safetensors. Nothing that is in it is run. Needs impasto[iterative].
-    """
+
+@models.command(short_help="Choose which version a name means.")
+@click.argument("identity", metavar="NAME@VERSION")
+def use(identity: str) -> None:
+    """Let NAME mean the version VERSION of it, in running servers as well."""
     from impasto.models import Store
 
-    store = Store()
-    if _is_there(store, PUBLISHED[name].identity):
-        return
-    _require_torch(name)
-    _told(_install(store, name, file, convention))
+    terminal.note(f"{Store().use(identity).name} is {identity} from now on")
+
+
+@models.command(short_help="Check that models are what they were.")
+@click.argument("name", metavar="[NAME[@VERSION]]", required=False)
+def verify(name: str | None) -> None:
+    """Check every file of the model NAME, or of all models, against its sha256. Exit status 1 where one differs."""
+    from impasto.models import Store, find
+    from impasto.models import models as every
+
+    checked = every() if name is None else [find(name)]
+    wrong = [*Store().problems()] if name is None else []
+    for model in checked:
+        try:
+            model.verify()
+            click.echo(f"{model.identity}\tok")
+        except ModelError as error:
+            wrong.append(str(error))
+    for problem in wrong[1:]:
+        terminal.error(problem)
+    if wrong:
+        raise ModelError(wrong[0])
 
 
 @models.command(short_help="Remove a model that you added.")
 @click.argument("name", metavar="NAME[@VERSION]")
 def remove(name: str) -> None:
-    """Remove the model NAME, one you fetched or added."""
+    """Remove the model NAME, one you fetched or added.
+
+    With the last version of a network of one style, its style is removed as well.
+    """
     from impasto.models import Store
 
-    terminal.note(f"removed {', '.join(Store().remove(name))}")
+    store = Store()
+    own = {model.identity: model for model in store.models()}
+    removed = store.remove(name)
+    terminal.note(f"removed {', '.join(removed)}")
+    left = {model.name for model in store.models()}
+    for model in (own[identity] for identity in removed if identity in own):
+        if model.kind == "per-style" and model.name not in left:
+            _remove_styles(model)
+            left.add(model.name)
 
 
-def _require_torch(name: str) -> None:
-    """Before anything is fetched."""
-    try:
-        import impasto.perceptual.conversion  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(f"the encoder {name}", "iterative") from error
+def _remove_styles(model: Model) -> None:
+    """Those that only this network painted."""
+    from impasto.styles.gallery import Gallery
 
-
-def _is_there(store: Store, identity: str) -> bool:
-    """Whether the model is there and whole, and say so; one that is not whole is removed."""
-    found = next((m for m in store.models() if m.identity == identity), None)
-    try:
-        if found is not None:
-            found.verify()
-            terminal.note(f"{identity} is there already: {found.path}")
-            return True
-    except ModelError as error:
-        terminal.note(f"warning: {error}; it is replaced")
-    if (store.folder / identity).is_dir():
-        store.remove(identity)
-    return False
-
-
-def _install(store: Store, name: str, file: Path, convention: Any) -> Model:
-    from impasto.models import Model
-    from impasto.perceptual.conversion import convert_vgg
-
-    identity = PUBLISHED[name].identity
-    with store.installing(identity) as folder:
-        convert_vgg(file, folder, name=name, convention=convention)
-    return Model.read(store.folder / identity)
-
-
-def _told(model: Model) -> None:
-    terminal.note(f"added {model.identity}, {_size(_bytes(model))}: {model.path}")
-
-
-def _facts(model: Model) -> dict[str, Any]:
-    from impasto.models.store import shipped
-
-    return {
-        "model": model.identity,
-        "kind": model.kind,
-        "licence": model.licence,
-        "bytes": _bytes(model),
-        "shipped": any(model.path == other.path for other in shipped()),
-        "path": str(model.path),
-    }
-
-
-def _bytes(model: Model) -> int:
-    files = [model.path / entry["file"] for entry in model.files.values()]
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e6:.1f} MB" if count < 1e8 else f"{count / 1e6:.0f} MB"
-
-
-def _draw(listed: Sequence[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("size", no_wrap=True, justify="right")
-    table.add_column("licence", style="dim")
-    table.add_column("where", style="dim", overflow="fold")
-    for facts in listed:
-        where = "ships with Impasto" if facts["shipped"] else facts["path"]
-        row = (facts["model"], facts["kind"], _size(facts["bytes"]), facts["licence"], where)
-        table.add_row(*(Text(cell) for cell in row))
-    terminal.console().print(table)
-    if missing := sorted(set(PUBLISHED) - {facts["model"].partition("@")[0] for facts in listed}):
-        terminal.note(f"{' and '.join(missing)} can be fetched with: impasto models pull {missing[-1]}")
-
-
-@contextmanager
-def _watched(name: str) -> Iterator[Watcher]:
-    """Draw a download: a bar on a terminal, else a line now and then."""
-    if not terminal.is_terminal("stderr"):
-        told = -_EVERY
-
-        def tell(done: int, total: int | None) -> None:
-            nonlocal told
-            if time.monotonic() - told >= _EVERY or done == total:
-                told = time.monotonic()
-                terminal.note(f"{name}: {_size(done)} of {'?' if total is None else _size(total)}")
-
-        yield tell
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(compact=True),
-    )
-    console = terminal.console("stderr")
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
-        row = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(row, completed=done, total=total)
+    gallery = Gallery()
+    for name in gallery.own():
+        card = gallery.get(name)
+        if card.network.partition("@")[0] == model.name and not card.codes:
+            gallery.remove(name)
+            terminal.note(f"removed its style {name}")

@@ -42,7 +42,13 @@ _HELP = {
     "self_weight": "Weight of giving a photograph back in its own style.",
     "seed": "Random seed.",
     "save_every": "Seconds between checkpoints.",
+    "drawing": "How far the drawing may go from the photograph's, where 1 is as far as the engine instant goes.",
+    "style_scale": "How large the painting is looked at; larger makes larger strokes.",
 }
+
+
+_FEW = 20
+"""Photographs below which a network learns these rather than how to paint."""
 
 
 class Sizes(click.ParamType):  # type: ignore[type-arg]
@@ -64,7 +70,9 @@ class Planned(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         assert self.name
-        return [*_derived(_plan(self.name)), *super().get_params(ctx)]
+        own = super().get_params(ctx)
+        known = {param.name for param in own}
+        return [*(option for option in _derived(_plan(self.name)) if option.name not in known), *own]
 
 
 @click.group(short_help="Train the network; needs impasto[train].")
@@ -72,6 +80,7 @@ def train() -> None:
     """Train a network, and make a model of what was trained.
 
     \b
+    impasto train style painting.jpg --photos photos/
     impasto train instant --photos photos/ --styles paintings/ --run run/
     impasto train export --run run/ --out model/
     """
@@ -92,6 +101,61 @@ def pocket(**fields: Any) -> None:
     from impasto.training.pocket import PocketPlan, distil
 
     _follow(distil(PocketPlan(**fields)), **fields)
+
+
+@train.command(cls=Planned, short_help="Train a network for one style of your own, in minutes.")
+@click.argument("paintings", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="Name of the style.  [default: the painting's file]")
+@click.option("--title", default="", help="Title to show.")
+@click.option("--artist", default="", help="Who painted it.")
+@click.option("--date", default="", help="When it was painted.")
+@click.option("--source", default="", help="Where the picture comes from, and who may use it.")
+@click.option(
+    "--run",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of this run: checkpoint, log and samples.  [default: one beside your models]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a style of yours that has the name.")
+@click.option("--base", type=click.Path(exists=True, file_okay=False, path_type=Path), hidden=True)
+def style(
+    paintings: tuple[Path, ...],
+    name: str | None,
+    title: str,
+    artist: str,
+    date: str,
+    source: str,
+    run: Path | None,
+    overwrite: bool,
+    **fields: Any,
+) -> None:
+    """Train a network that paints in one style, that of PAINTINGS, and add it to your models and styles.
+
+    It starts from a network that comes with Impasto, so that minutes suffice. Meanwhile sample.jpg in the run's folder
+    shows what it paints. Ctrl-C stops; the same command goes on, and with fewer --minutes it takes what there is.
+    """
+    from impasto.picture import Picture
+    from impasto.stylizer import Stylizer
+    from impasto.training.diet import training_files
+    from impasto.training.installing import check_style_name, install_style, run_folder, style_name
+    from impasto.training.style import StylePlan, train_style
+
+    for painting in paintings:
+        Picture.open(painting)  # tells what is wrong with it before anything else is done
+    name = name or style_name(paintings[0])
+    check_style_name(name, overwrite=overwrite)
+    run = run or run_folder(name)
+    try:
+        count = len(training_files(fields["photos"]))
+    except ValueError as error:
+        raise click.UsageError(f"{error}; give a folder of photographs") from None
+    if count < _FEW:
+        terminal.note(f"{fields['photos']} holds {count} pictures; from {_FEW} on the network paints others as well")
+    terminal.note(f"training {name} for {fields['minutes']:g} minutes; look at {run / 'sample.jpg'} meanwhile")
+    _advance(train_style(StylePlan(paintings, run=run, **fields)), run, fields["minutes"])
+    facts = {"title": title, "artist": artist, "date": date, "source": source}
+    model, card = install_style(run, name, paintings, Stylizer(), **facts, overwrite=overwrite)
+    terminal.note(f"added the model {model.identity} and the style {card.name}")
+    click.echo(card.name)
 
 
 @train.command(short_help="Make a model folder of a training run.")
@@ -124,6 +188,11 @@ def export(run: Path, out: Path, photos: Path | None, styles: Path | None, encod
 
 
 def _follow(steps: Iterator[Step], *, run: Path, minutes: float, **_: Any) -> None:
+    _advance(steps, run, minutes)
+    terminal.note(f"trained; make a model of it with: impasto train export --run {run} --out FOLDER")
+
+
+def _advance(steps: Iterator[Step], run: Path, minutes: float) -> None:
     number = 0
     try:
         for step in _watched(steps, minutes):
@@ -131,7 +200,6 @@ def _follow(steps: Iterator[Step], *, run: Path, minutes: float, **_: Any) -> No
     except KeyboardInterrupt:
         terminal.note(f"stopped at step {number}; the same command goes on from the last checkpoint in {run}")
         raise click.exceptions.Exit(130) from None
-    terminal.note(f"trained; make a model of it with: impasto train export --run {run} --out FOLDER")
 
 
 def _plan(command: str) -> type:
@@ -140,6 +208,10 @@ def _plan(command: str) -> type:
             from impasto.training.pocket import PocketPlan
 
             return PocketPlan
+        if command == "style":
+            from impasto.training.style import StylePlan
+
+            return StylePlan
         from impasto.training.instant import Plan
     except ImportError as error:
         raise MissingExtra("training", "train") from error
@@ -148,7 +220,9 @@ def _plan(command: str) -> type:
 
 def _derived(plan: type) -> list[click.Parameter]:
     kinds = get_type_hints(plan)
-    return [_option(field, kinds[field.name]) for field in dataclasses.fields(plan)]
+    # Several pictures are arguments, not an option.
+    fields = [field for field in dataclasses.fields(plan) if kinds[field.name] != tuple[Path, ...]]
+    return [_option(field, kinds[field.name]) for field in fields]
 
 
 def _option(field: dataclasses.Field[Any], kind: Any) -> click.Option:
@@ -156,6 +230,8 @@ def _option(field: dataclasses.Field[Any], kind: Any) -> click.Option:
     type: Any = kind
     if kind in (Path, Path | None):
         type = click.Path(exists=field.name != "run", path_type=Path)
+    elif kind == Path | str | None:
+        type = click.STRING  # a model's name, or a file
     elif kind == tuple[int, ...]:
         type = Sizes()
     default = None if required else field.default

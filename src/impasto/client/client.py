@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
+from impasto.client.album import album
 from impasto.client.errors import Busy, KeyRefused, NoAnswer, coded
 from impasto.client.form import Source, files, form
 from impasto.client.job import QUICK, RemoteJob, RemotePastiche
@@ -48,7 +49,7 @@ class Client:
         # Redirections are not followed, so that no other host ever sees the key.
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, follow_redirects=False)
 
-    def stylize(self, content: Source, style: object, **settings: Any) -> bytes:
+    def stylize(self, content: Source, style: object = None, **settings: Any) -> bytes:
         """The pastiche's file. ``style`` and ``settings`` as for :meth:`submit`.
 
         Raises an :class:`ImpastoError` with the ``code`` and the sentence that the server answers with:
@@ -56,7 +57,7 @@ class Client:
         """
         return self.pastiche(content, style, **settings).data
 
-    def pastiche(self, content: Source, style: object, **settings: Any) -> RemotePastiche:
+    def pastiche(self, content: Source, style: object = None, **settings: Any) -> RemotePastiche:
         """The same with what the server tells of it. Raises as :meth:`stylize`."""
         if settings.get("engine") == "iterative":
             return self.submit(content, style, **settings).wait().pastiche()
@@ -71,7 +72,7 @@ class Client:
     def submit(
         self,
         content: Source | Sequence[Source],
-        style: object,
+        style: object = None,
         *,
         kind: str = "stylize",
         id: str | None = None,
@@ -81,12 +82,32 @@ class Client:
         """Make a job; the same again under the same ``id`` is that job.
 
         ``style`` is the name of a gallery style, a painting's path or bytes, or a sequence of these, or a mapping to
-        weights; ``settings`` are those of :class:`impasto.Request`. ``kind`` is ``stylize``, ``grid`` or
-        ``batch``. Raises as :meth:`stylize`.
+        weights; none is needed where the setting ``model`` names a network of one style. ``settings`` are those of
+        :class:`impasto.Request`. ``kind`` is ``stylize``, ``grid`` or ``batch``. Raises as :meth:`stylize`.
         """
         fields = form(content, style, settings | {"kind": kind, "priority": priority})
-        path = "/v1/jobs" if id is None else f"/v1/jobs/{id}"
-        return RemoteJob(self, self._told("POST" if id is None else "PUT", path, **fields))
+        return self._made(id, fields)
+
+    def train_style(
+        self,
+        painting: Source,
+        photos: str | os.PathLike[str] | Sequence[Source],
+        *,
+        name: str,
+        minutes: float = 20.0,
+        id: str | None = None,
+        **texts: str,
+    ) -> RemoteJob:
+        """Have a network learn the style of a painting on photographs: a job, whose style is in the gallery at its end.
+
+        ``photos`` is a folder of pictures, or paths and bytes. At most 300 are sent, scaled down to what is looked at.
+        ``name`` is the new style's; ``texts`` are its ``title``, ``artist``, ``date`` and ``source``.
+        :meth:`RemoteJob.keep` ends it early with what was learnt. Raises as :meth:`stylize`, and
+        :class:`PictureError` for a photograph that is none.
+        """
+        sent = files("content", album(photos)) + files("style", painting)
+        told = {"kind": "train-style", "name": name, "minutes": str(minutes), **texts}
+        return self._made(id, {"files": sent, "data": told})
 
     def job(self, id: str) -> RemoteJob:
         """The job of that id."""
@@ -115,6 +136,10 @@ class Client:
     def status(self) -> dict[str, Any]:
         """Version, workers, queue and models of the server. Raises as :meth:`stylize`."""
         return self._told("GET", "/v1/status", timeout=QUICK)
+
+    def _made(self, id: str | None, fields: dict[str, Any]) -> RemoteJob:
+        path = "/v1/jobs" if id is None else f"/v1/jobs/{id}"
+        return RemoteJob(self, self._told("POST" if id is None else "PUT", path, **fields))
 
     def close(self) -> None:
         """Close the connections."""

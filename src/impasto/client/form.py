@@ -34,6 +34,7 @@ def files(name: str, sources: Source | Sequence[Source]) -> list[tuple[str, tupl
 
 
 def form(contents: Source | Sequence[Source], style: object, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is sent of an order. ``style`` may be none."""
     weighed = list(style.items()) if isinstance(style, Mapping) else [(one, None) for one in _each(style)]
     # Texts arrive before files, and the weights are in the order of arrival.
     weighed.sort(key=lambda pair: not _is_name(pair[0]))
@@ -56,6 +57,8 @@ def _is_name(style: object) -> bool:
 
 
 def _each(style: object) -> Sequence[object]:
+    if style is None:
+        return []
     return style if isinstance(style, Sequence) and not isinstance(style, (str, bytes)) else [style]
 
 

@@ -3,32 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 
-from impasto.errors import PictureTooLarge, RequestError, UnknownStyle
+from impasto.errors import MissingExtra, PictureError, PictureTooLarge, RequestError, StyleExists, UnknownStyle
 from impasto.jobs.errors import QueueFull, QuotaExceeded
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.ledger import Ledger
 from impasto.jobs.limits import Limits
-from impasto.jobs.order import Order
+from impasto.jobs.networks import Networks
+from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Pool
+from impasto.jobs.training import Training
 from impasto.request import options
 
 __all__ = ["Admission"]
 
+_NEEDED = ("torch", "onnx", "safetensors")
+_UNFINISHED = ("queued", "running")
+_MANY = 10_000
 _OPTIONS = {option.name: option for option in options()}
 
 
 class Admission:
     """Looks at orders before anything is promised."""
 
-    def __init__(self, ledger: Ledger, pool: Pool, galleries: Galleries, limits: Limits) -> None:
-        self._ledger, self._pool, self._galleries, self._limits = ledger, pool, galleries, limits
+    def __init__(self, ledger: Ledger, pool: Pool, galleries: Galleries, networks: Networks, limits: Limits) -> None:
+        self._ledger, self._pool, self._limits = ledger, pool, limits
+        self._galleries, self._networks = galleries, networks
 
     def check(self, order: Order, owner: str) -> None:
         """Raise what is wrong with an order: the pictures' own errors, :class:`UnknownStyle`, :class:`QueueFull`,
-        :class:`QuotaExceeded`, and :class:`RequestError` for too many photographs."""
+        :class:`QuotaExceeded`, :class:`RequestError` for too many photographs and for a model that is another owner's;
+        and of a training what :meth:`check_name` raises, and :class:`MissingExtra` where torch is not installed."""
+        self.check_model(order, owner)
         self._check_room(order, owner)
+        if order.training is not None:
+            self._check_training(order.training, owner)
         self._check_pictures(order, owner)
+
+    def check_model(self, order: Order, owner: str) -> None:
+        """Raise :class:`RequestError` for a model that is another owner's: to this one, it does not exist."""
+        model = order.settings.get("model")
+        if isinstance(model, str) and not self._networks.may_name(owner, model):
+            raise no_model("model", model)
+
+    def check_name(self, name: str, owner: str) -> None:
+        """Raise :class:`StyleExists` for the name of a style, or of one that is being trained; :class:`QuotaExceeded`
+        where the owner has enough styles."""
+        gallery = self._galleries.of(owner)
+        gallery.check_free(name)
+        coming = [
+            str(job.settings["name"])
+            for job in self._ledger.list(owner, states=_UNFINISHED, limit=_MANY)
+            if job.kind == "train-style"
+        ]
+        if name in coming:
+            raise StyleExists(f"a network for the style {name} is being trained; give another name, or cancel that job")
+        own = len(gallery.own()) + len(coming)
+        if own >= self._limits.styles_per_owner:
+            raise QuotaExceeded(f"you have {own} styles of your own already; delete some", 60)
 
     def _check_room(self, order: Order, owner: str) -> None:
         limits = self._limits
@@ -46,6 +79,14 @@ class Admission:
                 60,
             )
 
+    def _check_training(self, training: Training, owner: str) -> None:
+        shortest, longest = self._limits.train_minutes
+        if not shortest <= training.minutes <= longest:
+            raise RequestError(f"minutes is {training.minutes:g}; give a number from {shortest:g} to {longest:g}")
+        if any(find_spec(module) is None for module in _NEEDED):
+            raise MissingExtra("training a style", "train")
+        self.check_name(training.name, owner)
+
     def _check_pictures(self, order: Order, owner: str) -> None:
         """Every picture is decoded once, by a worker, before anything is promised."""
         paintings = [style for _, style in order.styles if isinstance(style, bytes)]
@@ -53,9 +94,18 @@ class Admission:
         for _, style in order.styles:
             if isinstance(style, str) and style not in gallery:
                 raise UnknownStyle(gallery.unknown(style))
-        contents = [data for _, data in order.contents]
-        sizes = self._pool.probe([*contents, *paintings, *order.files.values()], self._limits.max_pixels)
-        self._check_steps(order, sizes[: len(contents)])
+        sizes = [size for name, data in order.contents for size in self._probe(name, data, len(order.contents))]
+        self._pool.probe([*paintings, *order.files.values()], self._limits.max_pixels)
+        self._check_steps(order, sizes)
+
+    def _probe(self, name: str, data: bytes, count: int) -> list[tuple[int, int]]:
+        try:
+            return self._pool.probe([data], self._limits.max_pixels)
+        except PictureError as error:
+            if count > 1:
+                # Which of many it is, nobody else can tell.
+                error.args = (f"{name[:80]!r}: {error}", *error.args[1:])
+            raise
 
     def _check_steps(self, order: Order, sizes: Iterable[tuple[int, int]]) -> None:
         """Refuse what would take days."""

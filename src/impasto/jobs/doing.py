@@ -143,8 +143,9 @@ class Doing:
         self._is_sending = False
 
     def _lost(self, reason: str) -> WorkerLost:
+        learns = self._errand.header["kind"] == "train"
         if reason == "memory":
-            most = self._memory_limit / 1e9
-            return WorkerLost(f"it took more than {most:.1f} GB of memory; give a smaller picture or size", reason)
-        limit = self._errand.limit
-        return WorkerLost(f"it took more than {limit:g} seconds; give a smaller size, or fewer steps", reason)
+            remedy = "give fewer photographs" if learns else "give a smaller picture or size"
+            return WorkerLost(f"it took more than {self._memory_limit / 1e9:.1f} GB of memory; {remedy}", reason)
+        remedy = "retry, and it goes on where it was" if learns else "give a smaller size, or fewer steps"
+        return WorkerLost(f"it took more than {self._errand.limit:g} seconds; {remedy}", reason)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Flow", "Interrupted"]
 
-_POLLING = {"interactive": 0.05, "bulk": 0.25}
-"""Seconds between looks at a queue: one that somebody waits for, and one that nobody does. A look takes 2 ms of a core,
-which an idle server spends all day."""
+_POLLING = {"interactive": 0.05, "bulk": 0.25, "training": 1.0}
+"""Seconds between looks at a queue: one that somebody waits for, and those that nobody does. A look takes 2 ms of a
+core, which an idle server spends all day."""
 
 
 class Interrupted(BaseException):

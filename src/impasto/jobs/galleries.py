@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from impasto.errors import StyleError
 from impasto.jobs.job import EVERYONE
-from impasto.styles import Gallery
+from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Galleries"]
 
@@ -25,6 +28,14 @@ class Galleries:
         """That of an owner."""
         folder = self.folder(owner)
         return self.base if folder is None else Gallery(folder, base=self.base)
+
+    def own(self) -> Iterator[StyleCard]:
+        """Every card that some owner added, or the user of this machine."""
+        folders = sorted(self._home.iterdir()) if self._home.is_dir() else []
+        for gallery in (self.base, *(Gallery(folder, base=self.base) for folder in folders)):
+            for name in gallery.own():
+                with suppress(StyleError):
+                    yield gallery.get(name)
 
     def folder(self, owner: str) -> Path | None:
         """Where an owner's own styles lie, if not in ``base``."""

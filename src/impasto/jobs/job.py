@@ -26,9 +26,9 @@ __all__ = [
 ]
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal["stylize", "grid", "batch"]
+JobKind = Literal["stylize", "grid", "batch", "train-style"]
 ItemState = Literal["waiting", "done", "failed"]
-Lane = Literal["interactive", "bulk"]
+Lane = Literal["interactive", "bulk", "training"]
 
 EVERYONE = "local"
 """The owner of all where nobody is asked who they are."""
@@ -42,7 +42,7 @@ _LOWEST_PRIORITY = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One pastiche of a job.
+    """One pastiche of a job, or the sheet of samples of a network.
 
     ``content`` and ``result`` are blobs' sha256. ``style`` is JSON: styles with their weights, in which
     ``{"blob": sha256}`` stands for the bytes of one.
@@ -80,7 +80,8 @@ class Job:
     """What was asked for, and how far it is.
 
     ``id`` is unique for its ``owner``. ``priority`` is 0, the first, to 9. ``settings`` are those of the request
-    without content and style; ``files`` are blobs' sha256 by role: ``mask``, ``guide``, ``initial``, ``style:0`` ...
+    without content and style, or a :class:`impasto.jobs.training.Training`; ``files`` are blobs' sha256 by role:
+    ``mask``, ``guide``, ``initial``, of a training ``photo:0`` ...
     Times are seconds since 1970. ``cancelling`` and ``keep`` say that somebody asked a running job to give up, or to
     stop with the best so far; ``attempt`` is how often it was started. Two jobs with one ``fingerprint`` ask for
     the same. Raises :class:`RequestError` for what cannot be.
@@ -125,8 +126,8 @@ class Job:
                 raise RequestError(f"the file {role!r} is {sha256!r}; give the sha256 of a blob")
         if not self.items or [item.index for item in self.items] != list(range(len(self.items))):
             raise RequestError(f"the job has {len(self.items)} items; give one or more, with indices from 0 on")
-        if self.kind == "stylize" and len(self.items) > 1:
-            raise RequestError(f"a job of the kind stylize has one item, not {len(self.items)}; make it a batch")
+        if self.kind in ("stylize", "train-style") and len(self.items) > 1:
+            raise RequestError(f"a job of the kind {self.kind} has one item, not {len(self.items)}; make it a batch")
 
     @property
     def is_final(self) -> bool:

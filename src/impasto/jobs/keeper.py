@@ -1,4 +1,4 @@
-"""Keeper: a thread that keeps one worker alive, and takes errands of its lane to it."""
+"""Keeper: a thread that keeps one worker alive, or starts it when needed, and takes errands of its lane to it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Keeper:
         self._failures = 0
         self._looked = self._expired = 0.0
         self._leave_at = _NEVER
-        self.state: Literal["starting", "idle", "busy"] = "starting"
+        self.state: Literal["asleep", "starting", "idle", "busy"] = "asleep" if plan.once else "starting"
         self.tasks = self.restarts = 0
         lane.join(self)
 
@@ -111,6 +111,9 @@ class Keeper:
         while not self._is_leaving:
             began, tasks = time.monotonic(), self.tasks
             try:
+                # One that could not be started is tried again: those who come meanwhile are told so.
+                if self._plan.once and not self._failures:
+                    self._await()
                 self._live()
             except _Leave:
                 return
@@ -123,7 +126,28 @@ class Keeper:
                     self._lane.down(self, str(lost))
                 if self._failures:
                     self._pause(_BACK_OFF[min(self._failures, len(_BACK_OFF)) - 1])
+            else:
+                self._failures = 0
+                if self._plan.once:
+                    self.state = "asleep"
+                    continue
             self.restarts += 1
+
+    def _await(self) -> None:
+        """Until there is an errand. It stays in the lane while the worker starts: it can be given up there."""
+        self.state = "asleep"
+        errand = self._lane.take(self)
+        while errand is None and not self._is_leaving:
+            self._poll(None)
+            if self._is_leaving:
+                self._lane.withdraw(self)
+            # It may have been given one just before that.
+            errand, self._given = self._given, None
+        if errand is not None:
+            self._lane.put_back(errand)
+        if self._is_leaving:
+            raise _Leave
+        self.state = "starting"
 
     def _live(self) -> None:
         """A worker's life; raises :class:`Lost` where it ended before its time."""
@@ -135,8 +159,10 @@ class Keeper:
         fd = process.wire.fileno()
         try:
             self._welcome(process)
-            for _ in range(_TASKS):
+            for _ in range(1 if self._plan.once else _TASKS):
                 errand = self._next(process)
+                if errand is None:
+                    break
                 self.state = "busy"
                 try:
                     self._do(process, errand)
@@ -174,10 +200,14 @@ class Keeper:
             raise Lost(str(header.get("message")))
         self._lane.up(self)
 
-    def _next(self, process: Process) -> Errand[Any]:
-        """The next errand, however long it takes to come."""
+    def _next(self, process: Process) -> Errand[Any] | None:
+        """The next errand, however long it takes to come; none where one was waited for that was given up."""
         self.state = "idle"
         errand = self._lane.take(self)
+        if errand is None and self._plan.once:
+            self._lane.withdraw(self)
+            errand, self._given = self._given, None
+            return errand
         while errand is None:
             is_gone = not self._is_leaving and self._poll(process)
             is_over = is_gone or self._is_leaving

@@ -33,5 +33,9 @@ class Limits:
     instant_seconds: float = 60
     card_seconds: float = 180
     job_seconds: float = 3600
+    train_minutes: tuple[float, float] = (0.05, 120.0)
+    """How long a network may learn: at least, and at most. What it begins as paints well already."""
+    train_seconds: float = 900
+    """What a training takes beside its minutes, at most: to read the photographs, and to make a style of it."""
     attempts: int = 5
     """How often a job may lose its worker before it is given up."""

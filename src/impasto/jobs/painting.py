@@ -21,7 +21,7 @@ from impasto.request import Enough, Progress, Request, Result
 from impasto.styles import Gallery, Style, StyleCard
 from impasto.stylizer import Stylizer
 
-__all__ = ["Painting"]
+__all__ = ["Painting", "read"]
 
 _SAVE_SECONDS = 2.0
 _TILES = (1024, 768, 512, 384, 256)
@@ -77,7 +77,7 @@ class Painting:
 
     def probe(self, source: Source, max_pixels: int) -> tuple[int, int]:
         """Width and height of a picture that can be read; of a style card, nothing. Raises as :meth:`Picture.of`."""
-        data = _read(source)
+        data = read(source)
         if data[:1] == b"{":
             Style.of(data)
             return 0, 0
@@ -86,9 +86,10 @@ class Painting:
     def card(self, name: str, pictures: Sequence[Source], texts: Mapping[str, Any], max_pixels: int) -> bytes:
         """A style card's file, made of paintings; or one that was made elsewhere, under that name.
 
-        ``texts`` are its title, artist, date and source. Raises as :meth:`impasto.Stylizer.card`.
+        ``texts`` are its title, artist, date and source, and the ``network`` that paints it. Raises as
+        :meth:`impasto.Stylizer.card`.
         """
-        data = [_read(source) for source in pictures]
+        data = [read(source) for source in pictures]
         if len(data) == 1 and data[0][:1] == b"{":
             return replace(StyleCard.from_bytes(data[0]), **{"name": name, **texts}).to_bytes()
         opened = [Picture.of(one, max_pixels=max_pixels) for one in data]
@@ -106,15 +107,17 @@ class Painting:
         if task.format is not None:
             settings["format"] = task.format
         settings["max_pixels"] = min(settings.get("max_pixels", task.max_pixels), task.max_pixels)
-        files: dict[str, Any] = {role: _read(source) for role, source in task.files.items()}
+        files: dict[str, Any] = {role: read(source) for role, source in task.files.items()}
         style = self._mixed(task)
-        return self._stylizer.request(_read(task.content), style, **files, **settings)
+        return self._stylizer.request(read(task.content), style, **files, **settings)
 
-    def _mixed(self, task: Task) -> Style:
-        """The style of a task. Names are looked up every time: a style may have been replaced meanwhile."""
+    def _mixed(self, task: Task) -> Style | None:
+        """The style of a task, if any. Names are looked up every time: a style may have been replaced meanwhile."""
+        if not task.styles:
+            return None
         parts: list[tuple[float, str | bytes]] = []
         for weight, given in task.styles:
-            part = given["name"] if "name" in given else _read(given["path"] if "path" in given else given["bytes"])
+            part = given["name"] if "name" in given else read(given["path"] if "path" in given else given["bytes"])
             parts.append((weight, part))
         if any(isinstance(part, str) for _, part in parts):
             return self._mix(parts, task)
@@ -205,7 +208,7 @@ def _is_step(progress: Progress | None) -> bool:
     return progress is not None and progress.stage == "paint" and bool(progress.losses)
 
 
-def _read(source: Source) -> bytes:
+def read(source: Source) -> bytes:
     """The bytes of a source: its path is nobody's business, and errors of its bytes do not name it."""
     if isinstance(source, bytes):
         return source

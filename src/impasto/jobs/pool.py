@@ -1,4 +1,4 @@
-"""Pool: workers in two lanes, one for who waits and one for what can wait."""
+"""Pool: workers in lanes: for who waits, for what can wait, and for networks that learn."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from impasto.jobs.errand import Cancel, Errand, Told
 from impasto.jobs.errors import WorkerLost
 from impasto.jobs.keeper import Keeper
 from impasto.jobs.lane import Lane
+from impasto.jobs.lesson import Lesson
 from impasto.jobs.process import Plan
 from impasto.jobs.task import Painted, Source, Task, packed
 from impasto.jobs.wire import Message
@@ -23,8 +24,10 @@ __all__ = ["Cancel", "Pool"]
 
 T = TypeVar("T")
 LaneName = Literal["interactive", "bulk"]
+AnyLane = Literal["interactive", "bulk", "training"]
 
 _MOST_INTERACTIVE = 4
+_NICE, _NICER = 10, 15
 _TRIES = 2
 """Reading a picture whose reader died once may have been another's doing."""
 _REFUSED = {"time": "too long", "memory": "too much memory"}
@@ -43,13 +46,15 @@ class Pool:
         *,
         interactive: int | None = None,
         bulk: int | None = None,
+        training: int = 0,
         threads: int | None = None,
         memory_limit: int = 4 << 30,
         time_limit: float = 3600.0,
         home: Path | None = None,
     ) -> None:
         """``interactive`` and ``bulk`` are the workers of each lane: by default one for each core up to four, and one.
-        Without ``bulk`` ones, the interactive ones do everything.
+        Without ``bulk`` ones, the interactive ones do everything but training. Of those in ``training`` each is started
+        when there is a lesson, ends after it, and lets all others go first.
 
         ``threads`` is what each computes with: by default the interactive ones have twice the cores between them, and a
         bulk one takes all when nobody else does. ``memory_limit`` is the resident memory of a worker in bytes,
@@ -60,12 +65,14 @@ class Pool:
         bulk = 1 if bulk is None else bulk
         if interactive < 1 or bulk < 0:
             raise ValueError(f"{interactive} interactive and {bulk} bulk workers; give 1 and 0 or more")
+        counts = {"interactive": interactive, "bulk": bulk, "training": training}
         self._time_limit = time_limit
-        self._lanes = {name: Lane(name) for name in (("interactive", "bulk") if bulk else ("interactive",))}
+        self._lanes = {name: Lane(name) for name, count in counts.items() if count}
         # Twice what there is: a lone picture has more of it, and several lose little by taking turns.
         each = min(available, max(1, 2 * available // interactive))
-        plans: list[tuple[LaneName, Plan]] = [("interactive", Plan(threads or each))] * interactive
-        plans += [("bulk", Plan(threads or available, warm=False, nice=True))] * bulk
+        plans: list[tuple[AnyLane, Plan]] = [("interactive", Plan(threads or each))] * interactive
+        plans += [("bulk", Plan(threads or available, warm=False, nice=_NICE))] * bulk
+        plans += [("training", Plan(threads or available, warm=False, nice=_NICER, once=True))] * training
         self._keepers = [
             Keeper(self._lanes[name], replace(plan, home=home, memory=memory_limit), memory_limit)
             for name, plan in plans
@@ -122,6 +129,8 @@ class Pool:
     ) -> Future[Painted]:
         """The same without waiting. The future cannot be cancelled: ``cancelled`` can."""
         header, blobs = task.to_message()
+        if lane not in ("interactive", "bulk"):
+            raise ValueError(f"there is no lane {lane!r}; give interactive or bulk")
         try:
             json.dumps(header)
         except (TypeError, ValueError) as error:
@@ -130,6 +139,22 @@ class Pool:
         errand = Errand({"kind": "paint", **header}, blobs, Painted.from_message, limit, told, cancelled)
         self._lane(lane).put(errand)
         return errand.future
+
+    def train(
+        self,
+        lesson: Lesson,
+        *,
+        told: Told | None = None,
+        cancelled: Cancel | None = None,
+        timeout: float | None = None,
+    ) -> Painted:
+        """Have a network learn and wait for it: the last sheet of samples. Reports and errors are as of
+        :meth:`paint`."""
+        header, blobs = lesson.to_message()
+        limit = self._time_limit if timeout is None else timeout
+        errand = Errand({"kind": "train", **header}, blobs, Painted.from_message, limit, told, cancelled)
+        self._lanes["training"].put(errand)
+        return errand.future.result()
 
     def probe(self, pictures: Sequence[Source], max_pixels: int, *, timeout: float = 10.0) -> list[tuple[int, int]]:
         """Width and height of pictures, each decoded as it will be; of style cards 0 and 0.
@@ -142,7 +167,8 @@ class Pool:
     def card(
         self, name: str, pictures: Sequence[Source], texts: Mapping[str, str], max_pixels: int, *, timeout: float
     ) -> bytes:
-        """A style card's file, made of paintings. ``timeout`` is in seconds. Raises as :meth:`probe`."""
+        """A style card's file, made of paintings; ``texts`` may name the ``network`` that paints it. ``timeout`` is in
+        seconds. Raises as :meth:`probe`."""
         blobs: list[bytes] = []
         header = {
             "kind": "card",
@@ -158,18 +184,16 @@ class Pool:
         """Whether an interactive worker has its model warm."""
         return any(keeper.state != "starting" for keeper in self._keepers if keeper.lane == "interactive")
 
-    def workers(self, lane: LaneName) -> int:
+    def workers(self, lane: AnyLane) -> int:
         """How many workers a lane has of its own."""
         return sum(keeper.lane == lane for keeper in self._keepers)
 
     def status(self) -> list[dict[str, Any]]:
-        """Of each worker: ``pid``, ``lane``, ``state`` (``starting``, ``idle`` or ``busy``), ``rss`` in bytes,
-        ``tasks`` done, and ``restarts``."""
+        """Of each worker: ``pid``, ``lane``, ``state`` (``asleep``, ``starting``, ``idle`` or ``busy``), ``rss`` in
+        bytes, ``tasks`` done, and ``restarts``."""
         return [keeper.status for keeper in self._keepers]
 
-    def _lane(self, name: str) -> Lane:
-        if name not in ("interactive", "bulk"):
-            raise ValueError(f"there is no lane {name!r}; give interactive or bulk")
+    def _lane(self, name: LaneName) -> Lane:
         return self._lanes.get(name, self._lanes["interactive"])
 
     def _probe(self, picture: Source, max_pixels: int, timeout: float) -> tuple[int, int]:

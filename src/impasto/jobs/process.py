@@ -27,14 +27,16 @@ class Plan:
     """How workers of a lane are started.
 
     ``threads`` is how many threads compute, ``home`` the folder of the user's styles, ``memory`` the bytes that one may
-    take; ``warm`` ones open their model at once, and ``nice`` ones let others go first.
+    take; ``warm`` ones open their model at once, and ``nice`` ones, up to 19, let others go first. Those that serve
+    ``once`` are started when there is an errand, and end after it.
     """
 
     threads: int
     home: Path | None = None
     memory: int | None = None
     warm: bool = True
-    nice: bool = False
+    nice: int = 0
+    once: bool = False
 
 
 class Process:

@@ -9,25 +9,28 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from impasto.errors import RequestError
+from impasto.errors import RequestError, StyleError
 from impasto.jobs.admission import Admission
 from impasto.jobs.blobs import Blobs
-from impasto.jobs.errors import NotReady, QueueFull, QuotaExceeded, UnknownJob
+from impasto.jobs.errors import NotReady, QueueFull, UnknownJob
 from impasto.jobs.flow import Flow
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.home import hold
-from impasto.jobs.job import Item, Job
+from impasto.jobs.job import Item, Job, Lane
 from impasto.jobs.ledger import Ledger
 from impasto.jobs.limits import Limits
 from impasto.jobs.live import Listener, Live, Message
-from impasto.jobs.order import Order
+from impasto.jobs.networks import Networks
+from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Cancel, Pool
 from impasto.jobs.task import Painted, Task
+from impasto.jobs.view import view
 from impasto.jobs.work import Work
+from impasto.models import Model
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]
@@ -61,11 +64,13 @@ class Jobs:
         self._pool = Pool(
             interactive=interactive,
             bulk=bulk,
+            training=1,
             memory_limit=self.limits.worker_memory,
             time_limit=self.limits.job_seconds,
             home=self._galleries.base.folder,
         )
-        self._admission = Admission(self._ledger, self._pool, self._galleries, self.limits)
+        self._networks = Networks(self._galleries)
+        self._admission = Admission(self._ledger, self._pool, self._galleries, self._networks, self.limits)
         self._live = Live(self.messages, self._ledger.last_event)
         (home / "runs").mkdir(exist_ok=True)
         self._storing = threading.Lock()
@@ -77,9 +82,10 @@ class Jobs:
             self._pool,
             self._live,
             self._galleries,
+            self._networks,
             self.limits,
         )
-        lanes = {lane: max(1, self._pool.workers(lane)) for lane in ("interactive", "bulk")}
+        lanes = {lane: max(1, self._pool.workers(lane)) for lane in get_args(Lane)}
         self._flow = Flow(database or f"sqlite:///{home / 'workflows.sqlite'}", self._work, lanes)
         self._waiting = 0
         self._lock, self._stopped = threading.Lock(), threading.Event()
@@ -101,6 +107,7 @@ class Jobs:
 
     def paint(self, order: Order, owner: str, cancel: Cancel | None = None) -> Painted:
         """Paint at once, in the interactive lane, and wait for it. Raises :class:`QueueFull` where too many do."""
+        self._admission.check_model(order, owner)
         with self._in_line():
             task = Task(
                 content=order.contents[0][1],
@@ -122,20 +129,38 @@ class Jobs:
         ``texts`` are its title, artist, date and source. Raises the pictures' errors, :class:`StyleError`,
         :class:`StyleExists`, :class:`QuotaExceeded`, and :class:`QueueFull` as :meth:`paint`.
         """
-        gallery, limits = self.gallery(owner), self.limits
-        gallery.check_free(name)
+        limits = self.limits
         if not 1 <= len(pictures) <= limits.pictures_per_style:
             raise RequestError(f"there are {len(pictures)} pictures; send 1 to {limits.pictures_per_style}")
-        own = len(gallery.own())
-        if own >= limits.styles_per_owner:
-            raise QuotaExceeded(f"you have {own} styles of your own already; delete some", 60)
+        self._admission.check_name(name, owner)
         with self._in_line():
-            data = self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds)
-        return gallery.load(data)
+            card = StyleCard.from_bytes(
+                self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds)
+            )
+        if card.network and not self._networks.may_name(owner, card.network):
+            # That of another owner, to whom it is to stay.
+            if not card.codes:
+                raise no_model("model", card.network)
+            card = replace(card, network="")
+        self.gallery(owner).add(card)
+        return card
 
     def remove_style(self, owner: str, name: str) -> None:
-        """Remove one of the owner's own styles. Raises :class:`StyleError` for another, :class:`UnknownStyle`."""
-        self.gallery(owner).remove(name)
+        """Remove one of the owner's own styles, and the network that a job trained for it, unless another style has it.
+
+        Raises :class:`StyleError` for a style that is not the owner's, and :class:`UnknownStyle`.
+        """
+        gallery, network = self.gallery(owner), ""
+        # A broken one can be removed as well.
+        with suppress(StyleError):
+            network = gallery.get(name).network
+        gallery.remove(name)
+        if network:
+            self._networks.withdraw(network)
+
+    def models(self, owner: str) -> builtins.list[Model]:
+        """The models that an owner may name: all that are here, but for those of other owners."""
+        return self._networks.visible(owner)
 
     def submit(self, order: Order, owner: str) -> tuple[Job, bool]:
         """A job for ``order``, and whether it is a new one; durable when this returns.
@@ -150,10 +175,13 @@ class Jobs:
                 there = self._ledger.get(owner, order.id)
                 if there.fingerprint == fingerprint:
                     return there, False
-        elif twin := self._ledger.find_twin(owner, fingerprint):
+        elif (twin := self._ledger.find_twin(owner, fingerprint)) and not self._is_void(twin):
             return twin, False
         self._admission.check(order, owner)
         with self._storing:
+            if order.training is not None:
+                # Once more: another may have taken the name while the pictures were looked at.
+                self._admission.check_name(order.training.name, owner)
             sizes: dict[str, int] = {}
             job, new = self._ledger.add(self._entered(order, owner, fingerprint, sizes), sizes)
         if new:
@@ -228,28 +256,7 @@ class Jobs:
     def view(self, job: Job) -> dict[str, Any]:
         """A job as JSON, with how far it is."""
         progress = self._live.progress(job.owner, job.id) if job.state == "running" else {}
-        return {
-            "id": job.id,
-            "kind": job.kind,
-            "state": job.state,
-            "cancelling": job.cancelling,
-            "priority": job.priority,
-            "position": self._ledger.position(job) if job.state == "queued" else None,
-            "progress": 1.0 if job.state == "done" else progress.get("done", job.done_items / len(job.items)),
-            "stage": progress.get("stage"),
-            "step": progress.get("step"),
-            "steps": progress.get("steps"),
-            "seconds_left": progress.get("seconds_left"),
-            "losses": progress.get("losses"),
-            "settings": dict(job.settings),
-            "styles": _styles(job),
-            "items": [_item(item) for item in job.items],
-            "created": _iso(job.created),
-            "started": _iso(job.started),
-            "finished": _iso(job.finished),
-            "expires": _iso(job.expires),
-            "error": job.error,
-        }
+        return view(job, progress, self._ledger.position(job) if job.state == "queued" else None)
 
     def messages(self, owner: str, after: int) -> builtins.list[Message]:
         """What happened to an owner's jobs after the event of that number."""
@@ -305,7 +312,14 @@ class Jobs:
             for weight, style in order.styles
         ]
         contents = [(name, put(data)) for name, data in order.contents]
-        if order.kind == "grid":
+        files = {role: put(data) for role, data in order.files.items()}
+        settings = dict(order.settings)
+        if order.training is not None:
+            ((_, style),) = styles
+            files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents)}
+            settings = order.training.to_json()
+            parts = [(order.training.name, style["blob"], styles)]
+        elif order.kind == "grid":
             ((_, sha256),) = contents
             parts = [
                 (style.get("name", f"style {i + 1}"), sha256, [(1.0, style)]) for i, (_, style) in enumerate(styles)
@@ -319,16 +333,20 @@ class Jobs:
             kind=order.kind,
             state="queued",
             priority=order.priority,
-            lane="bulk" if order.kind == "batch" or order.engine == "iterative" else "interactive",
-            settings=dict(order.settings),
+            lane=order.lane,
+            settings=settings,
             items=tuple(
                 Item(index=i, name=name, content=sha256, style=style) for i, (name, sha256, style) in enumerate(parts)
             ),
-            files={role: put(data) for role, data in order.files.items()},
+            files=files,
             created=now,
             expires=now + self.limits.kept_seconds,
             fingerprint=fingerprint,
         )
+
+    def _is_void(self, job: Job) -> bool:
+        """Whether what a job made is gone: the style of a training that was removed since."""
+        return job.kind == "train-style" and job.is_final and not self._networks.is_published(job)
 
     def _now(self, owner: str, id: str) -> dict[str, Any]:
         try:
@@ -348,27 +366,3 @@ class Jobs:
         self._ledger.forget_events(time.time() - self.limits.kept_seconds)
         with self._storing:
             self._blobs.sweep(self._ledger.referenced(), _UNUSED_SECONDS)
-
-
-def _item(item: Item) -> dict[str, Any]:
-    return {
-        "index": item.index,
-        "name": item.name,
-        "state": item.state,
-        "media_type": item.media_type,
-        "width": item.width,
-        "height": item.height,
-        "seconds": item.seconds,
-        "complete": item.complete,
-        "error": item.error,
-    }
-
-
-def _styles(job: Job) -> list[dict[str, Any]]:
-    """The styles' names with their weights; paintings that were sent have none."""
-    found = job.items if job.kind == "grid" else job.items[:1]
-    return [{"name": style.get("name"), "weight": weight} for item in found for weight, style in item.style]
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from impasto.errors import ImpastoError
-from impasto.jobs.blobs import Blobs
+from impasto.jobs.blobs import Blobs, make_folder
 from impasto.jobs.errors import Cancelled, UnknownJob, WorkerLost
 from impasto.jobs.flow import Interrupted
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.job import Item, Job
 from impasto.jobs.ledger import Ledger
+from impasto.jobs.lesson import Lesson
 from impasto.jobs.limits import Limits
 from impasto.jobs.live import Live
+from impasto.jobs.networks import Networks
 from impasto.jobs.pool import Cancel, Pool
 from impasto.jobs.task import Painted, Task
+from impasto.jobs.training import Training
 from impasto.picture.writing import write_atomically
 
 __all__ = ["Work"]
 
+Made = TypeVar("Made")
+
+_SAVE_SECONDS = 12.0
+"""Between checkpoints of a training: what a crash costs it."""
 _DOWN_SECONDS = 1.0
 """How long to wait before asking again, where no worker can be started."""
 
@@ -41,12 +49,14 @@ class Work:
         pool: Pool,
         live: Live,
         galleries: Galleries,
+        networks: Networks,
         limits: Limits,
     ) -> None:
         """``home`` is the folder for states of unfinished runs and for loss curves; ``storing`` is held from storing
         bytes to entering them in the ledger."""
         self._ledger, self._blobs, self._storing = ledger, blobs, storing
-        self._pool, self._live, self._galleries, self._limits = pool, live, galleries, limits
+        self._pool, self._live, self._limits = pool, live, limits
+        self._galleries, self._networks = galleries, networks
         self._home = home
         self._lock = threading.Lock()
         self._cancels: dict[tuple[str, str], Cancel] = {}
@@ -90,6 +100,9 @@ class Work:
         """Remove what is kept of a job beside the ledger."""
         self._trace_file(job.owner, job.id).unlink(missing_ok=True)
         self._forget_states(job)
+        if job.kind == "train-style":
+            # Unless it was published: then it is its style's.
+            self._networks.withdraw(self._networks.identity(job))
 
     def trace(self, owner: str, id: str) -> list[dict[str, Any]]:
         """The losses by step of a running or finished job."""
@@ -124,7 +137,11 @@ class Work:
         if running is not None and running.trace:
             write_atomically(self._trace_file(owner, id), json.dumps(running.trace).encode())
         self._ledger.finish(owner, id, state, error)
-        self._forget_states(job)
+        if job.kind != "train-style" or state == "done":
+            self._forget_states(job)
+        else:
+            # What was learnt is kept for a retry.
+            self._networks.withdraw(self._networks.identity(job))
         self._live.announce(owner)
 
     def _items(self, job: Job, cancel: Cancel) -> tuple[Any, dict[str, Any] | None]:
@@ -137,7 +154,10 @@ class Work:
                 error = item.error or error
                 continue
             try:
-                painted = self._paint(job, item, cancel, finished)
+                if job.kind == "train-style":
+                    painted = self._train(job, item, cancel)
+                else:
+                    painted = self._paint(job, item, cancel, finished)
             except Cancelled:
                 return "cancelled", None
             except ImpastoError as failure:
@@ -165,12 +185,47 @@ class Work:
         def told(report: Mapping[str, Any]) -> None:
             self._live.told(job.owner, job.id, report, (finished + report["done"]) / len(job.items))
 
+        lane: Literal["interactive", "bulk"] = "bulk" if job.lane == "bulk" else "interactive"
+        limit = self._limits.job_seconds
+        return self._tried(lambda: self._pool.paint(task, lane=lane, told=told, cancelled=cancel, timeout=limit))
+
+    def _train(self, job: Job, item: Item, cancel: Cancel) -> Painted:
+        """Have a network learn, and put its style into the owner's gallery; the last sheet of samples."""
+        training, ((_, style),) = Training.from_json(job.settings), item.style
+        run = self._run_folder(job)
+        make_folder(run)
+        lesson = Lesson(
+            painting=self._blobs.path(style["blob"]),
+            photos=tuple(self._blobs.path(sha256) for _, sha256 in sorted(job.files.items(), key=_number)),
+            run=run,
+            network=self._networks.identity(job),
+            minutes=training.minutes,
+            source=", ".join(text for text in training.texts.values() if text),
+            max_pixels=self._limits.max_pixels,
+            save_every=_SAVE_SECONDS,
+        )
+
+        def told(report: Mapping[str, Any]) -> None:
+            self._live.told(job.owner, job.id, report, report["done"])
+
+        limit = 60 * training.minutes + self._limits.train_seconds
+        sample = self._tried(lambda: self._pool.train(lesson, told=told, cancelled=cancel, timeout=limit))
+        texts, limits = {**training.texts, "network": lesson.network}, self._limits
+        # Not by the worker that has let all others go first: a server full of work has a place for this.
+        card = self._tried(
+            lambda: self._pool.card(
+                training.name, [lesson.painting], texts, limits.max_pixels, timeout=limits.train_seconds
+            )
+        )
+        self._networks.publish(job.owner, card)
+        return sample
+
+    def _tried(self, do: Callable[[], Made]) -> Made:
+        """Again, where the worker is lost through no fault of the job's."""
         deaths, deadline = 0, time.monotonic() + self._limits.job_seconds
         while True:
             try:
-                return self._pool.paint(
-                    task, lane=job.lane, told=told, cancelled=cancel, timeout=self._limits.job_seconds
-                )
+                return do()
             except WorkerLost as lost:
                 if lost.reason == "stopped":
                     raise Interrupted from lost
@@ -203,6 +258,7 @@ class Work:
         """Remove the saved runs of a job that is over."""
         for item in job.items:
             self._state_file(job, item).unlink(missing_ok=True)
+        shutil.rmtree(self._run_folder(job), ignore_errors=True)
 
     def _style(self, style: Mapping[str, str]) -> dict[str, Any]:
         return {"path": self._blobs.path(style["blob"])} if "blob" in style else {"name": style["name"]}
@@ -210,8 +266,16 @@ class Work:
     def _state_file(self, job: Job, item: Item) -> Path:
         return self._home / f"{_key(job.owner, job.id)}.{item.index}.state"
 
+    def _run_folder(self, job: Job) -> Path:
+        return self._home / f"{_key(job.owner, job.id)}.style"
+
     def _trace_file(self, owner: str, id: str) -> Path:
         return self._home / f"{_key(owner, id)}.trace.json"
+
+
+def _number(file: tuple[str, str]) -> int:
+    """Of a photograph, ``photo:3``."""
+    return int(file[0].partition(":")[2])
 
 
 def _key(owner: str, id: str) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ImpastoError
 from impasto.jobs.failures import told
+from impasto.jobs.lesson import Lesson
 from impasto.jobs.task import Painted, Task, unpacked
 from impasto.jobs.wire import Message, Wire
 from impasto.request import Enough
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Worker", "main"]
 
 _PR_SET_PDEATHSIG = 1
-_NICE = 10
 _FIRST_VICTIM = "500"
 """Of the kernel's killer where memory runs out: workers are started again, the server is not."""
 
@@ -55,6 +55,8 @@ class Worker:
                     self._answer(message, self._probe)
                 case "card":
                     self._answer(message, self._card)
+                case "train":
+                    self._answer(message, self._train)
                 case _:
                     pass  # a word about a task that is over
             self._idle = True
@@ -80,7 +82,8 @@ class Worker:
         except Exception as error:
             # For who runs this; who asked learns neither paths nor code.
             traceback.print_exc()
-            said = f"painting failed unexpectedly ({type(error).__name__}); try again, or other settings"
+            what = "training" if message[0]["kind"] == "train" else "painting"
+            said = f"{what} failed unexpectedly ({type(error).__name__}); try again, or other settings"
             header, blobs = {"kind": "failed", **told(ImpastoError(said))}, ()
         self._wire.send(header, blobs)
 
@@ -97,18 +100,29 @@ class Worker:
 
     def _paint(self, message: Message) -> Message:
         task = Task.from_message(message)
-        with closing(self._painting.run(task)) as steps:
-            painted = self._steps(steps, task, message[0])
+        is_long = task.settings.get("engine") == "iterative"
+        return self._finished(self._painting.run(task), message[0], is_long=is_long)
+
+    def _train(self, message: Message) -> Message:
+        from impasto.jobs.teaching import Teaching
+
+        return self._finished(Teaching().run(Lesson.from_message(message)), message[0], is_long=True)
+
+    def _finished(
+        self, steps: Generator[Report | None, None, Painted], header: Mapping[str, Any], *, is_long: bool
+    ) -> Message:
+        with closing(steps):
+            painted = self._steps(steps, header, is_long=is_long)
         if painted is None:
             return {"kind": "ended"}, ()
         facts, blobs = painted.to_message()
         return {"kind": "done", **facts}, blobs
 
     def _steps(
-        self, steps: Generator[Report | None, None, Painted], task: Task, header: Mapping[str, Any]
+        self, steps: Generator[Report | None, None, Painted], header: Mapping[str, Any], *, is_long: bool
     ) -> Painted | None:
-        """Paint to the end; nothing where it was given up."""
-        enough, is_long = False, task.settings.get("engine") == "iterative"
+        """To the end; nothing where it was given up."""
+        enough = False
         while True:
             try:
                 report = steps.throw(Enough()) if enough else next(steps)
@@ -139,8 +153,7 @@ def main() -> None:
     # Ctrl-C goes to every process of a terminal; the pool decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with(facts["parent"])
-    if facts["nice"]:
-        os.nice(_NICE)
+    os.nice(facts["nice"])
     wire = Wire(socket.socket(fileno=facts["wire"]))
     with suppress(EOFError):
         _serve(wire, facts)

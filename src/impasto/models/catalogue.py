@@ -1,4 +1,4 @@
-"""Which models there are."""
+"""Which models there are, and which of them a name means."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from impasto.errors import ModelError
 from impasto.models.model import Model
-from impasto.models.published import PUBLISHED
-from impasto.models.store import Store, shipped
+from impasto.models.published import PUBLISHED, called
+from impasto.models.store import Store, parts, shipped
 
 __all__ = ["find", "models"]
 
@@ -18,10 +18,11 @@ def models() -> list[Model]:
 
 
 def find(model: str | Path, *, kind: str | None = None) -> Model:
-    """The model called ``name`` (its newest version) or ``name@version``, or the one in a folder.
+    """The model called ``name@version``, or ``name``, or the one in a folder.
 
-    A text that is no model's name is a folder's. Raises :class:`ModelError` where there is no such
-    model, and where it is not of the ``kind`` asked for.
+    Of a ``name`` it is the version that was chosen by :meth:`Store.use`, else the one that ships, else the newest. A
+    text that is no model's name is a folder's. Every call sees what other processes chose, added and removed. Raises
+    :class:`ModelError` where there is no such model, and where it is not of the ``kind`` asked for.
     """
     found = Model.read(model) if isinstance(model, Path) else _called(model)
     if kind is not None and found.kind != kind:
@@ -31,18 +32,24 @@ def find(model: str | Path, *, kind: str | None = None) -> Model:
 
 def _called(text: str) -> Model:
     name, _, version = text.partition("@")
-    every = [m for m in models() if m.name == name]
-    wanted = [m for m in every if version in ("", m.version)]
-    if wanted and not text.endswith("@"):
-        return max(wanted, key=lambda m: [int(part) for part in m.version.split(".")])
+    store, ours = Store(), shipped(name)
+    every = [*ours, *store.models(name)]
+    if every and not text.endswith("@"):
+        wanted = [m for m in every if m.version == (version or store.active(name))]
+        if not version:
+            wanted = wanted or ours or every
+        if wanted:
+            return max(wanted, key=lambda m: parts(m.version))
     if Path(text, "manifest.json").is_file():
         return Model.read(Path(text))
     if every:
         raise ModelError(f"there is no model {text!r}; of {name} there is {', '.join(m.identity for m in every)}")
-    if name in PUBLISHED:
+    if fitting := called(name):
+        told = " or ".join(f"impasto models pull {other}" for other in fitting)
+        file = f"{name} FILE" if PUBLISHED[fitting[0]].kind == "encoder" else "FILE"
         raise ModelError(
-            f"there is no model {text!r} here; get it with: impasto models pull {name} "
-            f"(or on a machine without internet: impasto models add {name} FILE)"
+            f"there is no model {text!r} here; get it with: {told} "
+            f"(or on a machine without internet: impasto models add {file})"
         )
     known = ", ".join(sorted({m.name for m in models()})) or "none"
     raise ModelError(f"there is no model {text!r}; the models here are: {known} (or give a folder with manifest.json)")

@@ -1,4 +1,7 @@
-"""Download: a file from the network whose bytes are known beforehand; it goes on where it was cut off."""
+"""Download: a file from the network whose digest is known, beforehand or since it first came.
+
+What is cut off goes on where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,17 @@ _AGAIN = "the same command goes on where it stopped"
 def download(
     url: str,
     path: Path,
-    sha256: str,
+    sha256: str | None,
     *,
+    sha1: str | None = None,
     size: int | None = None,
     progress: Watcher | None = None,
     timeout: float = 30.0,
 ) -> Path:
-    """Fetch ``url`` to ``path`` and return ``path``, which is there only once its sha256 was found right.
+    """Fetch ``url`` to ``path`` and return ``path``, which is there only once its digests were found right.
 
-    What has arrived waits in ``path`` with ``.part`` added, and a later call goes on from there if the
+    Whoever has no ``sha256`` remembers the one that came; ``sha1`` is for files of which that alone is published. What
+    has arrived waits in ``path`` with ``.part`` added, and a later call goes on from there if the
     server can; what was there before is hashed with the rest. ``timeout`` is how many seconds the server may be silent.
     Proxies are those of the environment.
 
@@ -49,20 +54,22 @@ def download(
     _check_address(url)
     part = path.with_name(f"{path.name}.part")
     try:
-        if path.is_file() and _hashed(path).hexdigest() == sha256:
+        if path.is_file() and sha256 is not None and _hashed(path).hexdigest() == sha256:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         resumed = part.stat().st_size if part.is_file() else 0
         found = _fetch(url, part, size, progress, timeout)
-        if found != sha256 and resumed:
+        wrong = _wrong(part, found, sha256, sha1)
+        if wrong and resumed:
             # The old bytes may be another file's: once more, without them.
             part.unlink(missing_ok=True)
             found = _fetch(url, part, size, progress, timeout)
-        if found != sha256:
+            wrong = _wrong(part, found, sha256, sha1)
+        if wrong:
             part.unlink(missing_ok=True)
             raise ModelError(
-                f"{url} has sha256 {found[:12]}..., not {sha256[:12]}...: it is not what was published, and was "
-                "removed; give another address, or get the file from somebody you trust"
+                f"{url} has {wrong}: it is not what was published, or what came before, and was removed; give another "
+                "address, or get the file from somebody you trust"
             )
         os.replace(part, path)
     except OSError as error:  # of the network's there is none left here
@@ -71,6 +78,18 @@ def download(
             f"elsewhere; {_AGAIN}"
         ) from error
     return path
+
+
+def _wrong(part: Path, found: str, sha256: str | None, sha1: str | None) -> str:
+    """Which digest is another, in words; empty where none is."""
+    if sha256 is not None and found != sha256:
+        return f"sha256 {found[:12]}..., not {sha256[:12]}..."
+    if sha1 is not None:
+        with part.open("rb") as file:
+            other = hashlib.file_digest(file, "sha1").hexdigest()
+        if other != sha1:
+            return f"sha1 {other[:12]}..., not {sha1[:12]}..."
+    return ""
 
 
 def _fetch(url: str, part: Path, size: int | None, progress: Watcher | None, timeout: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ class Model:
     """One version of one model in a folder of its own.
 
     ``files`` maps a part (``"transfer"``, ``"encoder"``) to its file's name and sha256. ``rules``
-    holds what an engine must know: sizes, margins, the strength curve.
+    holds what an engine must know: sizes, margins, the strength curve. ``architecture`` says what was recognised, or
+    how the network is built, and ``source`` where it is from; manifests may leave out both.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Model:
     path: Path
     files: Mapping[str, Mapping[str, str]]
     rules: Mapping[str, Any]
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
 
     @property
     def identity(self) -> str:
@@ -39,7 +42,7 @@ class Model:
     def read(cls, folder: Path) -> Model:
         """Read ``folder/manifest.json``. Raises :class:`ModelError` where it is missing or malformed."""
         try:
-            manifest = json.loads((folder / "manifest.json").read_text())
+            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
             return cls(
                 manifest["name"],
                 manifest["version"],
@@ -48,8 +51,10 @@ class Model:
                 folder,
                 manifest["files"],
                 manifest["rules"],
+                dict(manifest.get("architecture") or {}),
+                _source(manifest.get("source")),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(
                 f"{folder.name}/manifest.json cannot be read ({error!r}); reinstall impasto or export again"
             ) from error
@@ -80,3 +85,13 @@ class Model:
         """Check every file. Raises :class:`ModelError` at the first that is missing or altered."""
         for part in self.files:
             self.file(part)
+
+    def size(self) -> int:
+        """How many bytes its files take, of those that are there."""
+        files = [self.path / entry["file"] for entry in self.files.values()]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _source(said: Any) -> str:
+    """Encoders say theirs as a file with its sha256."""
+    return said if isinstance(said, str) else str(said.get("file", "")) if isinstance(said, Mapping) else ""

@@ -14,20 +14,30 @@ from pathlib import Path
 
 from impasto.errors import ModelError, OutputError, OutputExists
 from impasto.models.model import Model
+from impasto.models.noted import Noted
+from impasto.models.shelf import Shelf, shelf_of
 
-__all__ = ["Store", "shipped"]
+__all__ = ["NAME", "VERSION", "Store", "check", "parts", "shipped"]
 
 _SHIPPED = Path(__file__).parent / "shipped"
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_VERSION = re.compile(r"\d{1,9}(\.\d{1,9})*")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+VERSION = re.compile(r"\d{1,9}(\.\d{1,9})*")
 _UNFINISHED = ".unfinished-"
 _ABANDONED = 3600.0
 """Seconds after which nobody is taken to write into an unfinished folder any more."""
 
 
-def shipped() -> list[Model]:
-    """Every model that comes with the package, by name."""
-    return [Model.read(manifest.parent) for manifest in sorted(_SHIPPED.glob("*/manifest.json"))]
+def shipped(name: str | None = None) -> list[Model]:
+    """Every model that comes with the package, by name, or those called ``name``.
+
+    Raises :class:`ModelError` where one is broken.
+    """
+    shelf = shelf_of(_SHIPPED, Model.read, bare=False)
+    if name is None:
+        if problems := shelf.problems():
+            raise ModelError(problems[0])
+        return list(shelf.models())
+    return list(shelf.called(name, strict=True))
 
 
 class Store:
@@ -45,25 +55,49 @@ class Store:
         """Where downloads wait until they are whole."""
         return self.folder / ".downloads"
 
-    def models(self) -> list[Model]:
-        """Every model that can be read, by name and version. Their files are not checked."""
-        found = []
-        for folder in self._folders():
-            try:
-                found.append(_read(folder))
-            except ModelError:
-                continue
-        return sorted(found, key=lambda model: (model.name, _parts(model.version)))
+    @property
+    def known(self) -> Noted:
+        """The sha256 of what was first downloaded, by address, where nobody publishes one."""
+        return Noted(self.folder / "known.json")
+
+    def models(self, name: str | None = None) -> list[Model]:
+        """Every model that can be read, or those called ``name``, by name and version. Their files are not checked."""
+        found = self._shelf.models() if name is None else self._shelf.called(name)
+        return sorted(found, key=lambda model: (model.name, parts(model.version)))
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with folders of the store, one sentence each; empty where all is well."""
-        found = []
-        for folder in self._folders():
-            try:
-                _read(folder)
-            except ModelError as error:
-                found.append(str(error))
-        return tuple(found)
+        return self._shelf.problems()
+
+    def active(self, name: str) -> str | None:
+        """The version of ``name`` that was chosen by :meth:`use`; None where none was."""
+        return self._active.read().get(name)
+
+    def use(self, identity: str) -> Model:
+        """Let ``name`` mean ``identity``, ``name@version``, everywhere from now on, running servers included.
+
+        Raises :class:`ModelError` where there is no such model, and :class:`OutputError` where it cannot be noted.
+        """
+        name = identity.partition("@")[0]
+        ours = shipped(name)
+        every = [*ours, *self.models(name)]
+        chosen = next((model for model in every if model.identity == identity), None)
+        if chosen is None:
+            there = ", ".join(model.identity for model in every)
+            raise ModelError(
+                f"there is no model {identity!r}; of {name} there is {there}"
+                if there
+                else f"there is no model {identity!r}; see them all with: impasto models"
+            )
+        # What ships is meant anyway, and may have another version one day.
+        self._active.note(chosen.name, None if chosen in ours else chosen.version)
+        return chosen
+
+    def next_version(self, name: str) -> str:
+        """The first number that no version of ``name`` begins with, nor any after it."""
+        versions = [model.version for model in (*shipped(name), *self.models(name))]
+        versions += [f.name.partition("@")[2] for f in self._shelf.folders() if f.name.partition("@")[0] == name]
+        return str(1 + max((parts(version)[0] for version in versions if VERSION.fullmatch(version)), default=0))
 
     @contextmanager
     def installing(self, identity: str) -> Iterator[Path]:
@@ -85,7 +119,7 @@ class Store:
             yield unfinished
             model = Model.read(unfinished)
             model.verify()
-            _check(model, identity)
+            check(model, identity)
             os.rename(unfinished, target)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
@@ -103,11 +137,11 @@ class Store:
         Raises :class:`ModelError` for one that comes with Impasto and where there is none, and
         :class:`OutputError` where it cannot be deleted.
         """
-        wanted = [f for f in self._folders() if text in (f.name, f.name.partition("@")[0])]
+        wanted = [f for f in self._shelf.folders() if text in (f.name, f.name.partition("@")[0])]
         if not wanted:
             if any(text in (model.name, model.identity) for model in shipped()):
                 raise ModelError(f"{text} comes with Impasto and cannot be removed; only your own models can")
-            own = ", ".join(folder.name for folder in self._folders()) or "none"
+            own = ", ".join(folder.name for folder in self._shelf.folders()) or "none"
             raise ModelError(f"you have no model {text!r}; your own are: {own}")
         for folder in wanted:
             try:
@@ -117,13 +151,18 @@ class Store:
                 shutil.rmtree(hidden)
             except OSError as error:
                 raise OutputError(f"{folder} cannot be removed: {error.strerror or error}") from error
+            name, _, version = folder.name.partition("@")
+            if self.active(name) == version:
+                self._active.note(name, None)
         return tuple(folder.name for folder in wanted)
 
-    def _folders(self) -> list[Path]:
-        try:
-            return sorted(p for p in self.folder.iterdir() if not p.name.startswith(".") and p.is_dir())
-        except OSError:  # not made yet, or not ours to read: there are no models
-            return []
+    @property
+    def _shelf(self) -> Shelf:
+        return shelf_of(self.folder, _read)
+
+    @property
+    def _active(self) -> Noted:
+        return Noted(self.folder / "active.json")
 
     def _sweep(self) -> None:
         for left in self.folder.glob(f"{_UNFINISHED}*"):
@@ -136,18 +175,22 @@ class Store:
 
 def _read(folder: Path) -> Model:
     model = Model.read(folder)
-    _check(model, folder.name)
-    if any(model.name == other.name for other in shipped()):
-        raise ModelError(f"{folder.name} has the name of a model that comes with Impasto; give it another name")
+    check(model, folder.name)
+    for other in shipped(model.name):
+        if model.version == other.version or model.kind != other.kind:
+            raise ModelError(
+                f"{folder.name} has the name of a model that comes with Impasto; give it another name, or another "
+                f"version of the kind {other.kind}"
+            )
     return model
 
 
-def _check(model: Model, identity: str) -> None:
+def check(model: Model, identity: str) -> None:
     """What :class:`Model` takes on trust. Raises :class:`ModelError`."""
     texts = (model.name, model.version, model.kind, model.licence)
-    if not all(isinstance(text, str) for text in texts) or not _NAME.fullmatch(model.name):
+    if not all(isinstance(text, str) for text in texts) or not NAME.fullmatch(model.name):
         raise ModelError(f"{identity}/manifest.json has no name of small letters and digits, or another text amiss")
-    if not _VERSION.fullmatch(model.version):
+    if not VERSION.fullmatch(model.version):
         raise ModelError(f"{identity}/manifest.json says version {model.version!r}; give numbers like 1 or 1.2")
     if model.identity != identity:
         raise ModelError(f"{identity} holds the model {model.identity}; rename the folder to {model.identity}")
@@ -166,7 +209,8 @@ def _entries(model: Model) -> list[str]:
         raise ModelError(f"{model.identity}/manifest.json is malformed ({error!r}); remove the model") from error
 
 
-def _parts(version: str) -> list[int]:
+def parts(version: str) -> list[int]:
+    """A version's numbers, by which versions are in order."""
     return [int(part) for part in version.split(".")]
 
 

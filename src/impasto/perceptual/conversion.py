@@ -64,7 +64,7 @@ def convert_vgg(file: Path, folder: Path, *, name: str, convention: Convention |
     data = save(weights, metadata)
     write_atomically(folder / "encoder.safetensors", data)
     known = PUBLISHED.get(name)
-    licence = known.licence if known and known.sha256 == source else "unknown: that of the file it was made of"
+    licence = known.licence if known and known.files[0].sha256 == source else "unknown: that of the file it was made of"
     manifest = {
         "name": name,
         "version": "1",

@@ -27,7 +27,8 @@ def measure_statistics(model: ov.Model) -> int:
     means = _means(model)
     for mean in means:
         axes = mean.input(1).get_source_output().get_node().get_data()
-        mean.input(1).replace_source_output(op.constant(np.array([0, *axes], np.int64)).output(0))
+        every = sorted({0, *(int(axis) % 4 for axis in np.ravel(axes))})
+        mean.input(1).replace_source_output(op.constant(np.array(every, np.int64)).output(0))
     model.validate_nodes_and_infer_types()
     model.add_outputs([mean.output(0) for mean in means])
     return len(means)
@@ -48,6 +49,7 @@ def give_statistics(model: ov.Model) -> ov.Model:
 
 def _means(model: ov.Model) -> list[Any]:
     """Every mean over the height and width of four dimensions, in order; normalisations are taken apart for that."""
+    _settle_axes(model)
     for node in model.get_ordered_ops():
         if node.get_type_name() == "MVN" and _is_spatial(node):
             _take_apart(node)
@@ -55,11 +57,35 @@ def _means(model: ov.Model) -> list[Any]:
     return [node for node in model.get_ordered_ops() if node.get_type_name() == "ReduceMean" and _is_spatial(node)]
 
 
+def _settle_axes(model: ov.Model) -> None:
+    """Axes that a graph computes of how many dimensions there are, as the numbers that they come to."""
+    from openvino import opset13 as op
+    from openvino.passes import ConstantFolding, Manager
+
+    unsettled = [node for node in _over_axes(model) if node.input_value(1).get_node().get_type_name() != "Constant"]
+    if not unsettled:
+        return
+    # Only there, for folded weights would no longer be int8.
+    folded, manager = model.clone(), Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(folded)
+    known = {node.get_friendly_name(): node.input_value(1).get_node() for node in _over_axes(folded)}
+    for node in unsettled:
+        axes = known.get(node.get_friendly_name())
+        if axes is not None and axes.get_type_name() == "Constant":
+            node.input(1).replace_source_output(op.constant(axes.get_data()).output(0))
+
+
+def _over_axes(model: ov.Model) -> list[Any]:
+    return [node for node in model.get_ordered_ops() if node.get_type_name() in ("MVN", "ReduceMean")]
+
+
 def _is_spatial(node: Any) -> bool:
     axes = node.input_value(1).get_node()
     if node.input_value(0).get_partial_shape().rank.get_length() != 4 or axes.get_type_name() != "Constant":
         return False
-    return sorted(int(axis) % 4 for axis in np.ravel(axes.get_data())) in ([2, 3], [1, 2])
+    # Some measure all pictures of a batch as one.
+    return {int(axis) % 4 for axis in np.ravel(axes.get_data())} - {0} in ({2, 3}, {1, 2})
 
 
 def _take_apart(node: Any) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from impasto.models import models as found_models
+from impasto.errors import ModelError
+from impasto.models import Model, find
 from impasto.request import options
 from impasto.server.keys import COOKIE, owner_of
 from impasto.server.problems import PROBLEM, problem
@@ -20,21 +22,24 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["server"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
 
+Owner = Annotated[str, Depends(owner_of)]
+
 
 @router.get("/v1/options", summary="Every setting, with its default and bounds")
 def settings() -> dict[str, Any]:
     return {"options": [asdict(option) | {"type": option.type.__name__} for option in options()]}
 
 
-@router.get("/v1/models", summary="The models that are here", dependencies=[Depends(owner_of)])
-def models() -> dict[str, Any]:
-    return {"models": [{"name": m.identity, "kind": m.kind} for m in found_models()]}
+@router.get("/v1/models", summary="The models that are here")
+def models(request: Request, owner: Owner) -> dict[str, Any]:
+    """``active`` is the version that a name without one means."""
+    return {"models": [_facts(model) for model in jobs_of(request).models(owner)]}
 
 
-@router.get("/v1/status", summary="Workers, queue and version", dependencies=[Depends(owner_of)])
-def status(request: Request) -> dict[str, Any]:
+@router.get("/v1/status", summary="Workers, queue and version")
+def status(request: Request, owner: Owner) -> dict[str, Any]:
     jobs = jobs_of(request)
-    return {"version": version("impasto"), "ready": jobs.ready(), **jobs.status(), **models()}
+    return {"version": version("impasto"), "ready": jobs.ready(), **jobs.status(), **models(request, owner)}
 
 
 @router.get("/healthz", summary="Whether the server answers", response_class=PlainTextResponse)
@@ -71,3 +76,17 @@ def end() -> Response:
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    active = False
+    # It may be removed just now.
+    with suppress(ModelError):
+        active = find(model.name).version == model.version
+    return {
+        "name": model.name,
+        "version": model.version,
+        "kind": model.kind,
+        "licence": model.licence,
+        "active": active,
+    }

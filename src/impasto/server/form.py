@@ -17,15 +17,17 @@ from impasto.jobs.errors import UploadTooLarge
 from impasto.jobs.job import JobKind
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import FILES, Order
+from impasto.jobs.training import TEXTS, Training
 from impasto.request import Option, options
 
 __all__ = ["PICTURE", "body", "check_fields", "opened", "picture", "read_order", "text"]
 
 _OPTIONS = {option.name: option for option in options()}
 _KINDS: tuple[str, ...] = get_args(JobKind)
-_JOB_FIELDS = ("kind", "priority")
+_JOB_FIELDS = ("kind", "priority", "name", "minutes", *TEXTS)
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 _FIELD = 1 << 20
+_MINUTES = "20"
 
 
 PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
@@ -82,7 +84,7 @@ async def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -
     contents = [
         (_name(part, number), await picture("content", part)) for number, part in enumerate(form.getlist("content"), 1)
     ]
-    if kind == "batch" and len(contents) == 1 and zipfile.is_zipfile(io.BytesIO(contents[0][1])):
+    if kind in ("batch", "train-style") and len(contents) == 1 and zipfile.is_zipfile(io.BytesIO(contents[0][1])):
         contents = _unpacked(contents[0][1], limits)
     files = {name: await picture(name, form[name]) for name in FILES if name in form}
     settings = {name: _value(_OPTIONS[name], given) for name in _OPTIONS if (given := text(form, name)) is not None}
@@ -94,7 +96,18 @@ async def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -
         settings={name: value for name, value in settings.items() if value is not None},
         priority=_whole("priority", text(form, "priority") or "5"),
         id=id,
+        training=_training(form, kind) if job else None,
     )
+
+
+def _training(form: FormData, kind: str) -> Training | None:
+    told = {name: given for name in ("name", "minutes", *TEXTS) if (given := text(form, name))}
+    if told and kind != "train-style":
+        raise RequestError(f"{next(iter(told))} is for the kind train-style, but this is {kind}; leave it out")
+    if "name" not in told:
+        return None  # of a training, the order says so
+    minutes = _number("minutes", told.pop("minutes", _MINUTES))
+    return Training(minutes=minutes, **told)
 
 
 async def _styles(form: FormData) -> tuple[tuple[float, str | bytes], ...]:
@@ -178,14 +191,14 @@ def _number(name: str, text: str) -> float:
 def body(*, job: bool) -> Mapping[str, Any]:
     """The form in the words of OpenAPI, derived from the options of :class:`impasto.request.Request`."""
     properties: dict[str, Any] = {
-        "content": {"type": "array", "items": PICTURE, "description": "The photograph; of a batch several, or one zip."}
+        "content": {"type": "array", "items": PICTURE, "description": _CONTENT_HELP}
         if job
         else PICTURE | {"description": "The photograph."},
         "style": {
             "type": "array",
             "items": {"type": "string"},
-            "minItems": 1,
-            "description": "The name of a gallery style, or a painting's file. Several are mixed; not of a grid.",
+            "description": "The name of a gallery style, or a painting's file. Several are mixed; not of a grid. "
+            "None is needed where model names a network of one style.",
         },
         "weight": {
             "type": "array",
@@ -198,15 +211,27 @@ def body(*, job: bool) -> Mapping[str, Any]:
     if job:
         properties["kind"] = {"type": "string", "enum": list(_KINDS), "default": "stylize"}
         properties["priority"] = {"type": "integer", "minimum": 0, "maximum": 9, "default": 5}
+        for name, help in _TRAINING_HELP.items():
+            properties[name] = {"type": "string", "maxLength": 300, "description": f"Of a train-style: {help}"}
+        properties["minutes"] = {"type": "number", "default": int(_MINUTES), "description": _MINUTES_HELP}
     schema = {
         "type": "object",
-        "required": ["content", "style"],
+        "required": ["content"],
         "properties": properties,
         "additionalProperties": False,
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
+_CONTENT_HELP = "The photograph; several, or one zip, of a batch, and of a train-style, to learn on."
+_MINUTES_HELP = "Of a train-style: how many minutes the network learns. The server says what is too few or too many."
+_TRAINING_HELP = {
+    "name": "what the new style is called: lower-case words joined by hyphens.",
+    "title": "what the painting is called.",
+    "artist": "who painted it.",
+    "date": "when.",
+    "source": "where the picture comes from.",
+}
 _FILE_HELP = {
     "mask": "White where the style applies, black where the photograph stays.",
     "guide": "White where to learn from the painting. For the engine iterative.",

@@ -1,107 +1,116 @@
-"""Train ``base``, the network that a style of one's own is started from: narrow, and painting as ``instant`` does."""
+"""Train ``base``, the network that a style of one's own is started from: narrow, driven by ``instant``'s codes."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from impasto.engines.painter import Painter
-from impasto.models import find
-from impasto.perceptual.losses import content_distance, moments, style_distance
 from impasto.perceptual.opening import open_encoder
-from impasto.runtime.graph import open_graph
-from impasto.training.diet import Pool, training_files, vary_colors
+from impasto.training.album import Album, few
+from impasto.training.critic import Critic, regularity, weighed
+from impasto.training.diet import training_files, vary_colors
 from impasto.training.network import Shape, TransferNetwork
-from impasto.training.run import Learner, Step, follow, follow_average, schedule, write_checkpoint
+from impasto.training.reading import read_instant
+from impasto.training.run import Learner, Step, descend, device, follow, follow_average, schedule, write_checkpoint
+from impasto.training.sheet import write_sheet
+from impasto.training.textures import KINDS, texture
 
-__all__ = ["NARROW", "BasePlan", "train_base"]
+__all__ = ["NARROW", "BasePlan", "load_base", "train_base"]
 
 NARROW = Shape(widths=(24, 48, 72), blocks=4)
-"""A third of ``instant``'s weights; its codes are the same."""
+"""A quarter of ``instant``'s weights, beside the heads, which one style needs no more."""
 
-_DEEP = "relu4_1"
-_CODES = 1536
-"""Codes of paintings that are made beforehand; a step mixes pairs of them."""
+_LARGEST_PHOTO, _LARGEST_STYLE = 560, 640
+"""Short side of the largest picture that a crop is cut of."""
 
 
 @dataclass(frozen=True)
 class BasePlan:
-    """What to learn on, and for how long."""
+    """What to learn on, for how long, and with which weights."""
 
     photos: Path
     styles: Path
     run: Path
+    encoder: Path | None = None
+    """Whose features make the losses: VGG19 (``.npz``), or pocket (``.safetensors``, by default the one that ships)."""
     minutes: float = 60.0
-    size: int = 192
-    pictures: int = 8
-    learning_rate: float = 2e-3
+    sizes: tuple[int, ...] = (160, 192, 256)
+    """Crop sides, each for an equal share of the time; styles are shown half as large again."""
+    photos_per_step: int = 2
+    styles_per_step: int = 4
+    learning_rate: float = 1.5e-3
+    style_weight: float = 5.0
+    gram_weight: float = 1.9
+    grid_weight: float = 1000.0
+    lattice_weight: float = 300.0
+    textures: int = 28
+    """How many textures made by code join the paintings."""
     seed: int = 0
-    save_every: float = 180.0
+    save_every: float = 60.0
 
 
 class BaseLearner(Learner[BasePlan]):
-    """Student, optimiser and data of one run folder. The teacher is the model ``instant`` that is here."""
+    """Network, its weight average, optimiser and data of one run folder. The codes are those of ``instant``."""
 
-    def __init__(self, plan: BasePlan) -> None:
+    def __init__(self, plan: BasePlan, shape: Shape = NARROW) -> None:
         super().__init__(plan)
+        self.device, self.shape = device(), shape
         torch.manual_seed(plan.seed)
-        model = find("instant", kind="arbitrary")
-        self._painter = Painter(model, "auto")
-        self._reader = open_graph(model.file("encoder"), ["code"], precision="f32")
-        self.network = TransferNetwork(NARROW).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = TransferNetwork(NARROW).requires_grad_(False)
+        self.network = TransferNetwork(shape).to(self.device)
+        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = TransferNetwork(shape).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
         )
-        self.encoder = open_encoder(None).to(torch.bfloat16)
+        self.reader = read_instant().encoder.to(self.device)
+        self.critic = Critic(open_encoder(plan.encoder).to(self.device, torch.bfloat16))
         if self.checkpoint.is_file():
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
-        self.photos = Pool.read(training_files(plan.photos), seed)
-        self.codes = self._learn_codes(Pool.read(training_files(plan.styles), seed + 1))
-        self._cutter = ThreadPoolExecutor(1)
-        self._coming: Future[tuple[Tensor, Tensor, Tensor]] = self._cutter.submit(self._batch)
+        self.photos = Album.read(training_files(plan.photos), self.device, seed, 512)
+        styles = Album.read(training_files(plan.styles), self.device, seed + 1, 512)
+        drawn = (texture(self.random, kind=KINDS[i % len(KINDS)]) for i in range(plan.textures))
+        self.styles = styles.with_more(drawn)
+        self.samples = self._samples()
 
     def step(self) -> dict[str, float]:
-        """One optimisation step on photographs and what the teacher makes of them."""
+        """One optimisation step on every pair of a few photographs and a few styles."""
+        plan = self.plan
         for group in self.optimiser.param_groups:
-            group["lr"] = self.plan.learning_rate * schedule(self.number, self.done)
-        photos, codes, goal = self._coming.result()
-        self._coming = self._cutter.submit(self._batch)
-        with torch.autocast("cpu", torch.bfloat16):
-            painted, _ = self.network(photos, codes)
-        painted = painted.float()
-        pixels = (painted - goal).abs().mean()
-        # What the pixels leave open, and strokes are: how much of everything there is.
+            group["lr"] = plan.learning_rate * schedule(self.number, self.done)
+        size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
+        photos, styles = self._batch(size)
         with torch.no_grad():
-            wanted = self.encoder(goal)
-        found = self.encoder(painted)
-        style = style_distance(moments(found), moments(wanted)).mean()
-        content = content_distance(found[_DEEP], wanted[_DEEP]).mean()
-        loss = 10 * pixels + style + content
-
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        if torch.isfinite(norm):
-            self.optimiser.step()
+            codes = self.reader(styles)
+        photo_look = self.critic.look(photos).repeat_interleave(len(styles))
+        style_look = self.critic.look(styles).repeat(len(photos))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            painted, _ = self.network(photos.repeat_interleave(len(styles), 0), codes.repeat(len(photos), 1))
+        painted = painted.float()
+        terms = self.critic.compare(painted, photo_look, style_look) | regularity(painted)
+        weights = {
+            "style": plan.style_weight,
+            "gram": plan.gram_weight,
+            "grid": plan.grid_weight,
+            "lattice": plan.lattice_weight,
+        }
+        told = descend(self.optimiser, self.network, terms, weighed(terms, weights))
         self.number += 1
         follow_average(self.average, self.network, self.number)
-        terms = {"loss": loss, "pixels": pixels, "style": style, "content": content}
-        return {name: float(term.detach()) for name, term in terms.items()}
+        return {**told, "size": size}
 
+    @torch.no_grad()
     def save(self) -> None:
-        """Write a checkpoint to continue from."""
+        """Write a checkpoint to continue from, and a sheet of samples to look at."""
         state = {
-            "base": NARROW.to_dict(),
+            "base": self.shape.to_dict(),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -109,46 +118,50 @@ class BaseLearner(Learner[BasePlan]):
             "minutes": self.minutes,
         }
         write_checkpoint(self.checkpoint, state)
+        photos, styles = self.samples
+        codes = self.reader(styles)
+        rows = [[torch.ones_like(photos[0]), *styles]]
+        for photo in photos:
+            painted, _ = self.average(photo[None].expand(len(codes), -1, -1, -1), codes)
+            rows.append([photo, *painted])
+        write_sheet(rows, self.plan.run / f"samples-{self.number:06d}.jpg", self.plan.run / "sample.jpg")
 
     def close(self) -> None:
         """Keep what was learnt, also when training is stopped half-way."""
-        self._cutter.shutdown()
         self.save()
 
-    def _learn_codes(self, styles: Pool) -> Tensor:
-        """Codes of crops of paintings, at several scales and in varied colours."""
-        found = []
-        for _ in range(_CODES):
-            side = int(self.random.choice([192, 256, 384]))
-            crop = vary_colors(styles.batch(1, side, side, 900), self.random)
-            found.append(self._read(crop))
-        return torch.cat(found)
+    def _batch(self, size: int) -> tuple[Tensor, Tensor]:
+        plan, large = self.plan, round(size * 1.5 / 16) * 16
+        photos = self.photos.batch(plan.photos_per_step, size, int(size * 1.1), _LARGEST_PHOTO)
+        styles = self.styles.batch(plan.styles_per_step, large, int(large * 1.1), _LARGEST_STYLE)
+        styles = vary_colors(styles, self.random)
+        # Now and then a photograph serves as a style, so that palettes of photographs work too.
+        if self.random.random() < 0.15:
+            styles[0] = self.photos.batch(1, large, large, _LARGEST_PHOTO)[0]
+        return vary_colors(photos, self.random, share=0.15), styles
 
-    def _read(self, pictures: Tensor) -> Tensor:
-        return torch.from_numpy(self._reader(style=pictures.numpy())["code"])
-
-    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Photographs, codes, and the teacher's pastiches: mixtures of styles, and weaker ones."""
-        plan = self.plan
-        photos = vary_colors(self.photos.batch(plan.pictures, plan.size, plan.size, 560), self.random, share=0.15)
-        codes, goals = [], []
-        for photo in photos:
-            one, other = self.codes[torch.from_numpy(self.random.integers(len(self.codes), size=2))]
-            code = torch.lerp(one, other, float(self.random.choice([0.0, 0.0, self.random.uniform()])))[None]
-            if self.random.random() < 0.15:
-                code = torch.lerp(self._read(photo[None]), code, self.random.uniform())
-            codes.append(code)
-            goals.append(torch.from_numpy(self._painter.forward(photo[None].numpy(), code.numpy())))
-        return photos, torch.cat(codes), torch.cat(goals)
+    def _samples(self) -> tuple[Tensor, Tensor]:
+        """The same few pictures for every sheet."""
+        photos = few(training_files(self.plan.photos), 5, self.device, 256, 320)
+        return photos, few(training_files(self.plan.styles), 7, self.device, 256, 384)
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.number, self.minutes = state["number"], state["minutes"]
 
 
-def train_base(plan: BasePlan) -> Generator[Step, None, None]:
+def train_base(plan: BasePlan, shape: Shape = NARROW) -> Generator[Step, None, None]:
     """Train until ``plan.minutes`` are spent, over however many runs; yields after every step."""
-    yield from follow(BaseLearner(plan))
+    yield from follow(BaseLearner(plan, shape))
+
+
+def load_base(run: Path) -> tuple[TransferNetwork, Shape]:
+    """The averaged network of a run folder and its shape, for export."""
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    shape = Shape.from_dict(state["base"])
+    network = TransferNetwork(shape)
+    network.load_state_dict(state["average"])
+    return network.eval(), shape

@@ -11,9 +11,10 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from impasto.errors import PictureError
 from impasto.training.textures import KINDS, texture
 
-__all__ = ["Pool", "training_files", "vary_colors"]
+__all__ = ["Pool", "read_picture", "training_files", "vary_colors"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
@@ -45,7 +46,7 @@ class Pool:
     @classmethod
     def read(cls, files: list[Path], seed: int, short_side: int = 640) -> Pool:
         """From files, larger pictures scaled down."""
-        return cls((_load(f, short_side) for f in files), seed)
+        return cls((read_picture(f, short_side) for f in files), seed)
 
     @classmethod
     def drawn(cls, count: int, seed: int) -> Pool:
@@ -80,21 +81,25 @@ def vary_colors(pictures: Tensor, random: np.random.Generator, share: float = 0.
 
     An arbitrary-style network fails on the colours it never saw; strokes survive all four.
     """
-    result = pictures.clone()
-    for i in range(len(result)):
-        if random.random() >= share:
-            continue
+    chosen = np.flatnonzero(random.random(len(pictures)) < share)
+    if not len(chosen):
+        return pictures
+    mixing = np.stack([np.eye(3, dtype=np.float32)] * len(chosen))
+    inverted, exponents = np.zeros((len(chosen), 1, 1, 1), bool), np.ones((len(chosen), 3, 1, 1), np.float32)
+    for i in range(len(chosen)):
         if random.random() < 0.6:
-            result[i] = result[i][torch.from_numpy(random.permutation(3))]
+            mixing[i] = mixing[i][random.permutation(3)]
         if random.random() < 0.4:
-            turn = torch.from_numpy(_hue_turn(random.uniform(0, 2 * np.pi)))
-            result[i] = torch.einsum("ij,jhw->ihw", turn, result[i]).clamp(0, 1)
-        if random.random() < 0.2:
-            result[i] = 1 - result[i]
+            mixing[i] = _hue_turn(random.uniform(0, 2 * np.pi)) @ mixing[i]
+        inverted[i] = random.random() < 0.2
         if random.random() < 0.6:
-            exponent = torch.from_numpy(np.exp(random.uniform(-0.6, 0.6, (3, 1, 1)))).float()
-            result[i] = result[i].clamp_min(1e-4) ** exponent
-    return result
+            exponents[i] = np.exp(random.uniform(-0.6, 0.6, (3, 1, 1)))
+    # One batch on whatever device: a graphics card waits for every single small step.
+    turns, swaps, curves = (torch.from_numpy(a).to(pictures.device) for a in (mixing, inverted, exponents))
+    picked = torch.from_numpy(chosen).to(pictures.device)
+    varied = torch.einsum("nij,njhw->nihw", turns, pictures[picked]).clamp(0, 1)
+    varied = torch.where(swaps, 1 - varied, varied).clamp_min(1e-4) ** curves
+    return pictures.index_copy(0, picked, varied)
 
 
 def _hue_turn(angle: float) -> np.ndarray:
@@ -105,7 +110,18 @@ def _hue_turn(angle: float) -> np.ndarray:
     return turn.astype(np.float32)
 
 
-def _load(file: Path, short_side: int) -> Image.Image:
+def read_picture(file: Path, short_side: int) -> Image.Image:
+    """As RGB and upright, scaled down where the short side is longer than that.
+
+    Raises :class:`PictureError` for a file that cannot be read.
+    """
+    try:
+        return _read(file, short_side)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(f"{file.name} cannot be read ({error}); take it out of {file.parent}") from error
+
+
+def _read(file: Path, short_side: int) -> Image.Image:
     with Image.open(file) as opened:
         opened.draft("RGB", (short_side, short_side))
         picture = ImageOps.exif_transpose(opened).convert("RGB")

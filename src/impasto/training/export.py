@@ -13,33 +13,37 @@ from torch import Tensor, nn
 
 from impasto.errors import MissingExtra
 from impasto.perceptual.pocket import Pocket
+from impasto.training.base import load_base
 from impasto.training.instant import load_network
-from impasto.training.network import InstantNetwork, TransferNetwork
+from impasto.training.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, Trunk
 from impasto.training.pocket import load_pocket
+from impasto.training.style import load_style
 
-__all__ = ["export", "export_network", "export_pocket"]
+__all__ = ["export", "export_base", "export_network", "export_pocket", "export_style"]
 
 _OPSET = 17
 
 
 def export(run: Path, out: Path, *, name: str | None = None, version: str = "1") -> Path:
-    """Export the averaged network of a run folder, an ``instant`` or a ``pocket``; returns ``out``.
+    """Export the averaged network of a run folder, whichever kind of training it was; returns ``out``.
 
-    ``instant`` needs ``onnx``.
+    All but ``pocket`` and ``base`` need ``onnx``.
     """
-    if "pocket" in torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True):
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    if "pocket" in state:
         return export_pocket(load_pocket(run), out, name=name or "pocket", version=version)
+    if "base" in state:
+        return export_base(*load_base(run), out, name=name or "base", version=version)
+    if "style" in state:
+        return export_style(*load_style(run), out, name=name or "style", version=version)
     return export_network(load_network(run), out, name=name or "instant", version=version)
 
 
 def export_pocket(pocket: Pocket, out: Path, *, name: str, version: str) -> Path:
     """Write ``encoder.safetensors``, in fp16, and ``manifest.json`` into ``out``."""
-    from safetensors.torch import save
-
     out.mkdir(parents=True, exist_ok=True)
     file = out / "encoder.safetensors"
-    # Not by save_file(), which gives the owner alone the right to read.
-    file.write_bytes(save({k: v.half().contiguous() for k, v in pocket.state_dict().items()}))
+    _save_tensors(pocket, file)
     manifest = {
         "name": name,
         "version": version,
@@ -50,6 +54,62 @@ def export_pocket(pocket: Pocket, out: Path, *, name: str, version: str) -> Path
         "rules": {"multiple": 8},
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return out
+
+
+def export_base(network: TransferNetwork, shape: Shape, out: Path, *, name: str, version: str) -> Path:
+    """Write ``network.safetensors``, in fp16, and ``manifest.json`` into ``out``: what styles are started from."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "network.safetensors"
+    _save_tensors(network, file)
+    manifest = {
+        "name": name,
+        "version": version,
+        "kind": "base",
+        "architecture": {"family": "impasto-style", **shape.to_dict()},
+        "licence": "Apache-2.0",
+        "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
+        "rules": {"multiple": 8, "code": shape.code, "codes": "instant@1"},
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return out
+
+
+def export_style(network: StyleNetwork, shape: Shape, out: Path, *, name: str, version: str, source: str = "") -> Path:
+    """Write ``network.onnx`` and ``manifest.json`` into ``out``; ``source`` says what the style is of.
+
+    The graph is that of ``instant`` without a code: it takes ``content``, ``statistics`` and ``given``, and gives
+    ``pastiche`` and ``measured``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    network = network.cpu().eval().float()
+    file = out / "network.onnx"
+    sides = {0: "samples", 2: "height", 3: "width"}
+    _write(
+        network,
+        (torch.rand(2, 3, 64, 64), torch.ones(1, network.statistics), torch.zeros(1, 1, dtype=torch.bool)),
+        file,
+        inputs=["content", "statistics", "given"],
+        outputs=["pastiche", "measured"],
+        dynamic={"content": sides, "pastiche": sides},
+    )
+    manifest = {
+        "name": name,
+        "version": version,
+        "kind": "per-style",
+        "architecture": {"family": "impasto-style", "widths": list(shape.widths), "blocks": shape.blocks},
+        "licence": "Apache-2.0",
+        "source": source,
+        "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
+        "rules": {
+            "form": "own",
+            "multiple": 8,
+            "margin": margin(network),
+            "smallest": 8,
+            "statistics": network.statistics,
+        },
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return out
 
 
@@ -103,7 +163,7 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
     return out
 
 
-def margin(network: TransferNetwork) -> int:
+def margin(network: Trunk) -> int:
     """How far a pixel's surroundings reach, in pixels, rounded up to a multiple of 8."""
     # Three pixels a convolution: one step of the grid it works on, to either side.
     reach = 2 * (1 + 1) + 4 * 1 + 8 * len(network.blocks) + 4 * 1 + 2 * (1 + 1)
@@ -124,7 +184,7 @@ def _write(
         import onnx
     except ImportError as error:
         raise MissingExtra("exporting a network", "train") from error
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         # The tracing exporter is deprecated, but needs no package besides onnx and traces this network exactly.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -139,6 +199,7 @@ def _write(
         )
     model = onnx.load(file)
     _halve_weights(model)
+    _shorten_names(model)
     onnx.checker.check_model(model)
     onnx.save(model, file)
 
@@ -156,6 +217,26 @@ def _halve_weights(model: object) -> None:
             casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     for cast in reversed(casts):
         graph.node.insert(0, cast)
+
+
+def _shorten_names(model: object) -> None:
+    """Number what lies between inputs, weights and outputs: the tracer's names are a twentieth of a small file."""
+    graph = model.graph  # type: ignore[attr-defined]
+    kept = {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
+    short = {name: f"{i:x}" for i, name in enumerate(n for node in graph.node for n in node.output if n not in kept)}
+    for node in graph.node:
+        node.ClearField("name")
+        node.ClearField("doc_string")
+        for names in (node.input, node.output):
+            names[:] = [short.get(name, name) for name in names]
+    del graph.value_info[:]
+
+
+def _save_tensors(module: nn.Module, file: Path) -> None:
+    from safetensors.torch import save
+
+    # Not by save_file(), which gives the owner alone the right to read.
+    file.write_bytes(save({k: v.half().contiguous() for k, v in module.state_dict().items()}))
 
 
 def _sha256(file: Path) -> str:

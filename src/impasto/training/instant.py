@@ -13,21 +13,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.losses import (
-    Moments,
-    content_distance,
-    gram_distance,
-    grams,
-    grid_energy,
-    lattice_energy,
-    moments,
-    style_distance,
-)
+from impasto.perceptual.losses import Moments
 from impasto.perceptual.opening import open_encoder
+from impasto.training.critic import Critic, regularity, weighed
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
-from impasto.training.run import Learner, Step, follow, follow_average, schedule, write_checkpoint
+from impasto.training.run import Learner, Step, device, follow, follow_average, schedule, write_checkpoint
+from impasto.training.sheet import sheet
 
 __all__ = ["Plan", "Step", "load_network", "train"]
 
@@ -65,7 +57,7 @@ class Trainer(Learner[Plan]):
 
     def __init__(self, plan: Plan, shape: Shape | None = None) -> None:
         super().__init__(plan)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device()
         torch.manual_seed(plan.seed)
         self.network = InstantNetwork(shape).to(self.device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -73,6 +65,7 @@ class Trainer(Learner[Plan]):
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
         self.encoder = open_encoder(plan.encoder).to(self.device, torch.bfloat16)
+        self.critic = Critic(self.encoder)
         # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
         width = sum(int(f.shape[1]) for f in self.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values())
         self.reader = nn.Linear(self.network.shape.code, 2 * width).to(self.device)
@@ -103,12 +96,7 @@ class Trainer(Learner[Plan]):
                 group["lr"] = plan.learning_rate * schedule(self.number, self.done)
         size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
         photos, styles = (x.to(self.device) for x in self._next(size))
-        with torch.no_grad():
-            photo_features = self.encoder(photos)
-            photo_moments = moments(photo_features)
-            style_features = self.encoder(styles)
-            style_moments = moments(style_features)
-            style_grams = {k: g.repeat(len(photos), 1, 1) for k, g in grams(style_features).items()}
+        photo_look, style_look = self.critic.look(photos), self.critic.look(styles)
 
         with torch.autocast(self.device.type, torch.bfloat16):
             codes = self.network.encoder(torch.cat([styles, photos]))
@@ -119,20 +107,22 @@ class Trainer(Learner[Plan]):
         painted = painted.float()
         pastiches, returned = painted.split([len(photos) * len(styles), len(photos)])
 
-        features = self.encoder(pastiches)
-        goal = _repeat(style_moments, len(photos))
-        untouched = style_distance(_repeat_interleave(photo_moments, len(styles)), goal)
-        # A share of the photograph's own distance, as the score has it; the floor keeps near-equal pairs from ruling.
-        style = (style_distance(moments(features), goal) / (untouched + 0.3)).mean()
-        # Mean and deviation see each channel alone; strokes show in how channels go together.
-        gram = gram_distance(grams(features), style_grams).clamp_max(4).mean()
-        deepest = STYLE_LAYERS[-1]
-        content = content_distance(features[deepest], photo_features[deepest].repeat_interleave(len(styles), 0)).mean()
-        grid, lattice = grid_energy(painted).mean(), lattice_energy(painted).mean()
-        itself = F.l1_loss(returned, photos)
-        read = F.mse_loss(self.reader(style_codes), _flat(style_moments))
-        loss = content + plan.style_weight * style + plan.gram_weight * gram
-        loss = loss + plan.grid_weight * grid + plan.lattice_weight * lattice + plan.self_weight * itself + 0.1 * read
+        terms = self.critic.compare(
+            pastiches, photo_look.repeat_interleave(len(styles)), style_look.repeat(len(photos))
+        ) | regularity(painted)
+        terms["self"] = F.l1_loss(returned, photos)
+        terms["read"] = F.mse_loss(self.reader(style_codes), _flat(style_look.moments))
+        loss = weighed(
+            terms,
+            {
+                "style": plan.style_weight,
+                "gram": plan.gram_weight,
+                "grid": plan.grid_weight,
+                "lattice": plan.lattice_weight,
+                "self": plan.self_weight,
+                "read": 0.1,
+            },
+        )
 
         for optimiser in self.optimisers.values():
             optimiser.zero_grad(set_to_none=True)
@@ -143,18 +133,8 @@ class Trainer(Learner[Plan]):
                 optimiser.step()
         self.number += 1
         follow_average(self.average, self.network, self.number)
-        terms = {
-            "loss": loss,
-            "style": style,
-            "gram": gram,
-            "content": content,
-            "grid": grid,
-            "lattice": lattice,
-            "self": itself,
-            "read": read,
-            "gradient": norm,
-        }
-        return {**{k: float(v.detach()) for k, v in terms.items()}, "size": size}
+        told = {"loss": loss, **terms, "gradient": norm}
+        return {**{k: float(v.detach()) for k, v in told.items()}, "size": size}
 
     def save(self) -> None:
         """Write a checkpoint to continue from, and a sheet of samples to look at."""
@@ -186,8 +166,7 @@ class Trainer(Learner[Plan]):
         for photo in photos:
             painted, _ = self.average.transfer(photo[None].expand(len(codes), -1, -1, -1), codes)
             rows.append(torch.cat([photo[None], painted.clamp(0, 1)]))
-        sheet = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
-        return Image.fromarray((sheet.permute(1, 2, 0).cpu().numpy() * 255 + 0.5).astype(np.uint8))
+        return sheet([list(row) for row in rows])
 
     def _next(self, size: int) -> tuple[Tensor, Tensor]:
         """The batch that was cut while the last one was learnt from; cutting releases the interpreter's lock."""
@@ -246,11 +225,3 @@ def _flat(m: Moments) -> Tensor:
         value / value.square().mean(1, keepdim=True).sqrt().clamp_min(1e-4) for pair in m.values() for value in pair
     ]
     return torch.cat(parts, 1)
-
-
-def _repeat(m: Moments, times: int) -> Moments:
-    return {k: (a.repeat(times, 1), b.repeat(times, 1)) for k, (a, b) in m.items()}
-
-
-def _repeat_interleave(m: Moments, times: int) -> Moments:
-    return {k: (a.repeat_interleave(times, 0), b.repeat_interleave(times, 0)) for k, (a, b) in m.items()}

@@ -2,7 +2,8 @@
 
 Conditional instance normalisation (Dumoulin et al. 2017) with predicted affine parameters
 (Ghiasi et al. 2017), on a transfer network after Johnson et al. 2016 that works at half
-resolution outside and an eighth inside.
+resolution outside and an eighth inside. A ``StyleNetwork`` is the same for one style alone: what the code
+would say is part of its weights.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["InstantNetwork", "Shape", "StyleEncoder", "TransferNetwork"]
+__all__ = ["InstantNetwork", "Shape", "StyleEncoder", "StyleNetwork", "TransferNetwork", "Trunk"]
 
 _EPSILON = 1e-5
 
@@ -46,7 +47,41 @@ class EdgeConv(nn.Conv2d):
         super().__init__(inputs, outputs, 3, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            padded: Tensor = EdgePad.apply(x)  # type: ignore[no-untyped-call]
+            return super().forward(padded)
         return super().forward(F.pad(x, (1, 1, 1, 1), mode="replicate"))
+
+
+class EdgePad(torch.autograd.Function):
+    """One more pixel on every side, the border's own, with its gradient written out: no scattered additions."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, C, H + 2, W + 2)``, channels last in memory."""
+        n, channels, height, width = x.shape
+        wide = torch.empty(
+            (n, channels, height + 2, width + 2),
+            dtype=x.dtype,
+            device=x.device,
+            memory_format=torch.channels_last,
+        )
+        wide[..., 1:-1, 1:-1] = x
+        wide[..., 1:-1, 0], wide[..., 1:-1, -1] = x[..., 0], x[..., -1]
+        wide[..., 0, :], wide[..., -1, :] = wide[..., 1, :], wide[..., -2, :]
+        return wide
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        """Of ``x``: a border pixel also answers for its copies."""
+        (flow,) = gradients
+        rows = flow[..., 1:-1, :].clone(memory_format=torch.channels_last)
+        rows[..., 0, :] += flow[..., 0, :]
+        rows[..., -1, :] += flow[..., -1, :]
+        result = rows[..., 1:-1].clone(memory_format=torch.channels_last)
+        result[..., 0] += rows[..., 0]
+        result[..., -1] += rows[..., -1]
+        return result
 
 
 class Norms:
@@ -67,6 +102,8 @@ class Norms:
     def __call__(self, x: Tensor) -> Tensor:
         scale, shift = next(self._affine).chunk(2, dim=1)
         if self._given is None and torch.is_grad_enabled():
+            # A style that is the same for all pictures of the batch comes once.
+            scale, shift = scale.expand(len(x), -1), shift.expand(len(x), -1)
             result: Tensor = InstanceNorm.apply(x, 1 + scale, shift)  # type: ignore[no-untyped-call]
             return result
         channels = x.shape[1]
@@ -119,8 +156,8 @@ class InstanceNorm(torch.autograd.Function):
         return result.view(n, height, width, channels).permute(0, 3, 1, 2), slope * places, shift * places
 
 
-class TransferNetwork(nn.Module):
-    """Content picture and style code to pastiche, in one pass. Height and width must be multiples of 8."""
+class Trunk(nn.Module):
+    """The convolutions, which all styles share. Height and width of pictures must be multiples of 8."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -132,24 +169,16 @@ class TransferNetwork(nn.Module):
         self.up1 = EdgeConv(eighth, quarter)
         self.up2 = EdgeConv(quarter, half)
         self.out = EdgeConv(half, 12)
-        # In the order in which forward() asks for them.
-        channels = [half, quarter, eighth, *[eighth] * (2 * shape.blocks), quarter, quarter, half]
-        self.affine = nn.ModuleList(nn.Linear(shape.code, 2 * n) for n in channels)
-        for head in self.affine:
-            assert isinstance(head, nn.Linear)
-            nn.init.normal_(head.weight, std=0.02)
-            nn.init.zeros_(head.bias)
-        self.statistics = 2 * sum(channels)
+        # Of every normalisation, in the order in which paint() asks for them.
+        self.channels = [half, quarter, eighth, *[eighth] * (2 * shape.blocks), quarter, quarter, half]
+        self.statistics = 2 * sum(self.channels)
 
-    def forward(
-        self, content: Tensor, code: Tensor, given: Tensor | None = None, use: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Repaint ``content`` ``(N, 3, H, W)`` in 0..1 by ``code`` ``(N, 256)``.
+    def paint(self, content: Tensor, norm: Norms) -> tuple[Tensor, Tensor]:
+        """Repaint ``content`` ``(N, 3, H, W)`` in 0..1 with these normalisations.
 
         Returns the pastiche ``(N, 3, H, W)``, a hair beyond 0..1 at most, and the measured
-        statistics ``(N, statistics)``, which are empty unless ``given`` and ``use`` are passed.
+        statistics ``(N, statistics)``, which are empty unless some are given.
         """
-        norm = Norms([head(code) for head in self.affine], given, use)
         x = F.relu(norm(self.down1(F.pixel_unshuffle(content, 2))))
         quarter = self.down2(x)
         x = F.relu(norm(quarter))
@@ -163,6 +192,46 @@ class TransferNetwork(nn.Module):
         # A little beyond 0..1, so that pure black and white are within reach of the sigmoid.
         pastiche = torch.sigmoid(F.pixel_shuffle(self.out(x), 2)) * 1.04 - 0.02
         return pastiche, torch.cat(norm.measured, 1) if norm.measured else pastiche.new_empty(0)
+
+
+class TransferNetwork(Trunk):
+    """Content picture and style code to pastiche, in one pass."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.affine = nn.ModuleList(nn.Linear(shape.code, 2 * n) for n in self.channels)
+        for head in self.affine:
+            assert isinstance(head, nn.Linear)
+            nn.init.normal_(head.weight, std=0.02)
+            nn.init.zeros_(head.bias)
+
+    def forward(
+        self, content: Tensor, code: Tensor, given: Tensor | None = None, use: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Repaint ``content`` ``(N, 3, H, W)`` in 0..1 by ``code`` ``(N, 256)``; returns what :meth:`paint` does."""
+        return self.paint(content, Norms([head(code) for head in self.affine], given, use))
+
+
+class StyleNetwork(Trunk):
+    """Content picture to pastiche in the one style that was learnt."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.affine = nn.ParameterList(torch.zeros(1, 2 * n) for n in self.channels)
+
+    @classmethod
+    def folded(cls, network: TransferNetwork, shape: Shape, code: Tensor) -> StyleNetwork:
+        """``network`` for one ``code`` ``(1, codes)``: what its heads make of it becomes part of the weights."""
+        result = cls(shape)
+        weights = {name: value for name, value in network.state_dict().items() if not name.startswith("affine.")}
+        with torch.no_grad():
+            weights |= {f"affine.{i}": head(code) for i, head in enumerate(network.affine)}
+        result.load_state_dict(weights)
+        return result
+
+    def forward(self, content: Tensor, given: Tensor | None = None, use: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Repaint ``content`` ``(N, 3, H, W)`` in 0..1; returns what :meth:`paint` does."""
+        return self.paint(content, Norms(list(self.affine), given, use))
 
 
 class StyleEncoder(nn.Module):

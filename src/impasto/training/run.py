@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["Learner", "Step", "follow", "follow_average", "schedule", "write_checkpoint"]
+__all__ = [
+    "Learner",
+    "Step",
+    "descend",
+    "device",
+    "follow",
+    "follow_average",
+    "replace_file",
+    "schedule",
+    "write_checkpoint",
+]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One optimisation step: number, minutes trained over all runs, share of the plan done, losses by term."""
+    """One optimisation step: number, minutes trained over all runs, share of the plan done, losses by term.
+
+    A plan is of minutes, so ``left``, in seconds, is no guess.
+    """
 
     number: int
     minutes: float
     done: float
     losses: dict[str, float]
+    left: float = 0.0
 
 
 class RunPlan(Protocol):
@@ -90,24 +105,54 @@ def follow(learner: Learner[P]) -> Generator[Step, None, None]:
                 log.flush()
                 learner.save()
                 saved = now
-            yield Step(learner.number, learner.minutes, learner.done, losses)
+            left = max(0.0, learner.plan.minutes - learner.minutes) * 60
+            yield Step(learner.number, learner.minutes, learner.done, losses, left)
 
 
-def follow_average(average: nn.Module, network: nn.Module, number: int) -> None:
-    """Move ``average`` towards ``network`` after step ``number``: over 500 steps in the end, over fewer at first."""
-    keep = min(0.998, number / (number + 10))
+def device() -> torch.device:
+    """A graphics card where there is one."""
+    if torch.cuda.is_available():
+        torch.backends.cudnn.benchmark = True  # crops are of few sizes
+        return torch.device("cuda")
+    return torch.device("cpu")
+
+
+def descend(
+    optimiser: torch.optim.Optimizer, network: nn.Module, terms: Mapping[str, Tensor], loss: Tensor
+) -> dict[str, float]:
+    """One step down the slope of ``loss``, unless it is endless; returns all terms as numbers."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    # All numbers at once: a graphics card is waited for once a step.
+    told = {"loss": loss, **terms, "gradient": norm}
+    values = torch.stack([value.detach().float() for value in told.values()]).tolist()
+    if math.isfinite(values[-1]):
+        optimiser.step()
+    return dict(zip(told, values, strict=True))
+
+
+def follow_average(average: nn.Module, network: nn.Module, number: int, steps: int = 500) -> None:
+    """Move ``average`` towards ``network`` after step ``number``: over ``steps`` in the end, over fewer at first."""
+    keep = min(1 - 1 / steps, number / (number + 10))
     with torch.no_grad():
-        for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
-            slow.lerp_(fast, 1 - keep)
+        torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
 
 
 def write_checkpoint(file: Path, state: dict[str, Any]) -> None:
     """Replace ``file`` by ``state``, so that whoever pulls the plug finds the one or the other."""
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    replace_file(file, stream.getvalue())
+
+
+def replace_file(file: Path, data: bytes) -> None:
+    """Put ``data`` into ``file``: whoever reads it meanwhile gets the old or the new."""
     partial = file.with_suffix(".part")
-    torch.save(state, partial)
+    partial.write_bytes(data)
     os.replace(partial, file)
 
 
-def schedule(number: int, done: float) -> float:
-    """Share of the learning rate: 100 steps of warming up, then a cosine down to 2 %."""
-    return min(1.0, (number + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+def schedule(number: int, done: float, warming: int = 100) -> float:
+    """Share of the learning rate: a few steps of warming up, then a cosine down to 2 %."""
+    return min(1.0, (number + 1) / warming) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))

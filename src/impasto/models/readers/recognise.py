@@ -19,7 +19,7 @@ from impasto.runtime.network import Network
 from impasto.runtime.stored import KEY, unpack_network
 from impasto.runtime.tensors import Tensors
 
-__all__ = ["FORMATS", "Format", "read_network"]
+__all__ = ["FORMATS", "Format", "format_of", "read_file", "read_network"]
 
 _BYTES = 2**28
 """A network of the family takes 2 to 30 MB."""
@@ -27,11 +27,16 @@ _BYTES = 2**28
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How files of a format begin, and what makes a network of their bytes; raises :class:`ModelError`."""
+    """How files of a format begin, and what makes a network of their bytes; raises :class:`ModelError`.
+
+    ``graph`` marks those that hold a graph of any make instead of layers, and are read by trying
+    (:mod:`impasto.models.readers.graphs`).
+    """
 
     name: str
     begins: re.Pattern[bytes]
     read: Callable[[bytes], Network]
+    graph: bool = False
 
 
 def read_network(source: Path | bytes) -> Network:
@@ -41,25 +46,31 @@ def read_network(source: Path | bytes) -> Network:
     read, is broken, or holds no network of the kind that Johnson et al. 2016 describe.
     """
     if isinstance(source, bytes):
-        return _read(source)
+        return format_of(source).read(source)
+    data = read_file(source)
     try:
-        with source.open("rb") as stream:
-            data = stream.read(_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"{source} cannot be read: {error.strerror or error}") from error
-    try:
-        return _read(data)
+        return format_of(data).read(data)
     except ModelError as error:
         raise ModelError(f"{source.name}: {error}") from error
 
 
-def _read(data: bytes) -> Network:
+def read_file(file: Path) -> bytes:
+    """The bytes of a file, of which no more are read than a network takes. Raises :class:`ModelError`."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def format_of(data: bytes) -> Format:
+    """The format of the file that ``data`` is. Raises :class:`ModelError` where it is none that is known."""
     if len(data) > _BYTES:
         raise ModelError(f"the file is larger than {_BYTES // 2**20} MB; networks of this kind take 2 to 30")
     for entry in FORMATS:
         if entry.begins.match(data):
-            return entry.read(data)
-    known = "Torch7's .t7, PyTorch's .pth and .safetensors"
+            return entry
+    known = "Torch7's .t7, PyTorch's .pth, .safetensors, ONNX and TensorFlow Lite"
     raise ModelError(f"the file is of no format that is known: {known} are; it begins with {data[:8].hex(' ')}")
 
 
@@ -83,6 +94,11 @@ def _strided(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Stride
     return Strided(array.shape, strides, 0, array.reshape(-1))
 
 
+def _graph(name: str, begins: bytes) -> Format:
+    what = f"a model of {name}, a graph instead of layers; add it with: impasto models add FILE"
+    return Format(name, re.compile(begins, re.DOTALL), _refused(what), graph=True)
+
+
 def _refused(what: str) -> Callable[[bytes], Network]:
     def refuse(data: bytes) -> Network:  # noqa: ARG001
         raise ModelError(f"the file is {what}")
@@ -99,12 +115,12 @@ _ONNX = rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]"
 FORMATS = [
     _format("PyTorch", rb"PK\x03\x04", _checkpoint),
     _format("PyTorch before 1.6", re.escape(LEGACY), _checkpoint),
-    _format("TensorFlow Lite", rb".{4}TFL3", _refused("a TensorFlow Lite model; give the network it was made of")),
+    _graph("TensorFlow Lite", rb".{4}TFL3"),
     _format("HDF5", rb"\x89HDF\r\n\x1a\n", _refused("a Keras model; give Torch7's .t7 or PyTorch's .pth")),
     _format("pickle", rb"\x80[\x02-\x05]", _refused("a pickle, which might run; save a state_dict() with torch.save")),
     _format("safetensors", rb".{3}[\x00-\x0f]\x00{4}\{", _safetensors),
     _format("Torch7", rb"[\x00-\x08]\x00{3}", _torch7),
     _format("Torch7 in ASCII", rb"[0-8]\r?\n", _torch7),
-    _format("ONNX", _ONNX, _refused("an ONNX model; give the network it was made of")),
+    _graph("ONNX", _ONNX),
 ]
 """In the order in which they are tried; the first whose beginning matches reads the file."""

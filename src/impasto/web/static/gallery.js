@@ -8,6 +8,7 @@ import { keep, kept } from './store.js';
 import { say, tell, tellProblem } from './notice.js';
 import { styles } from './styles.js';
 import { counted, onLanguage, t } from './texts.js';
+import { train } from './train.js';
 
 const plain = (text) => text.normalize('NFKD').replace(/[\u0300-\u036f]/g, '').toLowerCase();
 
@@ -81,11 +82,13 @@ class StyleGallery extends HTMLElement {
       ? h('img', { src: style.thumbnail, alt: '', loading: 'lazy', decoding: 'async', width: '96', height: '96' })
       : h('span', { class: 'blank' }, icon('picture')),
     h('span', { class: 'title' }, style.title),
-    style.by && h('span', { class: 'by' }, style.by));
+    style.by && h('span', { class: 'by' }, style.by),
+    style.network && h('span', { class: 'by', text: 'styles.network' }));
     if (style.by) choose.title = [style.title, style.by, style.year].filter(Boolean).join(', ');
     this.#buttons.set(style.key, choose);
     return h('li', {}, choose, style.own && h('span', { class: 'own' },
-      style.file && !style.card && tool('styles.publish', 'keep', ({ currentTarget }) => this.#publish(style, currentTarget)),
+      style.file && !style.card && [tool('train', 'refine', () => train(style)),
+        tool('styles.publish', 'keep', ({ currentTarget }) => this.#publish(style, currentTarget))],
       tool('styles.remove', 'trash', () => this.#remove(style))));
   }
 

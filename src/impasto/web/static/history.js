@@ -12,6 +12,7 @@ import { go, here, onView } from './route.js';
 import { styles } from './styles.js';
 import { suffixOf } from './studio.js';
 import { ago, counted, onLanguage, span, t, when } from './texts.js';
+import { useStyle } from './train.js';
 
 const SHOWN = 5;
 const STATES = ['', 'queued', 'running', 'done', 'failed', 'cancelled'];
@@ -26,6 +27,7 @@ const more = button('history.more', null, () => load(true), { class: 'quiet', hi
 const empty = h('p', { class: 'plain', hidden: true, text: 'history.empty' });
 const filter = h('select', {});
 
+const isTraining = (job) => job.kind === 'train-style';
 const attempt = (work, again) => work.catch((error) => tellProblem(error, { name: 'history', again }));
 
 /** What a job was made of: this browser's memory, else what the server tells. */
@@ -40,6 +42,7 @@ function stylesOf(job) {
 }
 
 function titleOf(job, order) {
+  if (isTraining(job)) return job.settings.title || job.settings.name;
   const titles = order.chosen.map(({ key }) => styles.title(key));
   if (job.kind === 'grid') return [order.name, counted('styles.count', job.items?.length ?? titles.length)].filter(Boolean).join(' · ');
   if (job.kind === 'batch') return [counted('photographs', job.items?.length ?? 0), titles.join(' + ')].filter(Boolean).join(' · ');
@@ -57,6 +60,7 @@ function card(first) {
   const bar = progressBar('history.progress');
   const zip = h('a', { class: 'button', download: `impasto-${job.id}.zip` }, icon('download'), h('span', { text: 'zip' }));
   const deeds = {
+    use: button('train.use', 'easel', () => useStyle(job)),
     open: button('history.open', 'grid', () => go('grid', job.id)),
     compare: button('view.compare', 'split', () => compare(job, order), { class: 'quiet' }),
     download: button('download', 'download', () => download(job, order)),
@@ -84,14 +88,20 @@ function card(first) {
     done.length ? '' : h('span', { class: 'none' }, icon('picture')));
   }
 
+  /** How a training looks so far. */
+  function sample() {
+    drawn = '0';
+    pictures.replaceChildren(h('img', { src: place(job.id, `/preview?${job.step}`), alt: t('train.sample') }));
+  }
+
   function update(next = job) {
     job = next;
     title.textContent = titleOf(job, order);
-    state.textContent = t(`state.${job.state}`);
+    state.textContent = t(isTraining(job) && job.state === 'running' ? 'train.running' : `state.${job.state}`);
     state.dataset.state = job.state;
     const took = job.started && job.finished ? (when(job.finished) - when(job.started)) / 1000 : null;
     const engine = job.settings?.engine ?? order.settings.engine ?? 'instant';
-    facts.textContent = [t(`kind.${job.kind}`), t(`layer.${engine === 'iterative' ? 'refined' : 'instant'}`), ago(job.created), took && span(took),
+    facts.textContent = [t(`kind.${job.kind}`), !isTraining(job) && t(`layer.${engine === 'iterative' ? 'refined' : 'instant'}`), ago(job.created), took && span(took),
       isFinal(job) && job.expires && t('history.expires', { when: ago(job.expires) })].filter(Boolean).join(' · ');
     const failed = (job.items ?? []).filter((item) => item.state === 'failed');
     const told = job.error ?? failed[0]?.error;
@@ -104,11 +114,12 @@ function card(first) {
     deeds.open.hidden = job.kind !== 'grid';
     deeds.compare.hidden = job.kind !== 'stylize' || job.state !== 'done' || !order.photograph;
     deeds.download.hidden = job.kind !== 'stylize' || job.state !== 'done';
-    zip.hidden = job.kind === 'stylize' || !ended || !some;
+    zip.hidden = job.kind === 'stylize' || isTraining(job) || !ended || !some;
     zip.href = place(job.id, '/result');
-    deeds.again.hidden = !ended;
+    deeds.again.hidden = !ended || isTraining(job);
+    deeds.use.hidden = !isTraining(job) || job.state !== 'done' || !styles.find(job.settings.name);
     deeds.retry.hidden = job.state !== 'failed' && job.state !== 'cancelled';
-    deeds.keep.hidden = job.state !== 'running' || engine !== 'iterative';
+    deeds.keep.hidden = job.state !== 'running' || (engine !== 'iterative' && !isTraining(job));
     deeds.keep.disabled = Boolean(job.keep);
     deeds.cancel.hidden = ended;
     deeds.cancel.disabled = Boolean(job.cancelling);
@@ -128,10 +139,11 @@ function card(first) {
   return {
     element: h('li', {}, h('article', { class: 'job' }, pictures,
       h('div', { class: 'about' }, h('div', { class: 'row' }, title, state), facts, trouble, bar.element,
-        h('div', { class: 'row deeds' }, deeds.open, deeds.download, zip, deeds.compare, deeds.again, deeds.keep, deeds.retry, deeds.cancel, deeds.remove)))),
-    update(next) {
+        h('div', { class: 'row deeds' }, deeds.use, deeds.open, deeds.download, zip, deeds.compare, deeds.again, deeds.keep, deeds.retry, deeds.cancel, deeds.remove)))),
+    update(next, message) {
       update(next);
-      if (!order.at) recall();
+      if (message?.preview && isTraining(job)) sample();
+      else if (!order.at && !isTraining(job)) recall();
     },
     get created() {
       return when(job.created)?.getTime() ?? 0;
@@ -228,7 +240,7 @@ export function startHistory() {
   jobs.addEventListener('job', ({ detail }) => {
     if (loaded) put(detail);
   });
-  jobs.addEventListener('progress', ({ detail }) => cards.get(detail.job.id)?.update(detail.job));
+  jobs.addEventListener('progress', ({ detail }) => cards.get(detail.job.id)?.update(detail.job, detail.message));
   jobs.addEventListener('gone', ({ detail }) => drop(detail));
   jobs.addEventListener('again', () => {
     if (here().view === 'history') load();

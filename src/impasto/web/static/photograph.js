@@ -92,6 +92,19 @@ export class Photograph {
   }
 }
 
+/** A copy with the short side at most `short`; the file itself where the browser cannot decode it. @returns {Promise<Blob>} */
+export async function scaledDown(file, short) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const size = [bitmap.width, bitmap.height];
+    const canvas = drawn(bitmap, fit(size, (Math.max(...size) * short) / Math.min(...size)));
+    bitmap.close();
+    return await canvasBlob(canvas, 'image/jpeg');
+  } catch {
+    return file;
+  }
+}
+
 /** A small picture of a file, as a URL; empty where the browser cannot decode it. */
 export async function thumbnail(file, longest = 256) {
   try {

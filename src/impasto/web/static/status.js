@@ -61,7 +61,7 @@ function draw() {
     part('status.workers', workers.length
       ? table(t('status.workers'), workers, ['name', 'pid', 'lane', 'state', 'rss', 'tasks', 'restarts'])
       : h('p', { class: 'quiet-text' }, t('status.no.workers'))),
-    part('status.models', table(t('status.models'), models, ['name', 'identity', 'version', 'kind', 'licence', 'license'])),
+    part('status.models', table(t('status.models'), models, ['name', 'identity', 'version', 'kind', 'licence', 'license', 'active'])),
     part('status.about', figures([['version', status.version ?? document.documentElement.dataset.version],
       ...Object.entries(status).filter(([name, found]) => !['version', 'ready', 'waiting'].includes(name) && ['string', 'number', 'boolean'].includes(typeof found))]),
       isKeyed() && button('key.forget', 'key', () => forgetKey().catch(tellProblem))));

@@ -14,6 +14,7 @@ const MINE = 'painting:';
  * @property {string} year
  * @property {string} thumbnail a URL, or empty
  * @property {boolean} own whether it can be removed
+ * @property {string} [network] a network of its own
  * @property {File} [file] of a painting that lives in this browser alone
  */
 
@@ -50,6 +51,7 @@ class Styles extends EventTarget {
       year: String(facts.date ?? facts.year ?? ''),
       own: Boolean(own),
       thumbnail: url ?? '',
+      network: facts.network,
     }));
     this.gallery.sort((a, b) => Number(b.own) - Number(a.own));
     keep('gallery', this.gallery);
@@ -82,7 +84,7 @@ class Styles extends EventTarget {
   async publish(key) {
     const style = this.find(key);
     const form = new FormData();
-    form.append('name', this.#freeName(slugOf(style.title)));
+    form.append('name', this.freeName(style.title));
     form.append('title', style.title);
     form.append('picture', style.file, style.file.name);
     const answer = await post('/v1/styles', form);
@@ -106,7 +108,9 @@ class Styles extends EventTarget {
     await drop('pictures', key.slice(MINE.length));
   }
 
-  #freeName(name) {
+  /** What a style of that title may be called. */
+  freeName(title) {
+    const name = slugOf(title);
     const taken = new Set(this.gallery.map((style) => style.key));
     let free = name;
     for (let i = 2; taken.has(free); i += 1) free = `${name}-${i}`;

@@ -4,7 +4,7 @@ const SHELF = 'impasto-shell-{{ version }}';
 const MODULES = [
   'api', 'appearance', 'batch', 'brush', 'camera', 'compare', 'confirm', 'early', 'easel', 'element', 'events', 'gallery', 'grid',
   'history', 'instant', 'intake', 'jobs', 'knobs', 'lens', 'losscurve', 'main', 'mask', 'mix', 'more', 'notice', 'options',
-  'orders', 'pair', 'photograph', 'progress', 'refine', 'route', 'session', 'stage', 'status', 'store', 'studio', 'styles', 'texts',
+  'orders', 'pair', 'photograph', 'progress', 'refine', 'route', 'session', 'stage', 'status', 'store', 'studio', 'styles', 'texts', 'train',
 ];
 const SHELL = [
   '/', '/manifest.webmanifest', '/static/studio.css', '/static/icons.svg', '/static/icon.svg', '/static/icon-192.png', '/static/sample.webp',

@@ -1,0 +1,55 @@
+"""Album: the photographs that a network learns on, as small as it looks at them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from impasto.client.form import Source, Upload
+from impasto.errors import PictureError
+
+__all__ = ["album"]
+
+_MOST = 300
+"""More teach no more in minutes."""
+_SHORT_SIDE = 640
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".heic", ".heif"}
+
+
+def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
+    """The pictures in a folder, or these: at most 300, spread evenly, as JPEG of 640 pixels on the short side.
+
+    Raises :class:`PictureError`, naming the file, for what is no picture, and where there is none.
+    """
+    sources = _found(Path(photos)) if isinstance(photos, (str, os.PathLike)) else list(photos)
+    if not sources:
+        raise PictureError("there is no photograph to learn on; give a folder of pictures, or some of them")
+    step = max(1.0, len(sources) / _MOST)
+    chosen = [sources[int(i * step)] for i in range(min(len(sources), _MOST))]
+    return [_small(source) for source in chosen]
+
+
+def _found(folder: Path) -> list[Source]:
+    if not folder.is_dir():
+        return [folder]
+    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in _SUFFIXES and file.is_file()]
+
+
+def _small(source: Source) -> Upload:
+    from impasto.picture import Picture
+    from impasto.picture.transparency import fill_transparent
+    from impasto.picture.writing import encode
+
+    name, given = ("picture", source) if isinstance(source, bytes) else (str(source), source)
+    if isinstance(source, Upload):
+        name, given = source.name, source.data
+    try:
+        picture = fill_transparent(Picture.of(given))
+    except PictureError as error:
+        error.args = (f"{Path(name).name}: {error}", *error.args[1:])
+        raise
+    factor = min(1.0, _SHORT_SIDE / min(picture.size))
+    width, height = (max(1, round(side * factor)) for side in picture.size)
+    data = encode(picture.resized((width, height)), "jpeg", quality=92, bits=8, keep_metadata=False, settings=None)
+    return Upload(f"{Path(name).stem}.jpg", data)

@@ -1,0 +1,212 @@
+"""Train a network for one style of one's own, in minutes: it starts as ``base`` painting in that style."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto.models import Model
+from impasto.perceptual.opening import open_encoder
+from impasto.training.album import Album, few, tensor
+from impasto.training.critic import Critic, mean_look, regularity, weighed
+from impasto.training.diet import read_picture, training_files, vary_colors
+from impasto.training.network import InstantNetwork, Shape, StyleNetwork
+from impasto.training.reading import read_base, read_instant
+from impasto.training.run import Learner, Step, descend, device, follow, follow_average, schedule, write_checkpoint
+from impasto.training.sheet import write_sheet
+
+__all__ = ["StyleLearner", "StylePlan", "load_style", "train_style"]
+
+_SIDE = 512
+"""Short side at which paintings are looked at, as the engine ``instant`` does."""
+_LARGEST = 560
+_MOST = 300
+"""Photographs that are read: more would take memory and teach no more in minutes."""
+_PROBES = 24
+"""Crops on which the engine's own drawing is measured."""
+_EASING = 0.02
+_WARMING = 20
+_BOUNDS = (0.2, 6.0)
+
+
+@dataclass(frozen=True)
+class StylePlan:
+    """Which style, what to learn it on, for how long, and with which weights."""
+
+    paintings: tuple[Path, ...]
+    """Pictures that show the style, one or several."""
+    photos: Path
+    run: Path
+    encoder: Path | str | None = None
+    """Whose features make the losses: a file, or a model's name; by default ``pocket``."""
+    minutes: float = 20.0
+    sizes: tuple[int, ...] = (192, 256)
+    """Crop sides in pixels, each for an equal share of the time."""
+    pictures: int = 3
+    """Photographs in a step."""
+    learning_rate: float = 2e-3
+    style_weight: float = 5.0
+    gram_weight: float = 3.0
+    grid_weight: float = 1000.0
+    lattice_weight: float = 300.0
+    drawing: float = 0.92
+    """How far the drawing may go from the photograph's, where 1 is as far as the engine ``instant`` goes."""
+    style_scale: float = 1.0
+    """How large the painting is looked at: larger makes larger strokes."""
+    seed: int = 0
+    save_every: float = 30.0
+    """Seconds between checkpoints and sample sheets."""
+    base: Path | None = None
+    """Folder of the model to start from; by default the one that ships."""
+
+
+class StyleLearner(Learner[StylePlan]):
+    """Network, its weight average, optimiser and data of one run folder."""
+
+    def __init__(self, plan: StylePlan) -> None:
+        super().__init__(plan)
+        self.device = device()
+        torch.manual_seed(plan.seed)
+        self.critic = Critic(open_encoder(plan.encoder).to(self.device, torch.bfloat16))
+        instant = read_instant().to(self.device)
+        paintings = [self._painting(file) for file in plan.paintings]
+        with torch.no_grad():
+            code = torch.stack([instant.encoder(painting) for painting in paintings]).mean(0)
+        self.goal = mean_look([self.critic.look(painting) for painting in paintings])
+        base, self.shape = read_base(None if plan.base is None else Model.read(plan.base))
+        self.network = StyleNetwork.folded(base.to(self.device), self.shape, code).to(self.device)
+        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = StyleNetwork(self.shape).to(self.device).requires_grad_(False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimiser = torch.optim.Adam(
+            self.network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
+        )
+        self.random = np.random.default_rng(plan.seed)
+        files = training_files(plan.photos)
+        if len(files) > _MOST:
+            files = [files[i] for i in np.linspace(0, len(files) - 1, _MOST).astype(int)]
+        self.photos = Album.read(files, self.device, plan.seed, 512)
+        self.samples = self._samples(files)
+        self.sample_painting = paintings[0]
+        self.content_weight, self.target = 1.0, 0.0
+        if self.checkpoint.is_file():
+            self._resume()
+        else:
+            self.target = plan.drawing * self._drawing(instant, code)
+
+    def step(self) -> dict[str, float]:
+        """One optimisation step on a few photographs."""
+        plan = self.plan
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.learning_rate * schedule(self.number, self.done, _WARMING)
+        size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
+        photos = self._batch(plan.pictures, size)
+        look = self.critic.look(photos)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            painted, _ = self.network(photos)
+        painted = painted.float()
+        terms = self.critic.compare(painted, look, self.goal) | regularity(painted)
+        weights = {
+            "content": self.content_weight,
+            "style": plan.style_weight,
+            "gram": plan.gram_weight,
+            "grid": plan.grid_weight,
+            "lattice": plan.lattice_weight,
+        }
+        told = descend(self.optimiser, self.network, terms, weighed(terms, weights))
+        # Too far from the drawing: it counts for more from now on; nearer than need be: for less.
+        off = min(1.0, told["content"] / self.target - 1)
+        self.content_weight = min(max(self.content_weight * math.exp(_EASING * off), _BOUNDS[0]), _BOUNDS[1])
+        self.number += 1
+        follow_average(self.average, self.network, self.number, 100)
+        return {**told, "target": self.target, "content_weight": self.content_weight, "size": size}
+
+    def save(self) -> None:
+        """Write a checkpoint to continue from, and a sheet of samples to look at."""
+        state = {
+            "style": self.shape.to_dict(),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "content_weight": self.content_weight,
+            "target": self.target,
+            "number": self.number,
+            "minutes": self.minutes,
+        }
+        write_checkpoint(self.checkpoint, state)
+        self.draw()
+
+    def close(self) -> None:
+        """Keep what was learnt, also when training is stopped half-way."""
+        self.save()
+
+    @torch.no_grad()
+    def draw(self) -> None:
+        """Write ``samples-NNNNNN.jpg``, and the same as ``sample.jpg``: photographs above, their pastiches below."""
+        self.plan.run.mkdir(parents=True, exist_ok=True)
+        painted, _ = self.average(self.samples)
+        rows = [list(self.samples), list(painted)]
+        write_sheet(rows, self.plan.run / f"samples-{self.number:06d}.jpg", self.plan.run / "sample.jpg")
+
+    def _painting(self, file: Path) -> Tensor:
+        """``(1, 3, H, W)`` in 0..1, scaled as the engine ``instant`` scales a style."""
+        picture = read_picture(file, 4096)
+        factor = min(_SIDE * self.plan.style_scale / min(picture.size), 4096 / max(picture.size))
+        width, height = (max(16, round(side * factor / 8) * 8) for side in picture.size)
+        return tensor(picture.resize((width, height))).to(self.device)[None].float() / 255
+
+    def _batch(self, count: int, size: int) -> Tensor:
+        photos = self.photos.batch(count, size, int(size * 1.1), _LARGEST)
+        return vary_colors(photos, self.random, share=0.1)
+
+    @torch.no_grad()
+    def _drawing(self, instant: InstantNetwork, code: Tensor) -> float:
+        """How far the engine ``instant`` goes from a photograph's drawing in this style."""
+        found = []
+        for _ in range(_PROBES):
+            photo = self._batch(1, self.plan.sizes[-1])
+            painted, _ = instant.transfer(photo, code)
+            found.append(self.critic.compare(painted, self.critic.look(photo), self.goal)["content"])
+        return max(0.01, float(torch.stack(found).mean()))
+
+    def _samples(self, files: list[Path]) -> Tensor:
+        """The same few photographs for every sheet."""
+        return few(files, 4, self.device, 320, 352)
+
+    def _resume(self) -> None:
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.content_weight, self.target = state["content_weight"], state["target"]
+        self.number, self.minutes = state["number"], state["minutes"]
+        seed = self.plan.seed + self.number
+        self.random = np.random.default_rng(seed)
+        self.photos.reseed(seed)
+
+
+def train_style(plan: StylePlan) -> Generator[Step, None, None]:
+    """Train until ``plan.minutes`` are spent, over however many runs; yields after every step.
+
+    Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``, what the network
+    paints to ``sample.jpg`` in the same folder, from the start and again and again. Raises ``ValueError``
+    for a folder without photographs, and :class:`impasto.errors.ModelError` where a model is missing.
+    """
+    learner = StyleLearner(plan)
+    learner.draw()
+    yield from follow(learner)
+
+
+def load_style(run: Path) -> tuple[StyleNetwork, Shape]:
+    """The averaged network of a run folder and its shape, for export."""
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    shape = Shape.from_dict(state["style"])
+    network = StyleNetwork(shape)
+    network.load_state_dict(state["average"])
+    return network.eval(), shape
