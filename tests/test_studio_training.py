@@ -22,6 +22,8 @@ from trainings import a_base
 CAT = file("cat.png", data.chelsea()[20:148, 60:188])
 PAINTING = file("Rough_sea.png", noise(96, 72, seed=5))
 PHOTOS = [file(f"{i}.png", data.chelsea()[i * 40 : i * 40 + 100, 100:240]) for i in range(4)]
+PATIENCE = 900_000
+"""Milliseconds for what lets everything else on this machine go first."""
 TEXTS = files("impasto") / "web" / "static" / "texts"
 
 
@@ -71,7 +73,7 @@ def test_a_network_is_asked_for_watched_kept_and_used(browser: Browser, sea: Ser
         notice(page, "The network is learning.").get_by_role("button", name="History").click()
         job = page.locator(".job", has_text="Rough sea")
         expect(job.locator(".state")).to_have_text("Learning")
-        expect(job.get_by_alt_text("Photographs, and below")).to_be_visible()
+        expect(job.get_by_alt_text("Photographs, and below")).to_be_visible(timeout=PATIENCE)
         expect(job.locator(".progress-text")).to_contain_text("left")
         assert wrong(page) == []
         shot(page, "running")
@@ -85,7 +87,7 @@ def test_a_network_is_asked_for_watched_kept_and_used(browser: Browser, sea: Ser
         expect(box).to_be_hidden()
         go(page, "history")
         job.get_by_role("button", name="Stop here and keep").click()
-        expect(job.locator(".state")).to_have_text("Done")
+        expect(job.locator(".state")).to_have_text("Done", timeout=PATIENCE)
         notice(page, "Rough sea has a network of its own now.")
         assert wrong(page) == []
         shot(page, "done")
