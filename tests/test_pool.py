@@ -124,7 +124,7 @@ def test_a_worker_paints_as_the_stylizer_does(pool: Pool, stylizer: Stylizer) ->
     # Threads may sum up in another order.
     assert np.abs(found.astype(int) - shown).mean() < 1
     assert (painted.media_type, painted.width, painted.height) == ("image/jpeg", 64, 64)
-    assert (painted.model, painted.complete) == (stylizer.model, True)
+    assert (painted.model, painted.complete) == (expected.model, True)
     assert painted.settings == expected.settings()
     assert painted.seconds > 0
     assert [report["stage"] for report in told] == ["style", "paint"]
