@@ -53,7 +53,7 @@ def test_altered_missing_and_malformed_files_are_told(tmp_path: Path) -> None:
 
 
 def test_an_unknown_model_and_an_unknown_engine_name_the_known() -> None:
-    with pytest.raises(ModelError, match="no model 'magic'; the models here are: .*instant"):
+    with pytest.raises(ModelError, match=r"no model 'magic'; the models here are: .*instant"):
         find("magic")
     with pytest.raises(RequestError, match="engine is 'magic'; choose one of instant"):
         Stylizer("magic")

@@ -182,7 +182,7 @@ def test_a_broken_model_is_told_and_the_others_are_found(store: Store) -> None:
         "renamed@1 holds the model mine@1; rename the folder to mine@1",
         "says version 'new'; give numbers like 1 or 1.2",
         "names the file '../mine@1/weights.bin'; give a name without folders",
-        "pocket@9 has the name of a model that comes with Impasto; give it another name, or another version of the kind",
+        "pocket@9 has the name of a model that comes with Impasto; give it another name, or another version",
         "pocket@2 has the name of a model that comes with Impasto",
     ):
         assert words in told
