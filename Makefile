@@ -12,8 +12,9 @@ serve: $(VENV)/.serve
 	$(IN)/impasto serve
 
 # Two at a time, for many wait for a server or a browser; and each with one thread, or they would take turns.
+# In their order: with the files of many tests first, those of one long test each would come last, one after the other.
 test: $(VENV)/.test check
-	OMP_NUM_THREADS=1 $(IN)/pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(IN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 1
 
 check: $(VENV)/.test
 	$(IN)/ruff check

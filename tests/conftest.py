@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import faulthandler
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from browser import a_browser, a_studio
 from hypothesis import settings
 from ledgers import a_database
+from leftovers import end, mark
 from playwright.sync_api import Browser, Page
 from serving import Served
 
@@ -20,7 +23,36 @@ from impasto.jobs.ledger import Ledger
 settings.register_profile("impasto", deadline=None)
 settings.load_profile("impasto")
 
+_STDERR = pytest.StashKey[int]()
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+MARK = mark()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Before it is taken for what tests write.
+    config.stash[_STDERR] = os.dup(2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Nobody watches over a test that has failed, and what it leaves to be closed may hang as it did."""
+    seconds = float(item.config.getini("faulthandler_timeout"))
+    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[_STDERR])
+    return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """What a lost worker of pytest-xdist left behind ends with the run."""
+    end(MARK)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    """Every process that a test started has ended when all tests have."""
+    yield
+    left = end(MARK)
+    assert not left, "\n".join(left)
 
 
 @pytest.fixture(scope="session")

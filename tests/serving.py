@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,8 @@ import httpx
 __all__ = ["COMMAND", "Served"]
 
 COMMAND = "import sys; from impasto.cli.main import main; sys.argv[0] = 'impasto'; main()"
+_STARTS, _ENDS = 120, 30
+"""Seconds after which a server that hangs fails its test."""
 
 
 class Served:
@@ -22,51 +25,51 @@ class Served:
 
     def __init__(self, home: Path, *arguments: str) -> None:
         self.home, self.arguments = home, arguments
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.address = ""
 
     def start(self) -> Self:
         environment = os.environ | {"IMPASTO_HOME": str(self.home / "user"), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--home", str(self.home / "jobs")]
-        self.process = subprocess.Popen(
-            [*command, "--workers", "1", *self.arguments], env=environment, stderr=subprocess.PIPE, text=True
-        )
-        assert self.process.stderr is not None
-        lines = []
-        for line in self.process.stderr:
-            lines.append(line)
-            if "http://" in line:
-                self.address = "http://" + line.partition("http://")[2].split()[0]
-                break
-        if not self.address:
-            self.process.wait(30)
-            self.process.stderr.close()
-        assert self.address, "".join(lines)
-        # Somebody has to read on, or it would wait for a full pipe one day.
-        self.reader = threading.Thread(target=self.process.stderr.read, daemon=True)
-        self.reader.start()
+        said = self.home / "said.txt"
+        self.home.mkdir(parents=True, exist_ok=True)
+        # A file, not a pipe: nobody has to read on, or waits for who else may hold it.
+        with said.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [*command, "--workers", "1", *self.arguments], env=environment, stderr=stream
+            )
+        try:
+            self.address = self._told(said)
+        except BaseException:
+            self.kill()
+            raise
         return self
 
+    def _told(self, said: Path) -> str:
+        """The address that it tells once it listens."""
+        assert self.process is not None
+        deadline = time.monotonic() + _STARTS
+        while True:
+            is_over = self.process.poll() is not None
+            text = said.read_text("utf-8", "replace")
+            if found := re.search(r"http://\S+(?=\s)", text):
+                return found[0]
+            assert not is_over, text
+            assert time.monotonic() < deadline, f"it does not listen after {_STARTS} seconds: {text}"
+            time.sleep(0.02)
+
     def client(self, **settings: object) -> httpx.Client:
-        return httpx.Client(base_url=self.address, timeout=60, **settings)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.address, timeout=180, **settings)  # type: ignore[arg-type]
 
     def kill(self) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self._ended()
+        self.process.kill()
+        self.process.wait(_ENDS)
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self._ended()
-
-    def _ended(self) -> int:
-        assert self.process is not None
-        code = self.process.wait(30)
-        self.reader.join(30)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        return code
+        return self.process.wait(_ENDS)
 
     def __enter__(self) -> Self:
         return self.start()

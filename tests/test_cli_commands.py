@@ -109,17 +109,17 @@ def test_a_style_is_added_listed_shown_given_away_and_removed() -> None:
 
 
 def test_a_card_can_be_taken_in_under_another_name() -> None:
-    assert impasto("styles", "add", "my-sea", "sea.png").exit_code == 0
-    assert impasto("styles", "export", "my-sea").exit_code == 0
-    taken = impasto("styles", "import", "my-sea.style", "--name", "your-sea")
+    assert impasto("styles", "export", "the-wave").exit_code == 0
+    taken = impasto("styles", "import", "the-wave.style", "--name", "your-sea")
     assert taken.exit_code == 0, taken.stderr
     assert "--style your-sea" in taken.stderr
-    fails(impasto("styles", "import", "my-sea.style", "--name", "Your Sea"), "'Your Sea' is no style name")
+    fails(impasto("styles", "import", "the-wave.style", "--name", "Your Sea"), "'Your Sea' is no style name")
     fails(impasto("styles", "import", "-", stdin=b"{" * (2**20 + 1)), "more than 1048576 bytes")
 
 
 def test_a_name_that_cannot_be_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert impasto("styles", "add", "my-sea", "sea.png").exit_code == 0
+    assert impasto("styles", "export", "the-wave").exit_code == 0
+    assert impasto("styles", "import", "the-wave.style", "--name", "my-sea").exit_code == 0
     monkeypatch.setattr("impasto.stylizer.Stylizer.card", None)
     fails(impasto("styles", "add", "my-sea", "sea.png"), "you have a style my-sea already")
     fails(impasto("styles", "add", "My Sea", "sea.png"), "'My Sea' is no style name")

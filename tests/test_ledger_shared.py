@@ -48,8 +48,11 @@ def test_many_threads_publish_each_item_once_and_readers_miss_nothing(ledger: Le
 
     with ThreadPoolExecutor(8) as pool:
         readers = [pool.submit(read) for _ in range(2)]
-        published = [one for found in pool.map(work, range(4)) for one in found]
-        over.set()
+        try:
+            published = [one for found in pool.map(work, range(4)) for one in found]
+        finally:
+            # Or the readers would read for ever.
+            over.set()
         seen = [reader.result() for reader in readers]
     assert sorted(published) == sorted((id, index) for id in ids for index in range(25))
     assert seen[0] == seen[1] == ledger.events("ann", 0)

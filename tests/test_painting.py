@@ -107,13 +107,13 @@ def test_styles_are_mixed_by_weight_whether_names_pictures_or_cards(
     assert len(set(found)) == 4
 
 
-def test_styles_added_meanwhile_are_found(painting: Painting, stylizer: Stylizer, gallery: Path) -> None:
+def test_styles_added_meanwhile_are_found(painting: Painting, gallery: Path) -> None:
     task = plain(styles=[(1, {"name": "mine"})])
     with pytest.raises(UnknownStyle, match="no style is named 'mine'"):
         drained(painting.run(task))
-    Gallery(gallery).add(stylizer.card("mine", [PAINTING]))
+    Gallery(gallery).add(replace(Gallery().get("the-wave"), name="mine"))
     _, first = drained(painting.run(task))
-    Gallery(gallery).add(stylizer.card("mine", [PHOTO]), overwrite=True)
+    Gallery(gallery).add(replace(Gallery().get("udnie"), name="mine"), overwrite=True)
     _, second = drained(painting.run(task))
     assert first.data != second.data
 
