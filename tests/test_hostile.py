@@ -105,7 +105,7 @@ def test_it_is_refused_as_photograph_and_as_painting(client: httpx.Client, name:
 
 
 def test_no_worker_was_lost_over_them(client: httpx.Client) -> None:
-    assert [worker["restarts"] for worker in client.get("/v1/status").json()["workers"]] == [0, 0]
+    assert [worker["restarts"] for worker in client.get("/v1/status").json()["workers"]] == [0, 0, 0]
     files = {"content": ("a.png", PHOTO), "style": ("b.png", PAINTING)}
     assert client.post("/v1/stylize", files=files).status_code == 200
     assert client.get("/v1/jobs").json()["jobs"] == []

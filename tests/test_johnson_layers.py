@@ -163,6 +163,22 @@ def test_the_smallest_picture_is_painted_and_every_multiple(options: Any) -> Non
         assert network.extent(height) == height
 
 
+def test_four_places_at_a_time_are_the_same_numbers() -> None:
+    network = read_network(t7(checkpoint(Nets().build())))
+    made = compose(network)
+    assert [node.get_type_name() for node in made.get_ordered_ops()].count("DepthToSpace") == 1
+    # Where a border makes the rows odd before it is cut off again, it stays as it is.
+    *before, last = network.layers[:-2]
+    assert isinstance(last, Convolution)
+    wider = Network((*before, Pad("zero", (1, 0, 1, 0)), last, Pad("zero", (-1, 0, -1, 0)), *network.layers[-2:]),
+                    network.preprocessing)  # fmt: skip
+    odd = compose(wider)
+    assert "DepthToSpace" not in [node.get_type_name() for node in odd.get_ordered_ops()]
+    # But for the frame, that zeros come into.
+    ours, plain = (painted(one)[:, 8:-8, 8:-8] for one in (network, wider))
+    assert np.abs(ours - plain).max() < 1e-4
+
+
 def test_normalisation_is_one_operation_each() -> None:
     network = read_network(t7(checkpoint(Nets().build())))
     operations = [node.get_type_name() for node in compose(network).get_ops()]

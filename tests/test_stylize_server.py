@@ -384,7 +384,7 @@ def test_the_client_gets_the_pastiche_of_either_engine(server: Served) -> None:
     with Client(server.address) as client:
         assert client.status()["version"]
         instant = client.pastiche("a.jpg", "udnie")
-        assert (instant.size, instant.complete, instant.model.split("@")[0]) == ((48, 40), True, "instant")
+        assert (instant.size, instant.complete, instant.model.split("@")[0]) == ((48, 40), True, "udnie")
         iterative = client.pastiche("a.jpg", ["udnie", "sea.png"], engine="iterative", steps=1, format="png")
         assert (iterative.size, iterative.complete, iterative.model.split("@")[0]) == ((48, 40), True, "pocket")
         assert iterative.seconds > 0

@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from impasto.errors import OutputError
-from impasto.picture.writing import write_atomically
 
 __all__ = ["Noted"]
 
@@ -35,6 +34,8 @@ class Noted:
 
     def note(self, name: str, text: str | None) -> None:
         """Keep ``text`` under ``name``; None forgets it. Raises :class:`OutputError`."""
+        from impasto.picture.writing import write_atomically
+
         try:
             if text is None and name not in self.read():
                 return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compose", "enter", "leave"]
 
+_FEW = 4
+"""Channels that a processor spends as much on as on 16."""
 _PAD_MODES = {"reflect": "reflect", "zero": "constant", "edge": "edge"}
 
 
@@ -32,7 +35,9 @@ def compose(network: Network, name: str = "network") -> ov.Model:
     content = op.parameter([-1, 3, -1, -1], np.float32, name="content")
     content.output(0).set_names({"content"})
     x: Any = enter(content, network.preprocessing)
-    x = _apply(network.layers, x)
+    squared = set(_squared(network))
+    for layer in network.layers:
+        x = _in_squares(layer, x) if layer in squared else _BUILDERS[type(layer)](layer, x)
     x = leave(x, network.preprocessing)
     if x is content:  # of layers that do nothing
         x = op.multiply(x, np.float32(1))
@@ -70,6 +75,33 @@ def _affine(x: Any, scale: kinds.Array | Triple | list[float], shift: kinds.Arra
     if (factors != 1).any():
         x = op.multiply(x, factors)
     return op.add(x, terms) if terms.any() else x
+
+
+def _squared(network: Network) -> Iterator[kinds.Convolution]:
+    """Convolutions to few channels, at the picture's own scale, whose pastiche has an even number of rows and columns
+    whatever the picture's size."""
+    sides, rate = [network.smallest, network.smallest], Fraction(1)
+    for layer in network.layers:
+        sides = [layer.extent(side, axis) for axis, side in enumerate(sides)]
+        rate *= layer.rate
+        if not isinstance(layer, kinds.Convolution) or layer.stride > 1 or layer.weight.shape[0] > _FEW:
+            continue
+        if network.multiple % 2 == 0 and rate == 1 and not any(side % 2 for side in sides):
+            yield layer
+
+
+def _in_squares(layer: kinds.Convolution, x: Any) -> Any:
+    """The same numbers, four places at a time: of the 16 channels that processors work on at once, 3 leave 13 idle."""
+    from openvino import opset13 as op
+
+    outputs, inputs, height, width = layer.weight.shape
+    squares = np.zeros((outputs, 2, 2, inputs, height + 1, width + 1), np.float32)
+    for down in range(2):
+        for right in range(2):
+            squares[:, down, right, :, down : down + height, right : right + width] = layer.weight
+    pads = [layer.padding] * 2
+    x = op.convolution(x, squares.reshape(-1, *squares.shape[3:]), [2, 2], pads, pads, [1, 1])
+    return op.depth_to_space(_affine(x, np.ones(1, np.float32), layer.bias.repeat(4)), "depth_first", 2)
 
 
 def _apply(layers: tuple[Layer, ...], x: Any) -> Any:
