@@ -15,7 +15,18 @@ from impasto.errors import ModelError
 from impasto.models.readers import read_network
 from impasto.runtime.compose import compose
 from impasto.runtime.core import core
-from impasto.runtime.layers import Affine, Convolution, InstanceNorm, Pad, Relu, Residual, Scale, Upsample
+from impasto.runtime.enlarging import enlarged
+from impasto.runtime.layers import (
+    Affine,
+    Convolution,
+    InstanceNorm,
+    Pad,
+    Relu,
+    Residual,
+    Scale,
+    TransposedConvolution,
+    Upsample,
+)
 from impasto.runtime.network import BGR_MEAN, Network, Preprocessing
 
 PHOTO = data.astronaut()[:256, :320]
@@ -161,6 +172,29 @@ def test_the_smallest_picture_is_painted_and_every_multiple(options: Any) -> Non
         photo = PHOTO[:height, :width]
         assert painted(network, photo).shape == (3, height, width)
         assert network.extent(height) == height
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "zero", "within"])
+def test_doubling_and_convolving_are_one_step_of_the_same_numbers(mode: Any) -> None:
+    random = np.random.default_rng(4)
+    weight, bias = random.normal(0, 0.2, (3, 3, 3, 3)).astype(np.float32), random.random(3).astype(np.float32)
+    border = [] if mode == "within" else [Pad(mode, (1, 1, 1, 1))]
+    doubling = (Upsample(2), *border, Convolution(weight, bias, 1, int(not border)))
+    found = [type(layer) for layer in enlarged((*doubling, Relu()))]
+    assert found == [*([Pad] if mode in ("reflect", "edge") else []), TransposedConvolution, Relu]
+    halving = Convolution(random.normal(0, 0.2, (3, 3, 3, 3)).astype(np.float32), bias, 2, 1)
+    # One after the other with something between that keeps them apart, and changes nothing.
+    apart = (doubling[0], Scale(1.0), *doubling[1:])
+    assert Upsample in [type(layer) for layer in enlarged(apart)]
+    one, other = (painted(Network((halving, *layers), Preprocessing())) for layers in (doubling, apart))
+    assert one.std() > 0.01
+    assert np.abs(one - other).max() < 1e-5
+
+
+def test_what_is_not_doubled_stays() -> None:
+    same = Convolution(np.ones((3, 3, 3, 3), np.float32), np.zeros(3, np.float32), 1, 1)
+    layers = (Upsample(3), same, Upsample(2), Relu(), Upsample(2))
+    assert tuple(enlarged(layers)) == layers
 
 
 def test_four_places_at_a_time_are_the_same_numbers() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto.runtime import layers as kinds
+from impasto.runtime.enlarging import enlarged
 from impasto.runtime.layers import Layer
 from impasto.runtime.network import Network, Preprocessing, Triple
 
@@ -36,7 +37,7 @@ def compose(network: Network, name: str = "network") -> ov.Model:
     content.output(0).set_names({"content"})
     x: Any = enter(content, network.preprocessing)
     squared = set(_squared(network))
-    for layer in network.layers:
+    for layer in enlarged(network.layers):
         x = _in_squares(layer, x) if layer in squared else _BUILDERS[type(layer)](layer, x)
     x = leave(x, network.preprocessing)
     if x is content:  # of layers that do nothing
@@ -105,7 +106,7 @@ def _in_squares(layer: kinds.Convolution, x: Any) -> Any:
 
 
 def _apply(layers: tuple[Layer, ...], x: Any) -> Any:
-    for layer in layers:
+    for layer in enlarged(layers):
         x = _BUILDERS[type(layer)](layer, x)
     return x
 
