@@ -103,7 +103,9 @@ def test_a_network_is_asked_for_watched_kept_and_used(browser: Browser, sea: Ser
         mine.hover()
         mine.get_by_role("button", name="Remove this style").click()
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-        expect(page.locator(".thumb", has_text="Rough sea")).to_have_count(0)
+        # The painting itself stays.
+        expect(page.locator(".thumb", has_text="Rough sea")).to_have_count(1)
+        expect(page.locator(".thumb", has_text="Rough sea")).not_to_contain_text("Own network")
     with sea.client() as client:
         assert not [model for model in client.get("/v1/models").json()["models"] if "rough-sea" in model["name"]]
 
