@@ -84,8 +84,9 @@ class InstantEngine:
         """
         start = time.perf_counter()
         yield Progress("style", 0.0, 0.0)
-        anystyle = self._any_of(request)
-        cast = self._cast(request, anystyle.model)
+        asked = None if request.model is None else find(request.model)
+        anystyle = self._any if asked is None or asked.kind != "arbitrary" else self._anystyles(_Key.of(asked))
+        cast = _cast(request, asked, anystyle.model)
         content = request.content.as_type(np.dtype(np.uint16)) if request.bits == 16 else request.content
         if request.strength == 0:
             pastiche = content.resized(fit(content.size, request.resize))
@@ -112,38 +113,6 @@ class InstantEngine:
     @property
     def _any(self) -> AnyStyle:
         return self._anystyles(_Key.of(self.model))
-
-    def _any_of(self, request: Request) -> AnyStyle:
-        if request.model is not None and (asked := find(request.model)).kind == "arbitrary":
-            return self._anystyles(_Key.of(asked))
-        return self._any
-
-    def _cast(self, request: Request, model: Model) -> _Cast:
-        """Who paints, where ``model`` is that of any style. Raises :class:`ModelError` for who is missing."""
-        if request.model is not None:
-            asked = find(request.model)
-            if asked.kind == "per-style":
-                return _Cast(None, 0.0, ((asked, 1.0),))
-        if request.style is None:
-            raise RequestError(f"the model {request.model} paints any style; give one")
-        style = Style.of(request.style)
-        coded: list[tuple[StyleCard | PictureStyle, float]] = []
-        networks: list[tuple[Model, float]] = []
-        for part, weight in style.parts:
-            network = part.network if isinstance(part, StyleCard) and request.model is None else ""
-            has_code = not isinstance(part, StyleCard) or model.identity in part.codes
-            if network and (len(style.parts) == 1 or not has_code):
-                try:
-                    networks.append((find(network, kind="per-style"), weight))
-                    continue
-                except ModelError:
-                    # Somebody else's card, whose network was never here: its code is the next best.
-                    if not has_code:
-                        raise
-            coded.append((part, weight))
-        if not coded:
-            return _Cast(None, 0.0, tuple(networks))
-        return _Cast(Style(tuple(coded)), sum(weight for _, weight in coded), tuple(networks))
 
     def _brushes(
         self, cast: _Cast, anystyle: AnyStyle, working: Picture, scale: float, request: Request
@@ -183,6 +152,35 @@ class InstantEngine:
             share, spent = done / (working.width * working.height), time.perf_counter() - start
             yield Progress("paint", share, spent, spent / share - spent)
         return Picture(canvas)
+
+
+def _cast(request: Request, asked: Model | None, model: Model) -> _Cast:
+    """Who paints, where ``asked`` is what the request names and ``model`` that of any style.
+
+    Raises :class:`ModelError` for who is missing.
+    """
+    if asked is not None and asked.kind == "per-style":
+        return _Cast(None, 0.0, ((asked, 1.0),))
+    if request.style is None:
+        raise RequestError(f"the model {request.model} paints any style; give one")
+    style = Style.of(request.style)
+    coded: list[tuple[StyleCard | PictureStyle, float]] = []
+    networks: list[tuple[Model, float]] = []
+    for part, weight in style.parts:
+        network = part.network if isinstance(part, StyleCard) and asked is None else ""
+        has_code = not isinstance(part, StyleCard) or model.identity in part.codes
+        if network and (len(style.parts) == 1 or not has_code):
+            try:
+                networks.append((find(network, kind="per-style"), weight))
+                continue
+            except ModelError:
+                # Somebody else's card, whose network was never here: its code is the next best.
+                if not has_code:
+                    raise
+        coded.append((part, weight))
+    if not coded:
+        return _Cast(None, 0.0, tuple(networks))
+    return _Cast(Style(tuple(coded)), sum(weight for _, weight in coded), tuple(networks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ class Painter:
         """
         height, width = pixels.shape[:2]
         networks = [brush.network or self.network for brush in brushes]
-        grid = _Grid.of(networks or [self.network])
-        plan = self.plan(height, width, brushes)
+        grid = self._grid(brushes)
+        plan = self._tiles(height, width, grid)
         if len(plan) == 1:
             content = grid.window(pixels)
             made = [network.forward(content, brush.code) for network, brush in zip(networks, brushes, strict=True)]
@@ -89,7 +89,12 @@ class Painter:
 
     def plan(self, height: int, width: int, brushes: list[Brush] | None = None) -> list[Tile]:
         """The tiles for a picture of that size, counted with the rows and columns that make it a multiple."""
-        grid = _Grid.of([brush.network or self.network for brush in brushes or []] or [self.network])
+        return self._tiles(height, width, self._grid(brushes or []))
+
+    def _grid(self, brushes: list[Brush]) -> _Grid:
+        return _Grid.of([brush.network or self.network for brush in brushes] or [self.network])
+
+    def _tiles(self, height: int, width: int, grid: _Grid) -> list[Tile]:
         rows, columns = grid.side(height), grid.side(width)
         window = self._side or (max(rows, columns) if rows * columns <= _WHOLE else grid.tile)
         return list(tiles(rows, columns, window=window, margin=grid.margin, multiple=grid.multiple))

@@ -16,7 +16,18 @@ from impasto.training.critic import Critic, regularity, weighed
 from impasto.training.diet import training_files, vary_colors
 from impasto.training.network import Shape, TransferNetwork
 from impasto.training.reading import read_instant
-from impasto.training.run import Learner, Step, descend, device, follow, follow_average, schedule, write_checkpoint
+from impasto.training.run import (
+    Learner,
+    Step,
+    crop_side,
+    descend,
+    device,
+    follow,
+    follow_average,
+    schedule,
+    set_rate,
+    write_checkpoint,
+)
 from impasto.training.sheet import write_sheet
 from impasto.training.textures import KINDS, texture
 
@@ -83,9 +94,8 @@ class BaseLearner(Learner[BasePlan]):
     def step(self) -> dict[str, float]:
         """One optimisation step on every pair of a few photographs and a few styles."""
         plan = self.plan
-        for group in self.optimiser.param_groups:
-            group["lr"] = plan.learning_rate * schedule(self.number, self.done)
-        size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
+        set_rate(self.optimiser, plan.learning_rate * schedule(self.number, self.done))
+        size = crop_side(plan.sizes, self.done)
         photos, styles = self._batch(size)
         with torch.no_grad():
             codes = self.reader(styles)

@@ -78,10 +78,10 @@ def install_style(
 
     check_style_name(name, overwrite=overwrite)
     store = Store()
-    last = max((int(m.version.partition(".")[0]) for m in store.models() if m.name == name), default=0)
-    identity = f"{name}@{last + 1}"
+    version = store.next_version(name)
+    identity = f"{name}@{version}"
     with store.installing(identity) as folder:
-        export_style(*load_style(run), folder, name=name, version=str(last + 1), source=source or title)
+        export_style(*load_style(run), folder, name=name, version=version, source=source or title)
     try:
         card = maker.card(name, list(paintings), network=identity, title=title, artist=artist, date=date, source=source)
         Gallery().add(card, overwrite)

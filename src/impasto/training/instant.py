@@ -18,7 +18,17 @@ from impasto.perceptual.opening import open_encoder
 from impasto.training.critic import Critic, regularity, weighed
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
-from impasto.training.run import Learner, Step, device, follow, follow_average, schedule, write_checkpoint
+from impasto.training.run import (
+    Learner,
+    Step,
+    crop_side,
+    device,
+    follow,
+    follow_average,
+    schedule,
+    set_rate,
+    write_checkpoint,
+)
 from impasto.training.sheet import sheet
 
 __all__ = ["Plan", "Step", "load_network", "train"]
@@ -92,9 +102,8 @@ class Trainer(Learner[Plan]):
         """One optimisation step on every pair of a few photographs and a few styles."""
         plan = self.plan
         for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = plan.learning_rate * schedule(self.number, self.done)
-        size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
+            set_rate(optimiser, plan.learning_rate * schedule(self.number, self.done))
+        size = crop_side(plan.sizes, self.done)
         photos, styles = (x.to(self.device) for x in self._next(size))
         photo_look, style_look = self.critic.look(photos), self.critic.look(styles)
 

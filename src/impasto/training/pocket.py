@@ -17,7 +17,7 @@ from impasto.perceptual.vgg import VGG19
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.instant import load_network
 from impasto.training.pruning import prune
-from impasto.training.run import Learner, Step, follow, follow_average, schedule, write_checkpoint
+from impasto.training.run import Learner, Step, follow, follow_average, schedule, set_rate, write_checkpoint
 
 __all__ = ["PocketPlan", "distil", "load_pocket"]
 
@@ -75,8 +75,7 @@ class Distiller(Learner[PocketPlan]):
 
     def step(self) -> dict[str, float]:
         """One optimisation step on photographs, paintings and pastiches of them."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.plan.learning_rate * schedule(self.number, self.done)
+        set_rate(self.optimiser, self.plan.learning_rate * schedule(self.number, self.done))
         photos, styles = (x.to(self.device) for x in self._coming.result())
         self._coming = self._cutter.submit(self._batch)
         with torch.no_grad():

@@ -8,7 +8,7 @@ import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,14 @@ from torch import Tensor, nn
 __all__ = [
     "Learner",
     "Step",
+    "crop_side",
     "descend",
     "device",
     "follow",
     "follow_average",
     "replace_file",
     "schedule",
+    "set_rate",
     "write_checkpoint",
 ]
 
@@ -151,6 +153,17 @@ def replace_file(file: Path, data: bytes) -> None:
     partial = file.with_suffix(".part")
     partial.write_bytes(data)
     os.replace(partial, file)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Let every parameter learn at ``rate`` from now on."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def crop_side(sizes: Sequence[int], done: float) -> int:
+    """The side of crops where that share of the plan is done: each has an equal share of the time."""
+    return sizes[min(len(sizes) - 1, int(done * len(sizes)))]
 
 
 def schedule(number: int, done: float, warming: int = 100) -> float:

@@ -18,7 +18,18 @@ from impasto.training.critic import Critic, mean_look, regularity, weighed
 from impasto.training.diet import read_picture, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape, StyleNetwork
 from impasto.training.reading import read_base, read_instant
-from impasto.training.run import Learner, Step, descend, device, follow, follow_average, schedule, write_checkpoint
+from impasto.training.run import (
+    Learner,
+    Step,
+    crop_side,
+    descend,
+    device,
+    follow,
+    follow_average,
+    schedule,
+    set_rate,
+    write_checkpoint,
+)
 from impasto.training.sheet import write_sheet
 
 __all__ = ["StyleLearner", "StylePlan", "load_style", "train_style"]
@@ -103,9 +114,8 @@ class StyleLearner(Learner[StylePlan]):
     def step(self) -> dict[str, float]:
         """One optimisation step on a few photographs."""
         plan = self.plan
-        for group in self.optimiser.param_groups:
-            group["lr"] = plan.learning_rate * schedule(self.number, self.done, _WARMING)
-        size = plan.sizes[min(len(plan.sizes) - 1, int(self.done * len(plan.sizes)))]
+        set_rate(self.optimiser, plan.learning_rate * schedule(self.number, self.done, _WARMING))
+        size = crop_side(plan.sizes, self.done)
         photos = self._batch(plan.pictures, size)
         look = self.critic.look(photos)
         with torch.autocast(self.device.type, torch.bfloat16):
