@@ -157,6 +157,8 @@ def test_a_model_may_be_asked_for_without_a_style(candy: Model, scene: Picture) 
         stylizer.stylize(scene, model="instant")
     with pytest.raises(ModelError, match="there is no model 'nowhere'"):
         stylizer.stylize(scene, model="nowhere")
+    with pytest.raises(ModelError, match="base@1 is a model of kind base, which does not paint"):
+        stylizer.stylize(scene, "the-wave", model="base")
     with pytest.raises(RequestError, match="give a Style"):
         stylizer.stylize(scene, model="candy", engine="iterative")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from impasto.engines.anystyle import AnyStyle
 from impasto.engines.finishing import finish, quantise, restore
-from impasto.engines.network import Network, open_network
+from impasto.engines.network import Network, check_paints, open_network
 from impasto.engines.painter import Brush, Painter
 from impasto.errors import ModelError, RequestError
 from impasto.models import Model, find
@@ -84,7 +84,9 @@ class InstantEngine:
         """
         start = time.perf_counter()
         yield Progress("style", 0.0, 0.0)
-        asked = None if request.model is None else find(request.model)
+        asked = None
+        if request.model is not None:
+            check_paints(asked := find(request.model))
         anystyle = self._any if asked is None or asked.kind != "arbitrary" else self._anystyles(_Key.of(asked))
         cast = _cast(request, asked, anystyle.model)
         content = request.content.as_type(np.dtype(np.uint16)) if request.bits == 16 else request.content

@@ -12,7 +12,7 @@ from impasto.models import Model
 from impasto.runtime.graph import Array, Graph, Precision, open_graph
 from impasto.runtime.repainter import Repainter
 
-__all__ = ["Conditioned", "Foreign", "Network", "Precision", "open_network"]
+__all__ = ["Conditioned", "Foreign", "Network", "Precision", "check_paints", "open_network"]
 
 
 class Network(Protocol):
@@ -45,12 +45,17 @@ class Network(Protocol):
 
 def open_network(model: Model, precision: Precision = "auto") -> Network:
     """The network of a model of kind ``arbitrary`` or ``per-style``. Raises :class:`ModelError` for another."""
-    if model.kind not in ("arbitrary", "per-style"):
-        raise ModelError(f"{model.identity} is a model of kind {model.kind}, which does not paint; give one that does")
+    check_paints(model)
     form = model.rules.get("form", "own")
     if form not in ("own", *_LOADERS):
         raise ModelError(f"{model.identity} is stored in a form that is not known, {form!r}; update impasto")
     return Conditioned(model, precision) if form == "own" else Foreign(model, precision)
+
+
+def check_paints(model: Model) -> None:
+    """Raises :class:`ModelError` for one of another kind than ``arbitrary`` and ``per-style``."""
+    if model.kind not in ("arbitrary", "per-style"):
+        raise ModelError(f"{model.identity} is a model of kind {model.kind}, which does not paint; give one that does")
 
 
 class _Ruled:
