@@ -255,3 +255,33 @@ def test_jobs_live_in_a_database_that_is_named(start: Starter, tmp_path: Path) -
         start()
         with pytest.raises(UnknownJob):
             start().get("ann", job.id)
+
+
+def test_a_job_that_fell_out_of_its_queue_is_queued_again(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = start()
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs._flow, "enqueue", fail)
+        with pytest.raises(OSError, match="disk full"):
+            jobs.submit(order(1, id="never-queued"), "ann")
+    with monkeypatch.context() as patched:
+        tried = threading.Event()
+
+        def fail_to_begin(*_: object) -> None:
+            tried.set()
+            fail()
+
+        patched.setattr("dbos._queue.execute_dequeued_workflow", fail_to_begin)
+        jobs.submit(order(2, id="never-begun"), "ann")
+        assert tried.wait(WAIT)
+    slow, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", slow.id).state == "running")
+    for _ in range(2):
+        jobs.sweep()
+    for id in ("never-queued", "never-begun"):
+        assert ended(jobs, jobs.get("ann", id)).state == "done"
+        assert len([e for e in jobs._ledger.events("ann", 0) if e.job == id and e.kind == "running"]) == 1
+    assert jobs.get("ann", slow.id).state == "running"

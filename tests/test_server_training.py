@@ -132,6 +132,8 @@ def test_a_training_goes_on_in_a_server_that_was_killed(server: Served, tmp_path
         begun = [line for line in log.read_text().splitlines() if line.startswith('{"step": 1,')]
         assert len(begun) == 1, "it began anew"
         job = client.job("mine")
+        with pytest.raises(TimeoutError, match="job mine is still running after 0 seconds"):
+            job.wait(0)
         job.keep()
         job.wait()
         assert job.facts["items"][0]["complete"] is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -67,10 +68,15 @@ class RemoteJob:
                 return
             time.sleep(every)
 
-    def wait(self) -> Self:
-        """Until it is over. Raises the error of a job that failed or was cancelled."""
+    def wait(self, timeout: float | None = None) -> Self:
+        """Until it is over, or for ``timeout`` seconds.
+
+        Raises the error of a job that failed or was cancelled, and :class:`TimeoutError` for one that still goes on.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
         for _ in self.watch():
-            pass
+            if not self.is_final and time.monotonic() >= until:
+                raise TimeoutError(f"job {self.id} is still {self.state} after {timeout:g} seconds; wait again")
         self.check()
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import os
 import threading
 import time
@@ -35,6 +36,7 @@ from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]
 
+_LOG = logging.getLogger("impasto.jobs")
 _SWEEP_SECONDS = 60
 _UNUSED_SECONDS = 3600
 """How long a blob may lie without a job: one that was uploaded while the job was refused, or is not entered yet."""
@@ -356,13 +358,17 @@ class Jobs:
 
     def _sweeping(self) -> None:
         while not self._stopped.wait(_SWEEP_SECONDS):
-            self.sweep()
+            try:
+                self.sweep()
+            except Exception:  # a full disk, say, that is not full the next time
+                _LOG.exception("what is old could not be swept out; this is tried again")
 
     def sweep(self) -> None:
-        """Delete what is older than it is kept."""
+        """Delete what is older than it is kept, and queue again what has fallen out of its queue."""
         for job in self._ledger.expired(time.time()):
             with suppress(UnknownJob):
                 self.delete(job.owner, job.id)
         self._ledger.forget_events(time.time() - self.limits.kept_seconds)
         with self._storing:
             self._blobs.sweep(self._ledger.referenced(), _UNUSED_SECONDS)
+        self._flow.enqueue_missing(self._ledger.unfinished(), self._work.doing)

@@ -96,6 +96,12 @@ class Work:
         with self._lock:
             self._over.wait_for(lambda: (owner, id) not in self._cancels, seconds)
 
+    @property
+    def doing(self) -> frozenset[tuple[str, str]]:
+        """Owner and id of what is being done."""
+        with self._lock:
+            return frozenset(self._cancels)
+
     def forget(self, job: Job) -> None:
         """Remove what is kept of a job beside the ledger."""
         self._trace_file(job.owner, job.id).unlink(missing_ok=True)
