@@ -14,7 +14,7 @@ from PIL import Image
 from impasto.errors import RequestError
 from impasto.picture import Picture
 from impasto.picture.picture import Metadata
-from impasto.picture.scaling import scale
+from impasto.picture.scaling import LONGEST_STYLE, fit_style, scale
 
 
 def random_array(width: int, height: int, channels: int, dtype: Any) -> np.ndarray[Any, Any]:
@@ -93,3 +93,11 @@ def test_hidden_colour_never_bleeds(dtype: Any, size: tuple[int, int]) -> None:
 def test_faint_colours_survive() -> None:
     array = np.full((16, 16, 4), (200, 100, 50, 3), np.uint8)
     assert np.abs(scale(Picture.from_array(array), (5, 5)).pixels.astype(int) - (200, 100, 50)).max() <= 1
+
+
+@given(st.integers(1, 60_000), st.integers(1, 60_000), st.floats(64, 2048))
+def test_a_painting_is_read_at_a_size_that_networks_take(width: int, height: int, short: float) -> None:
+    found = fit_style((width, height), short)
+    assert all(side % 8 == 0 and 16 <= side <= LONGEST_STYLE for side in found)
+    if LONGEST_STYLE * min(width, height) > short * max(width, height):
+        assert abs(min(found) - short) <= 4

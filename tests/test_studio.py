@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,7 +77,9 @@ def test_strength_is_dragged_and_at_nothing_gives_the_photograph_back(studio: Pa
     assert unlike(none, CAT["buffer"]) < unlike(half, CAT["buffer"]) < unlike(full, CAT["buffer"])
 
 
-def test_a_request_that_is_out_of_date_is_given_up(browser: Browser, served: Served, tmp_path: Path) -> None:
+@contextmanager
+def holding(browser: Browser, served: Served) -> Iterator[tuple[Page, Route]]:
+    """The studio, and a request of its own that is not answered yet; later ones are."""
     # A worker of the page's own would stand between it and what holds its requests here.
     with a_studio(browser, served.address, service_workers="block", expected="blocked by Playwright") as page:
         bring(page, CAT)
@@ -84,28 +88,27 @@ def test_a_request_that_is_out_of_date_is_given_up(browser: Browser, served: Ser
         with page.expect_request("**/v1/stylize"):
             page.locator("#knob-strength").press("ArrowLeft")
         expect(page.locator("picture-stage")).to_have_class("busy")
+        yield page, held[0]
+
+
+def test_a_request_that_is_out_of_date_is_given_up(browser: Browser, served: Served, tmp_path: Path) -> None:
+    with holding(browser, served) as (page, held):
         # There is no answer yet, and the knob moves on.
         with repainting(page), page.expect_event("requestfailed") as given_up:
             page.locator("#knob-strength").press("Home")
-        assert given_up.value == held[0].request
+        assert given_up.value == held.request
         _, last = downloaded(page, tmp_path)
         assert unlike(last, CAT["buffer"]) < 1
 
 
 def test_a_picture_that_is_out_of_date_is_not_handed_out(browser: Browser, served: Served, tmp_path: Path) -> None:
-    with a_studio(browser, served.address, service_workers="block", expected="blocked by Playwright") as page:
-        bring(page, CAT)
-        held: list[Route] = []
-        page.route("**/v1/stylize", lambda route: route.continue_() if held else held.append(route))
-        with page.expect_request("**/v1/stylize"):
-            page.locator("#knob-strength").press("ArrowLeft")
-        expect(page.locator("picture-stage")).to_have_class("busy")
+    with holding(browser, served) as (page, held):
         # From here on no time passes: the knob moves, and the answer of before comes first.
         page.clock.install(time=0)
         page.clock.pause_at(1000)
         page.locator("#knob-strength").press("Home")
         before = page.locator(".over").get_attribute("src") or ""
-        held[0].continue_()
+        held.continue_()
         expect(page.locator(".over")).not_to_have_attribute("src", before)
 
         def press() -> None:

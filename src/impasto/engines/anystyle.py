@@ -11,6 +11,7 @@ from impasto.engines.painter import Brush, Painter, planes
 from impasto.errors import StyleError
 from impasto.models import Model
 from impasto.picture.picture import Picture
+from impasto.picture.scaling import fit_style
 from impasto.picture.transparency import fill_transparent
 from impasto.runtime.graph import Array, Compiled, open_graph
 from impasto.styles import Style, StyleCard
@@ -19,8 +20,6 @@ __all__ = ["SCALES", "AnyStyle"]
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Style scales at which a style card keeps a code."""
-
-_LONGEST_STYLE = 4096
 
 
 class AnyStyle:
@@ -81,12 +80,7 @@ class AnyStyle:
         """The code of one picture whose short side is scaled to the model's style side times ``scale``."""
         read, size = self._reader()
         picture = fill_transparent(picture)
-        if size is None:
-            short, longest = min(picture.size), max(picture.size)
-            factor = min(self._side * scale / short, _LONGEST_STYLE / longest)
-            width, height = (max(16, round(side * factor / 8) * 8) for side in picture.size)
-            size = width, height
-        scaled = picture.as_type(np.dtype(np.uint8)).resized(size)
+        scaled = picture.as_type(np.dtype(np.uint8)).resized(size or fit_style(picture.size, self._side * scale))
         return read(planes(scaled.pixels))
 
 

@@ -10,7 +10,10 @@ from PIL import Image
 from impasto.errors import RequestError
 from impasto.picture.picture import Picture, Pixels
 
-__all__ = ["fit", "scale"]
+__all__ = ["LONGEST_STYLE", "fit", "fit_style", "scale"]
+
+LONGEST_STYLE = 4096
+"""Pixels of a painting's longest side, however small its strokes are wanted."""
 
 _GAP = 3.0  # beyond three times too large, Pillow shrinks by boxes first: as good, and much faster
 
@@ -67,3 +70,10 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
         return size
     scale = longest / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def fit_style(size: tuple[int, int], short: float) -> tuple[int, int]:
+    """``(width, height)`` at which a painting is read for its style: the short side ``short``, both multiples of 8."""
+    factor = min(short / min(size), LONGEST_STYLE / max(size))
+    width, height = (max(16, round(side * factor / 8) * 8) for side in size)
+    return width, height

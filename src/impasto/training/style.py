@@ -13,6 +13,7 @@ from torch import Tensor
 
 from impasto.models import Model
 from impasto.perceptual.opening import open_encoder
+from impasto.picture.scaling import LONGEST_STYLE, fit_style
 from impasto.training.album import Album, few, tensor
 from impasto.training.critic import Critic, mean_look, regularity, weighed
 from impasto.training.diet import read_picture, training_files, vary_colors
@@ -166,10 +167,9 @@ class StyleLearner(Learner[StylePlan]):
 
     def _painting(self, file: Path) -> Tensor:
         """``(1, 3, H, W)`` in 0..1, scaled as the engine ``instant`` scales a style."""
-        picture = read_picture(file, 4096)
-        factor = min(_SIDE * self.plan.style_scale / min(picture.size), 4096 / max(picture.size))
-        width, height = (max(16, round(side * factor / 8) * 8) for side in picture.size)
-        return tensor(picture.resize((width, height))).to(self.device)[None].float() / 255
+        picture = read_picture(file, LONGEST_STYLE)
+        size = fit_style(picture.size, _SIDE * self.plan.style_scale)
+        return tensor(picture.resize(size)).to(self.device)[None].float() / 255
 
     def _batch(self, count: int, size: int) -> Tensor:
         photos = self.photos.batch(count, size, int(size * 1.1), _LARGEST)
