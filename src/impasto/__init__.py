@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from impasto.runtime.turns import take_turns
+
 if TYPE_CHECKING:
     from impasto.client import Client
     from impasto.errors import ImpastoError
@@ -45,6 +47,9 @@ _HOMES = {
     "Stylizer": "stylizer",
     "stylize": "stylizer",
 }
+
+
+take_turns()
 
 
 def __getattr__(name: str) -> Any:
