@@ -285,3 +285,30 @@ def test_a_job_that_fell_out_of_its_queue_is_queued_again(start: Starter, monkey
         assert ended(jobs, jobs.get("ann", id)).state == "done"
         assert len([e for e in jobs._ledger.events("ann", 0) if e.job == id and e.kind == "running"]) == 1
     assert jobs.get("ann", slow.id).state == "running"
+
+
+def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 1e6)
+    jobs = start(attempts=3)
+    tries: list[str] = []
+
+    def publish(_: str, id: str, *__: object, **___: object) -> None:
+        tries.append(id)
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs._ledger, "publish", publish)
+        submitted = [
+            jobs.submit(order(seed, settings=settings), "ann")[0]
+            for seed, settings in ((3, {}), (4, ENDLESS | {"steps": 2}))
+        ]
+        for count in (1, 2, 3):
+            assert not any(jobs.get("ann", job.id).is_final for job in submitted)
+            until(lambda: all(tries.count(job.id) == count for job in submitted) and not jobs._work.doing)  # noqa: B023
+            jobs.sweep()
+        failed = [ended(jobs, job) for job in submitted]
+    for job in failed:
+        assert job.state == "failed"
+        assert job.error == {"code": "error", "message": "the server could not do it: OSError: disk full"}
+        jobs.retry("ann", job.id)
+        assert ended(jobs, job).state == "done"

@@ -38,4 +38,4 @@ class Limits:
     train_seconds: float = 900
     """What a training takes beside its minutes, at most: to read the photographs, and to make a style of it."""
     attempts: int = 5
-    """How often a job may lose its worker before it is given up."""
+    """How often a job may lose its worker, or meet a fault of the server's, before it is given up."""

@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -60,6 +61,7 @@ class Work:
         self._home = home
         self._lock = threading.Lock()
         self._cancels: dict[tuple[str, str], Cancel] = {}
+        self._slips: Counter[tuple[str, str]] = Counter()
         self._over = threading.Condition(self._lock)
 
     def __call__(self, owner: str, id: str) -> None:
@@ -76,6 +78,10 @@ class Work:
             self._do(owner, id, cancel)
         except UnknownJob:
             pass
+        except Exception as slip:
+            if self._is_hopeless(owner, id):
+                self._fail(owner, id, slip)
+            raise
         finally:
             with self._lock:
                 del self._cancels[owner, id]
@@ -120,6 +126,20 @@ class Work:
         except FileNotFoundError:
             return []
         return found
+
+    def _is_hopeless(self, owner: str, id: str) -> bool:
+        """Whether what is nobody's error, a full disk or a bug, came once more than a job is tried again."""
+        with self._lock:
+            self._slips[owner, id] += 1
+            if self._slips[owner, id] < self._limits.attempts:
+                return False
+            del self._slips[owner, id]
+            return True
+
+    def _fail(self, owner: str, id: str, slip: Exception) -> None:
+        message = f"the server could not do it: {type(slip).__name__}: {slip}"[:500]
+        self._ledger.finish(owner, id, "failed", {"code": ImpastoError.code, "message": message})
+        self._live.announce(owner)
 
     def _cancel_of(self, owner: str, id: str) -> Cancel | None:
         with self._lock:
