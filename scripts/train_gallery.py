@@ -120,6 +120,7 @@ def measure(arguments: argparse.Namespace) -> None:
 
     from impasto.perceptual.judge import Judge
     from impasto.perceptual.vgg import VGG19
+    from impasto.picture.scaling import fit_style
     from impasto.training.album import tensor
     from impasto.training.reading import read_instant
     from impasto.training.run import device
@@ -147,9 +148,8 @@ def measure(arguments: argparse.Namespace) -> None:
         for name in arguments.names:
             painting = square(arguments.out / name / "painting.png")
             whole = tensor(Image.open(arguments.out / name / "painting.png").convert("RGB"))[None].float() / 255
-            factor = 512 / min(whole.shape[2:])
-            sides = [round(side * factor / 8) * 8 for side in whole.shape[2:]]
-            whole = torch.nn.functional.interpolate(whole, sides, mode="bicubic", antialias=True).clamp(0, 1)
+            width, height = fit_style((whole.shape[3], whole.shape[2]), 512)
+            whole = torch.nn.functional.interpolate(whole, (height, width), mode="bicubic", antialias=True).clamp(0, 1)
             code = instant.encoder(whole.to(where))
             own = load_style(arguments.out / name)[0].to(where)
             paints = {"instant": partial(instant.transfer, code=code), name: own}

@@ -9,6 +9,7 @@ import numpy as np
 
 from impasto.errors import ModelError
 from impasto.models import Model
+from impasto.models.model import PAINTERS
 from impasto.runtime.graph import Array, Graph, Precision, open_graph
 from impasto.runtime.repainter import Repainter
 
@@ -53,8 +54,8 @@ def open_network(model: Model, precision: Precision = "auto") -> Network:
 
 
 def check_paints(model: Model) -> None:
-    """Raises :class:`ModelError` for one of another kind than ``arbitrary`` and ``per-style``."""
-    if model.kind not in ("arbitrary", "per-style"):
+    """Raises :class:`ModelError` for one whose kind is none of :data:`PAINTERS`."""
+    if model.kind not in PAINTERS:
         raise ModelError(f"{model.identity} is a model of kind {model.kind}, which does not paint; give one that does")
 
 

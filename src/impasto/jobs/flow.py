@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from impasto.errors import MissingExtra
@@ -84,17 +84,18 @@ class Flow:
         with SetWorkflowID(f"{job.owner}/{job.id}/{uuid.uuid4().hex[:12]}"), options:
             self._queues[job.lane].enqueue(self._do, job.owner, job.id)
 
-    def enqueue_missing(self, jobs: Iterable[Job], doing: Container[tuple[str, str]] | None = None) -> None:
+    def enqueue_missing(self, jobs: Iterable[Job], doing: Iterable[tuple[str, str]] | None = None) -> None:
         """Those that no workflow is for: a crash, or a full disk, came between the ledger and the queue.
 
-        ``doing`` is which of them are being done; what else was begun is lost, but for right after the start, when it
-        is taken up by itself. To enqueue one more than is needed does no harm.
+        ``doing`` is the owner and id of what is being done: what else was begun is lost. Right after the start there is
+        none, for what was begun is taken up by itself. To enqueue one more than is needed does no harm.
         """
         status = ["ENQUEUED", "PENDING"] if doing is None else ["ENQUEUED"]
         found = self._transact.list_workflows(status=status, load_input=False, load_output=False)
         there = {workflow.workflow_id.rpartition("/")[0] for workflow in found}
+        there |= {f"{owner}/{id}" for owner, id in doing or ()}
         for job in jobs:
-            if f"{job.owner}/{job.id}" not in there and (job.owner, job.id) not in (doing or ()):
+            if f"{job.owner}/{job.id}" not in there:
                 self.enqueue(job)
 
     def forget(self, owner: str, id: str) -> None:

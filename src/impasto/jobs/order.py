@@ -11,6 +11,7 @@ from impasto.errors import RequestError
 from impasto.jobs.job import JobKind, Lane, check_id
 from impasto.jobs.training import Training
 from impasto.models import models
+from impasto.models.model import PAINTERS
 from impasto.request import options
 
 __all__ = ["FILES", "Order", "no_model"]
@@ -51,7 +52,7 @@ class Order:
         if self.kind == "train-style" or self.training is not None:
             self._check_training()
         if "model" in self.settings:
-            _check_model("model", self.settings["model"], ("arbitrary", "per-style"))
+            _check_model("model", self.settings["model"], PAINTERS)
         if not self.styles and (self.kind == "grid" or not _paints_alone(self.settings.get("model"))):
             raise RequestError("there is no style; send the name of one, or a painting, as style")
         if not 0 <= self.priority <= 9:

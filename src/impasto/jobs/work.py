@@ -78,10 +78,6 @@ class Work:
             self._do(owner, id, cancel)
         except UnknownJob:
             pass
-        except Exception as slip:
-            if self._is_hopeless(owner, id):
-                self._fail(owner, id, slip)
-            raise
         finally:
             with self._lock:
                 del self._cancels[owner, id]
@@ -110,6 +106,7 @@ class Work:
 
     def forget(self, job: Job) -> None:
         """Remove what is kept of a job beside the ledger."""
+        self._slips.pop((job.owner, job.id), None)
         self._trace_file(job.owner, job.id).unlink(missing_ok=True)
         self._forget_states(job)
         if job.kind == "train-style":
@@ -126,20 +123,6 @@ class Work:
         except FileNotFoundError:
             return []
         return found
-
-    def _is_hopeless(self, owner: str, id: str) -> bool:
-        """Whether what is nobody's error, a full disk or a bug, came once more than a job is tried again."""
-        with self._lock:
-            self._slips[owner, id] += 1
-            if self._slips[owner, id] < self._limits.attempts:
-                return False
-            del self._slips[owner, id]
-            return True
-
-    def _fail(self, owner: str, id: str, slip: Exception) -> None:
-        message = f"the server could not do it: {type(slip).__name__}: {slip}"[:500]
-        self._ledger.finish(owner, id, "failed", {"code": ImpastoError.code, "message": message})
-        self._live.announce(owner)
 
     def _cancel_of(self, owner: str, id: str) -> Cancel | None:
         with self._lock:
@@ -158,11 +141,20 @@ class Work:
             cancel.keep()
         try:
             state, error = self._items(job, cancel)
+        except UnknownJob:
+            raise
+        except Exception as slip:  # a full disk, or a bug
+            self._slips[owner, id] += 1
+            if self._slips[owner, id] < self._limits.attempts:
+                raise
+            message = f"the server could not do it: {type(slip).__name__}: {slip}"[:500]
+            state, error = "failed", {"code": ImpastoError.code, "message": message}
         finally:
             running = self._live.end(owner, id)
         if running is not None and running.trace:
             write_atomically(self._trace_file(owner, id), json.dumps(running.trace).encode())
         self._ledger.finish(owner, id, state, error)
+        self._slips.pop((owner, id), None)
         if job.kind != "train-style" or state == "done":
             self._forget_states(job)
         else:

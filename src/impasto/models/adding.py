@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from impasto.errors import ModelError
-from impasto.models.model import Model
+from impasto.models.model import PAINTERS, Model
 from impasto.models.naming import check_free, name_of
 from impasto.models.published import Published, file_of
 from impasto.models.readers.graphs import FoundGraph, read_graph, suffix_of
@@ -222,7 +222,7 @@ def _adopt(
     check(given, given.identity)
     if given.kind not in _KINDS:
         raise ModelError(f"{folder} holds a model of kind {given.kind[:40]!r}; {', '.join(_KINDS)} are known")
-    if given.kind in ("arbitrary", "per-style"):
+    if given.kind in PAINTERS:
         for rule in ("multiple", "margin"):
             if not isinstance(given.rules.get(rule), int):
                 raise ModelError(f"{folder}/manifest.json has no whole number {rule} among its rules; export it again")

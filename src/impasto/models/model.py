@@ -11,7 +11,10 @@ from typing import Any
 
 from impasto.errors import ModelError
 
-__all__ = ["Model"]
+__all__ = ["PAINTERS", "Model"]
+
+PAINTERS = ("arbitrary", "per-style")
+"""The kinds of models that paint."""
 
 
 @dataclass(frozen=True, slots=True)
