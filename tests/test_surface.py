@@ -47,6 +47,7 @@ def test_settings() -> None:
         "engine": "instant",
         "model": None,
         "strength": 1.0,
+        "boldness": 0.5,
         "size": None,
         "resize": None,
         "style_scale": 1.0,

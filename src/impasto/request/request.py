@@ -80,6 +80,13 @@ class Request(Optimisation):
     strength: float = option(
         float, 1.0, "How far to go: 0 gives the photograph back, 1 the full style.", minimum=0.0, maximum=1.0
     )
+    boldness: float = option(
+        float,
+        0.5,
+        "How far the drawing may go: at 0 it is kept, at 1 strokes and swirls come before it.",
+        minimum=0.0,
+        maximum=1.0,
+    )
     size: int | None = option(
         int,
         None,
