@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.engines.anystyle import AnyStyle
+from impasto.engines.coarse_to_fine import Touch, levels, underpainted
 from impasto.engines.finishing import finish, quantise, restore
 from impasto.engines.network import Network, check_paints, open_network
 from impasto.engines.painter import Brush, Painter
@@ -26,8 +27,8 @@ from impasto.styles.style import PictureStyle
 
 __all__ = ["InstantEngine"]
 
-_PREVIEW = 512
-"""Longest side of the preview that comes before a picture painted in tiles."""
+_PREVIEW = 1024
+"""Longest side of the preview that comes before a picture painted in tiles, at most."""
 _ANY, _OWN = 2, 16
 """Models that are kept open, of any style and of one: each takes some megabytes, and some hundred milliseconds."""
 
@@ -95,7 +96,7 @@ class InstantEngine:
         else:
             size = fit(content.size, request.size)
             has_scale = anystyle.has_scale and not cast.networks
-            if not has_scale:
+            if not has_scale and not request.boldness:
                 size = _rescaled(size, request)
             working = fill_transparent(content).resized(size)
             scale = request.style_scale if has_scale else 1.0
@@ -141,19 +142,31 @@ class InstantEngine:
         own: float,
         start: float,
     ) -> Generator[Progress, None, Picture]:
+        """Coarse to fine; with a preview where the finest pass takes more than one tile."""
         painter = anystyle.painter(request.arithmetic)
+        touch = Touch.of(request.boldness, request.strength)
+        sizes = levels(working.size, request.style_scale) if touch.cover else [working.size]
+        shown = None
         if len(painter.plan(working.height, working.width, brushes)) > 1:
-            small = working.resized(fit(working.size, _PREVIEW))
-            ((_, whole),) = painter.paint(small.pixels, brushes, own)
-            yield Progress("preview", 0.0, time.perf_counter() - start, preview=Picture(quantise(whole, small)))
-        canvas = np.empty_like(working.pixels)
-        done = 0
-        for tile, part in painter.paint(working.pixels, brushes, own):
-            canvas[tile.keep] = quantise(part, working)
-            done += part.shape[0] * part.shape[1]
-            share, spent = done / (working.width * working.height), time.perf_counter() - start
-            yield Progress("paint", share, spent, spent / share - spent)
-        return Picture(canvas)
+            shown = max((size for size in sizes if max(size) <= _PREVIEW), default=fit(working.size, _PREVIEW))
+            # Where nothing is painted at that size, it is painted for the preview alone.
+            sizes = sizes if shown in sizes else [shown, *sizes]
+        whole, done = sum(width * height for width, height in sizes), 0
+        painted: Picture | None = None
+        for size in sizes:
+            below = painted if touch.cover else None
+            pixels = underpainted(working.resized(size), below, touch, request.seed).pixels
+            canvas = np.empty_like(pixels)
+            for tile, part in painter.paint(pixels, brushes, own):
+                canvas[tile.keep] = quantise(part, working)
+                done += part.shape[0] * part.shape[1]
+                share, spent = done / whole, time.perf_counter() - start
+                yield Progress("paint", share, spent, spent / share - spent)
+            painted = Picture(canvas)
+            if size == shown:
+                yield Progress("preview", share, spent, spent / share - spent, preview=painted)
+        assert painted is not None
+        return painted
 
 
 def _cast(request: Request, asked: Model | None, model: Model) -> _Cast:
