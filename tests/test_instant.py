@@ -152,11 +152,16 @@ def test_size_resize_and_style_scale(stylizer: Stylizer, scene: Picture) -> None
 
 
 def test_sixteen_bits_have_more_than_eight(stylizer: Stylizer, scene: Picture) -> None:
-    deep = stylizer.stylize(scene, "the-wave", bits=16, precision="f32").pastiche
-    assert deep.pixels.dtype == np.uint16
-    assert len(np.unique(deep.pixels)) > 1000
-    flat = stylizer.stylize(scene, "the-wave", precision="f32").pastiche
-    assert np.abs(deep.as_type(np.dtype(np.uint8)).pixels.astype(int) - flat.pixels).max() <= 1
+    def pair(**more: float) -> tuple[Picture, Picture]:
+        deep = stylizer.stylize(scene, "the-wave", bits=16, precision="f32", **more).pastiche
+        assert deep.pixels.dtype == np.uint16
+        assert len(np.unique(deep.pixels)) > 1000
+        return deep.as_type(np.dtype(np.uint8)), stylizer.stylize(scene, "the-wave", precision="f32", **more).pastiche
+
+    deep, flat = pair(boldness=0)
+    assert np.abs(deep.pixels.astype(int) - flat.pixels).max() <= 1
+    # What the coarser passes round to eight bits, the next ones paint over.
+    assert distance(*pair()) < 1
 
 
 def test_a_mix_lies_between(stylizer: Stylizer, scene: Picture) -> None:
@@ -187,11 +192,11 @@ def test_progress_runs_to_the_end_and_closing_cancels(
     seen: list[Progress] = list(run)
     assert seen[0].done == 0
     assert seen[-1].done == 1
-    assert len(seen) == 4  # the style, the preview, and two tiles
-    assert seen[1].preview is not None
-    assert seen[1].preview.size == (128, 96)
+    assert [p.stage for p in seen] == ["style", "paint", "preview", "paint", "paint"]  # the finer pass takes two tiles
+    assert seen[2].preview is not None
+    assert seen[2].preview.size == (192, 144)
     assert [p.done for p in seen] == sorted(p.done for p in seen)
-    assert all(p.seconds_left is not None for p in seen[2:])
+    assert all(p.seconds_left is not None for p in seen[1:])
     half = stylizer.run(stylizer.request(scene, "the-wave"))
     for _ in range(3):
         next(half)
@@ -212,7 +217,7 @@ def test_tiles_show_no_seam_and_match_the_whole(stylizer: Stylizer, monkeypatch:
     assert distance(tiled, whole) < 8
     plan = stylizer._instant.painter("f32").plan(904, 1200)
     assert len(plan) > 6
-    assert abs(seam_ratio(tiled.pixels, plan) - 1) < 0.03
+    assert abs(seam_ratio(tiled.pixels, plan) - 1) < 0.05
     tile(monkeypatch, 400)
     other = stylizer.stylize(big, "starry-night", precision="f32").pastiche
     assert abs(seam_ratio(tiled.pixels, plan, other.pixels) - 1) < 0.001

@@ -24,7 +24,8 @@ from impasto.errors import ModelError, RequestError, StyleError
 from impasto.models import Model
 from impasto.models.adding import add
 
-EXACT: Mapping[str, Any] = {"deterministic": True}
+EXACT: Mapping[str, Any] = {"deterministic": True, "boldness": 0.0}
+"""The bare network: one pass over the photograph as it is."""
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_it_paints_as_torch_does(candy: Model, scene: Picture) -> None:
         expected = drawn(1)(torch.from_numpy(scene.pixels.transpose(2, 0, 1).copy()).float()[None])[0].numpy()
     assert np.abs(result.pastiche.pixels - expected.clip(0, 255).transpose(1, 2, 0)).mean() < 1
     assert result.model == "candy@1"
-    assert result.settings() == {"model": "candy@1", "style": "candy", "deterministic": True}
+    assert result.settings() == {"model": "candy@1", "style": "candy", **EXACT}
 
 
 @pytest.mark.parametrize("form", ["layers", "graph"])
@@ -72,7 +73,8 @@ def test_tiles_are_the_whole(home: Path, scene: Picture, monkeypatch: pytest.Mon
     request = stylizer.request(scene, card(), **EXACT)
     updates = list(stylizer.run(request))
     assert len(updates) > 4
-    assert updates[1].preview is not None
+    assert [update.stage for update in updates][:3] == ["style", "paint", "preview"]
+    assert updates[2].preview is not None
     tiled = stylizer.stylize(scene, card(), **EXACT).pastiche
     assert far(tiled, whole) < 0.05, "the statistics are those of the whole picture"
 
@@ -120,7 +122,7 @@ def test_a_scale_of_strokes_is_another_size_to_paint_at(candy: Model, scene: Pic
     assert bold.size == scene.size
     assert far(bold, small) == 0
     with pytest.raises(RequestError, match=r"style_scale is 0.25, for which this network has to paint"):
-        stylizer.stylize(scene, card(), style_scale=0.25, max_pixels=scene.width * scene.height)
+        stylizer.stylize(scene, card(), style_scale=0.25, boldness=0, max_pixels=scene.width * scene.height)
 
 
 def test_networks_mix_with_one_another_and_with_codes(candy: Model, scene: Picture) -> None:
@@ -152,7 +154,7 @@ def test_a_model_may_be_asked_for_without_a_style(candy: Model, scene: Picture) 
     stylizer = Stylizer()
     by_model = stylizer.stylize(scene, model="candy", **EXACT)
     assert far(by_model.pastiche, stylizer.stylize(scene, card(), **EXACT).pastiche) == 0
-    assert by_model.settings() == {"model": "candy@1", "deterministic": True}
+    assert by_model.settings() == {"model": "candy@1", **EXACT}
     with pytest.raises(RequestError, match="the model instant paints any style; give one"):
         stylizer.stylize(scene, model="instant")
     with pytest.raises(ModelError, match="there is no model 'nowhere'"):
@@ -227,7 +229,7 @@ def test_magentas_pair_paints_any_style(home: Path, shared: Path, scene: Picture
     add(sorted((shared / "peers" / "magenta").glob("*.tflite")), name="magenta")
     stylizer = Stylizer()
     painting = Picture.from_array(np.roll(scene.pixels, 90, 0)[:, ::-1].copy())
-    asked: dict[str, Any] = {"model": "magenta", "precision": precision}
+    asked: dict[str, Any] = {"model": "magenta", "precision": precision, "boldness": 0}
     full, half, none = (stylizer.stylize(scene, painting, strength=s, **asked).pastiche for s in (1, 0.5, 0))
     assert np.array_equal(none.pixels, scene.pixels)
     assert far(scene, half) < far(scene, full)

@@ -148,9 +148,9 @@ class InstantEngine:
         sizes = levels(working.size, request.style_scale) if touch.cover else [working.size]
         shown = None
         if len(painter.plan(working.height, working.width, brushes)) > 1:
-            shown = max((size for size in sizes if max(size) <= _PREVIEW), default=fit(working.size, _PREVIEW))
-            # Where nothing is painted at that size, it is painted for the preview alone.
-            sizes = sizes if shown in sizes else [shown, *sizes]
+            if len(sizes) == 1:
+                sizes = [fit(working.size, _PREVIEW), *sizes]
+            shown = max((size for size in sizes if max(size) <= _PREVIEW), default=sizes[0])
         whole, done = sum(width * height for width, height in sizes), 0
         painted: Picture | None = None
         for size in sizes:

@@ -83,14 +83,14 @@ class Request(Optimisation):
     boldness: float = option(
         float,
         0.5,
-        "How far the drawing may go: at 0 it is kept, at 1 strokes and swirls come before it.",
+        "How far the drawing may go: 0 keeps it, as one pass of a network does; at 1 strokes come before it.",
         minimum=0.0,
         maximum=1.0,
     )
     size: int | None = option(
         int,
         None,
-        "Longest side while stylising; smaller means larger strokes. The photograph's own size by default.",
+        "Longest side while stylising. The photograph's own size by default.",
         minimum=16,
         maximum=32768,
         unit="pixels",
@@ -104,7 +104,11 @@ class Request(Optimisation):
         unit="pixels",
     )
     style_scale: float = option(
-        float, 1.0, "Stroke size: 2 doubles the strokes, 0.5 halves them.", minimum=0.25, maximum=4.0
+        float,
+        1.0,
+        "Stroke size, relative to the picture: 2 doubles the strokes, 0.5 halves them.",
+        minimum=0.25,
+        maximum=4.0,
     )
     colors: Colors = option(
         str,
@@ -114,7 +118,7 @@ class Request(Optimisation):
         choices=("style", "keep", "match"),
     )
     seed: int = option(
-        int, 0, "Random seed, for a start from noise; nothing else is drawn at random.", minimum=0, maximum=2**31 - 1
+        int, 0, "Random seed, of the grain in flat areas and of a start from noise.", minimum=0, maximum=2**31 - 1
     )
     precision: Precision = option(
         str, "auto", "Arithmetic: bf16 where the processor has it (auto), or f32.", choices=("auto", "bf16", "f32")
