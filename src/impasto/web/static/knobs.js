@@ -1,4 +1,4 @@
-// The few knobs: strength, strokes, size, colours. What else there is is under "More".
+// The few knobs: strength, boldness, strokes, size, colours. What else there is is under "More".
 import { easel } from './easel.js';
 import { h } from './element.js';
 import { optionOf } from './options.js';
@@ -35,8 +35,9 @@ function slider(name, range, { read, write, text }) {
   };
 }
 
-function strength() {
-  return slider('strength', () => ({ min: '0', max: '1', step: '0.01' }), { read: (v) => v, write: (v) => v, text: percent });
+/** From nothing to all. */
+function share(name) {
+  return slider(name, () => ({ min: '0', max: '1', step: '0.01' }), { read: (v) => v, write: (v) => v, text: percent });
 }
 
 /** Doubling is a step of one. */
@@ -79,7 +80,7 @@ function colors() {
 }
 
 export function startKnobs() {
-  const knobs = [strength(), strokes(), size(), colors()];
+  const knobs = [share('strength'), share('boldness'), strokes(), size(), colors()];
   const update = () => knobs.forEach((knob) => knob.update());
   document.getElementById('knobs').append(...knobs.map(({ element }) => element), moreSettings());
   easel.addEventListener('change', ({ detail }) => {

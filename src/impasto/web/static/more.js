@@ -5,7 +5,7 @@ import { onOptions, options } from './options.js';
 import { counted, known, onLanguage, t } from './texts.js';
 
 /** Settings that have a knob of their own, or that the studio or the server sees to. */
-const ELSEWHERE = new Set(['engine', 'strength', 'size', 'style_scale', 'colors', 'max_pixels', 'preview_every']);
+const ELSEWHERE = new Set(['engine', 'strength', 'boldness', 'size', 'style_scale', 'colors', 'max_pixels', 'preview_every']);
 const WHOLE = new Set(['int', 'integer']);
 const NUMBERS = new Set(['int', 'integer', 'float', 'number']);
 const FLAGS = new Set(['bool', 'boolean']);

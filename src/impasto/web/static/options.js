@@ -4,6 +4,7 @@ import { ask } from './api.js';
 // What the knobs need before the server has answered.
 let list = [
   { name: 'strength', type: 'float', default: 1, minimum: 0, maximum: 1 },
+  { name: 'boldness', type: 'float', default: 0.5, minimum: 0, maximum: 1 },
   { name: 'style_scale', type: 'float', default: 1, minimum: 0.25, maximum: 4 },
   { name: 'size', type: 'int', default: null, minimum: 16, maximum: 32768 },
   { name: 'colors', type: 'str', default: 'style', choices: ['style', 'keep', 'match'] },
