@@ -16,7 +16,7 @@ from impasto.picture.picture import Pixels
 from impasto.request import Precision
 from impasto.stylizer import Stylizer
 
-__all__ = ["Contestant", "FromEngine", "FromFolder", "FromIterative", "Kind"]
+__all__ = ["Contestant", "FromEngine", "FromFolder", "FromIterative", "Kind", "Painting"]
 
 Kind = Literal["control", "engine", "folder"]
 
@@ -35,6 +35,19 @@ class Contestant(Protocol):
 
     def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:
         """Its picture of two inputs ``(512, 512, 3)`` of ``uint8``, of their size and type."""
+        ...
+
+
+class Painting(Protocol):
+    """A contestant that paints whatever it is given, not pairs alone."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in all that is written of it."""
+        ...
+
+    def paint(self, content: Pixels, style: Pixels) -> Pixels:
+        """The pastiche of two arrays ``(H, W, 3)``, of the content's size and type."""
         ...
 
 
@@ -78,6 +91,10 @@ class FromIterative:
 
     def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
         """Painted anew at every call."""
+        return self.paint(content, style)
+
+    def paint(self, content: Pixels, style: Pixels) -> Pixels:
+        """The pastiche of two arrays ``(H, W, 3)``, of the content's size and type."""
         return self._stylizer.stylize(Picture(content), Picture(style), **self._settings).pastiche.pixels
 
 

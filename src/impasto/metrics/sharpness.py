@@ -28,4 +28,4 @@ def sharpness(pixels: Pixels) -> float:
         band = luma(pixels[top : top + _BAND + 1])
         right, down = np.diff(band, axis=1)[:-1], np.diff(band, axis=0)[:, :-1]
         total += float(np.hypot(right, down).sum(dtype=np.float64))
-    return total / ((height - 1) * (width - 1))
+    return total / float((height - 1) * (width - 1))

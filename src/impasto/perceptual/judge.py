@@ -201,13 +201,8 @@ def open_judge(vgg19: Path | None = None) -> Judge:
         pocket,
         name=model.identity,
         sha256=model.files["encoder"]["sha256"],
-        note=" ".join(
-            [
-                "These figures are pocket's, a small encoder distilled from VGG19. They are not comparable with VGG19's, "
-                "which need its own weights.",
-                *filter(None, [_note(layers)]),
-            ]
-        ),
+        note="These figures are pocket's, a small encoder distilled from VGG19. They are not comparable with VGG19's, "
+        f"which need its own weights. {_note(layers)}".rstrip(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Painterly: statistics of pictures at three sizes, for strokes and planes, and whose painting a pastiche is nearest to.
+"""Painterly: statistics of pictures at three sizes, for strokes and planes, and to tell whose painting it is.
 
 At its own size a picture shows an encoder its grain. Shrunk to a half and a quarter, 256 and 128 pixels of 512, it
 shows what is larger: long strokes, swirls, planes and contours.
