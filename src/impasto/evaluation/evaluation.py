@@ -77,8 +77,9 @@ class Evaluation:
         """Yields progress, pair by pair, and returns the report.
 
         Writes ``report.json``, ``table.md``, ``sheet.png`` and ``pictures/<engine's model>/<id>.png`` into the
-        folder, and for large photographs ``large.png`` and ``large/<engine's model>/<photograph>.png``. Raises :class:`OutputExists` before all work where it holds a report that may not be
-        overwritten, :class:`OutputError`, and the errors of reading and painting pictures.
+        folder, and for large photographs ``large.png`` and ``large/<engine's model>/<photograph>.png``. Raises
+        :class:`OutputExists` before all work where it holds a report that may not be overwritten,
+        :class:`OutputError`, and the errors of reading and painting pictures.
         """
         self._check_free()
         folder_of(self.folder)

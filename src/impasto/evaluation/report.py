@@ -93,10 +93,10 @@ class Report:
         """What is to be said under the tables, a sentence or two each."""
         seen = f"{self.encoder} ({self.sha256[:12]})" if self.sha256 else self.encoder
         remarks = [
-            f"Seen through {seen} on {len(self.pairs)} pairs of {self.side}x{self.side}; lower is better, but for recall. "
-            f"Style, gram, coarse and deep are shares of the photograph's own distance. Ranges: {CONFIDENCE:.0%} "
-            "confidence.",
-            f"Lattice: {self.standings[0].flat} of the photographs have a flat area to look at.",
+            f"Seen through {seen} on {len(self.pairs)} pairs of {self.side}x{self.side}; lower is better, but for "
+            "recall. Style, gram, coarse and deep are shares of the photograph's own distance. "
+            f"Ranges: {CONFIDENCE:.0%} confidence.",
+            f"Lattice: over {self.standings[0].flat} of the pairs, those whose photograph has a flat area.",
         ]
         if light := self.standings[0].light:
             remarks.append(

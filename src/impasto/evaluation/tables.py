@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "Row", "Table", "tables"]
 
-_DIGITS = {"cfsd": 4}
+_DIGITS = {"cfsd": 4, "recall": 2}
 
 Cell = tuple[str, str]
 """A figure, and what stands below it or behind it in brackets: its range; it may be empty."""

@@ -11,7 +11,11 @@ __all__ = ["light", "luma"]
 
 def luma(pixels: Pixels) -> Pixels:
     """Rec. 709 luma of ``(H, W, 3)`` as stored, not made linear: ``(H, W)`` of float32 in the pixels' own range."""
-    weighed: Pixels = pixels.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    # Not as a product of matrices, which rounds one pixel differently from another of the same colour.
+    red, green, blue = (
+        pixels[..., i].astype(np.float32) * np.float32(w) for i, w in enumerate((0.2126, 0.7152, 0.0722))
+    )
+    weighed: Pixels = red + green + blue
     return weighed
 
 

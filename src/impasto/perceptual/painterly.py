@@ -78,7 +78,8 @@ class Shelf:
         """One :func:`vector` for each. Raises ``ValueError`` for none."""
         if not paintings:
             raise ValueError("there are no paintings to tell apart; give one at least")
-        self._table = np.stack(paintings)
+        # In float64: a channel that is dead in all of them tells nothing, but its huge figure would swallow the rest.
+        self._table = np.stack(paintings).astype(np.float64)
         # In units of how far the paintings themselves lie apart: else the channels with the largest values decide.
         self._unit = self._table.std(0) + 1e-3 * np.abs(self._table).mean(0) + 1e-6
 
