@@ -54,9 +54,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory, pairs: list[Pair]) -> Path:
 
 
 def test_a_report_has_the_figures_of_the_script(
-    desk: Path, shared: Path, painterly: ModuleType, capsys: pytest.CaptureFixture[str]
+    desk: Path, shared: Path, painterly: ModuleType, pairs: list[Pair], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    painterly.main(painterly.quality.read_pairs(desk / "pairs.json"), desk / "made")
+    painterly.main([{"id": p.id, "content": p.content, "style": p.style} for p in pairs], desk / "made")
     theirs = json.loads(capsys.readouterr().out)
     arguments = ["--pairs", desk / "pairs.json", "--report", desk / "report", "--pictures", f"made={desk / 'made'}"]
     arguments += ["--vgg19", shared / "weights" / "vgg19.npz", "--json"]
