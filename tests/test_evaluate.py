@@ -20,6 +20,7 @@ from impasto.cli.main import cli
 from impasto.engines.painter import Painter
 from impasto.errors import ModelError
 from impasto.evaluation import evaluation
+from impasto.evaluation.contestant import FromEngine
 from impasto.evaluation.inputs import SIDE, square
 from impasto.evaluation.sheet import Sheet
 from impasto.evaluation.trials import Seams
@@ -138,6 +139,29 @@ def test_a_large_photograph_is_painted_beside_the_small_one(desk: Path, report: 
     assert found["small"] != found["large"]
     sheet = np.asarray(Image.open(desk / "report" / "large.png"))
     assert sheet.shape[1] == 6 * 260 + 4
+
+
+def test_large_pictures_of_others_are_measured_alike(desk: Path, report: Any) -> None:
+    assert set(report["large"]) == {"instant"}, "the others have no picture of it"
+    result = impasto("--pairs", "pairs.json", "--large", "holiday.png", "--inputs", "given")
+    assert result.exit_code == 0, result.output
+    assert "wrote the inputs of 2 pairs and 1 large photograph to given" in result.stderr
+    assert (np.asarray(Image.open("given/holiday.large.png")) == np.asarray(Image.open("holiday.png"))).all()
+    shutil.copytree(desk / "report" / "pictures" / "instant", desk / "peers")
+    shutil.copy(desk / "report" / "large" / "instant" / "holiday.png", desk / "peers" / "holiday.large.png")
+    small = FromEngine("instant", find("instant"), "auto").paint(
+        *(np.asarray(Image.open(f"given/holiday.{kind}.png")) for kind in ("small", "style"))
+    )
+    Image.fromarray(small).save(desk / "peers" / "holiday.small.png")
+    arguments = ("--pairs", "pairs.json", "--report", "peering", "--large", "holiday.png")
+    found = json.loads(impasto(*arguments, "--pictures", "p=peers", "--pictures", "other=theirs", "--json").stdout)
+    assert found["large"] == {"p": report["large"]["instant"]}
+
+    Image.open("peers/holiday.large.png").resize((360, 300)).save(desk / "peers" / "holiday.large.png")
+    found = json.loads(impasto(*arguments, "--pictures", "p=peers", "--overwrite", "--json").stdout)
+    ours, theirs = report["large"]["instant"][0], found["large"]["p"][0]
+    assert (theirs["width"], theirs["small"]) == (720, ours["small"])
+    assert theirs["sharpness"] < ours["sharpness"], "what is enlarged is less sharp at 100 %"
 
 
 def test_recall_asks_for_the_own_painting_among_all(desk: Path, report: Any) -> None:
@@ -277,8 +301,7 @@ def test_what_is_missing_is_named_before_any_work(desk: Path) -> None:
     [
         ((), "there is nothing to do; give --report DIR, or --inputs DIR", 2),
         (("--inputs", "in", "--json"), "pictures are scored for a report", 2),
-        (("--inputs", "in", "--large", "one.png"), "pictures are scored for a report", 2),
-        (("--report", "bad", "--pictures", "other=theirs", "--large", "one.png"), "nobody is there to paint", 2),
+        (("--inputs", "in", "--faces", "faces.json"), "pictures are scored for a report", 2),
         (("--report", "bad", "--large", "one.png", "--large", "./one.png"), "two large photographs", 2),
         (("--report", "bad", "--faces", "pairs.json"), "no list of faces", 2),
         (("--report", "bad", "--pictures", "theirs"), "'theirs' is no NAME=FOLDER", 2),

@@ -71,7 +71,7 @@ class Named(click.ParamType):  # type: ignore[type-arg]
     type=_FILE,
     multiple=True,
     metavar="FILE",
-    help="A large photograph for the engine to paint at full size, too: is it painted as a small one is? Repeat it.",
+    help="A large photograph to paint at full size, too: is it painted as a small one is? Repeat it.",
 )
 @click.option(
     "--faces",
@@ -125,11 +125,11 @@ def evaluate(
 
     if report is None and inputs is None:
         raise click.UsageError("there is nothing to do; give --report DIR, or --inputs DIR")
-    if report is None and (pictures or engine or model or large or faces or as_json):
+    if report is None and (pictures or engine or model or faces or as_json):
         raise click.UsageError("pictures are scored for a report; give --report DIR")
     pairs = read_pairs(file)
     if inputs is not None:
-        _write_inputs(pairs, inputs, overwrite)
+        _write_inputs(pairs, large, inputs, overwrite)
     if report is None:
         return
     try:
@@ -165,12 +165,16 @@ def _contestants(
     return found + [FromFolder(name, folder) for name, folder in pictures]
 
 
-def _write_inputs(pairs: list[Pair], folder: Path, overwrite: bool) -> None:
+def _write_inputs(pairs: list[Pair], large: tuple[Path, ...], folder: Path, overwrite: bool) -> None:
     from impasto.evaluation.inputs import write_inputs
+    from impasto.evaluation.large import write_large
 
     for _ in write_inputs(pairs, folder, overwrite=overwrite):
         pass
-    terminal.note(f"wrote the inputs of {terminal.amount(len(pairs), 'pair')} to {folder}")
+    for _ in write_large(large, pairs, folder, overwrite=overwrite):
+        pass
+    also = f" and {terminal.amount(len(large), 'large photograph')}" if large else ""
+    terminal.note(f"wrote the inputs of {terminal.amount(len(pairs), 'pair')}{also} to {folder}")
 
 
 def _watched(run: Generator[Progress, None, Report], *, draw: bool) -> Report:

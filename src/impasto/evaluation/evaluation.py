@@ -12,10 +12,10 @@ import numpy as np
 
 from impasto.engines.painter import Painter
 from impasto.errors import OutputExists, RequestError
-from impasto.evaluation.contestant import Contestant, FromEngine, FromFolder, FromIterative, Kind, Painting
+from impasto.evaluation.contestant import Contestant, FromEngine, FromFolder, Kind
 from impasto.evaluation.faces import Faces
 from impasto.evaluation.inputs import SIDE, folder_of, square, write_picture
-from impasto.evaluation.large import LargeTrial, Scale
+from impasto.evaluation.large import COLUMNS, Large, Scale
 from impasto.evaluation.marks import Marks, Standing
 from impasto.evaluation.pairs import Pair
 from impasto.evaluation.report import EngineFacts, Report
@@ -43,8 +43,8 @@ class Evaluation:
     """What to score, by whom, and where to write it; ``seed`` draws the resamples of the intervals.
 
     Of several instant engines, the first is also tried: its tiles, and its steps of strength. ``faces`` says
-    where faces are, and ``large`` names photographs that every engine is to paint at their full size, each with the
-    painting of a pair.
+    where faces are, and ``large`` names photographs that are to be painted at their full size, each with the painting
+    of a pair.
     """
 
     pairs: Sequence[Pair]
@@ -59,7 +59,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         """Raises :class:`RequestError` for missing pictures, and for a name that is given twice or is a control's.
 
-        And for large photographs that nobody is there to paint, or that have the same name.
+        And for large photographs of the same name.
         """
         taken = set(CONTROLS)
         for contestant in self.contestants:
@@ -68,8 +68,6 @@ class Evaluation:
             taken.add(contestant.name)
             if isinstance(contestant, FromFolder):
                 contestant.check(self.pairs)
-        if self.large and not self._painters():
-            raise RequestError("nobody is there to paint the large photographs; name an engine, too")
         if len({file.stem for file in self.large}) < len(self.large):
             raise RequestError("two large photographs have the same name; give each one of its own")
 
@@ -85,10 +83,9 @@ class Evaluation:
         folder_of(self.folder)
         engine = next((c for c in self.contestants if isinstance(c, FromEngine)), None)
         tried = [self.pairs[i] for i in _spread(len(self.pairs), _TRIED)] if engine else []
-        painters = self._painters()
-        clock = _Clock(len(self.pairs) + 2 * len(tried) + len(self.large) * len(painters))
+        clock = _Clock(len(self.pairs) + 2 * len(tried) + len(self.large))
         marks = yield from self._marks(clock)
-        large = yield from self._large(painters, clock)
+        large = yield from self._large(clock)
         facts, strength, ratio = (None, None, None) if engine is None else (yield from self._try(engine, tried, clock))
         kinds: dict[str, Kind] = {c.name: c.kind for c in self.contestants}
         report = Report(
@@ -129,28 +126,23 @@ class Evaluation:
         write_picture(self.folder / "sheet.png", sheet.pixels, overwrite=self.overwrite)
         return scoring.marks()
 
-    def _painters(self) -> list[Painting]:
-        return [c for c in self.contestants if isinstance(c, FromEngine | FromIterative)]
-
-    def _large(
-        self, painters: Sequence[Painting], clock: _Clock
-    ) -> Generator[Progress, None, dict[str, tuple[Scale, ...]]]:
-        if not self.large:
-            return {}
-        trial = LargeTrial(self.large, self.pairs, self.judge)
-        sheet = Sheet(
-            ("photograph", "painting", "pastiche, shrunk", "at 512", "photograph at 100 %", "pastiche at 100 %"),
-            len(self.large) * len(painters),
-        )
+    def _large(self, clock: _Clock) -> Generator[Progress, None, dict[str, tuple[Scale, ...]]]:
         found: dict[str, tuple[Scale, ...]] = {}
-        for painter in painters:
-            folder = folder_of(self.folder / "large" / painter.name)
-            for number, file in enumerate(self.large):
-                yield clock.tick(file.name)
-                scale, pastiche, pictures = trial.run(painter, number)
-                write_picture(folder / f"{file.stem}.png", pastiche, overwrite=self.overwrite)
-                sheet.add(f"{painter.name}: {file.name}, {scale.width}x{scale.height}", pictures)
-                found[painter.name] = (*found.get(painter.name, ()), scale)
+        if not self.large:
+            return found
+        sheet = Sheet(COLUMNS, len(self.large) * len(self.contestants))
+        for photograph in Large.read(self.large, self.pairs):
+            yield clock.tick(photograph.file.name)
+            for contestant in self.contestants:
+                made = contestant.large(photograph)
+                if made is None:
+                    continue
+                if contestant.kind == "engine":
+                    file = folder_of(self.folder / "large" / contestant.name) / f"{photograph.file.stem}.png"
+                    write_picture(file, made[0], overwrite=self.overwrite)
+                scale = photograph.scale(self.judge, *made)
+                sheet.add(f"{contestant.name}: {scale.photograph}", photograph.shown(*made))
+                found[contestant.name] = (*found.get(contestant.name, ()), scale)
         write_picture(self.folder / "large.png", sheet.pixels, overwrite=self.overwrite)
         return found
 

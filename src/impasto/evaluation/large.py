@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +11,18 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import RequestError
-from impasto.evaluation.inputs import middle, opened, square
+from impasto.evaluation.inputs import middle, opened, square, write_picture
 from impasto.evaluation.pairs import Pair
 from impasto.metrics import sharpness
 from impasto.picture.picture import Pixels
 
 if TYPE_CHECKING:
-    from impasto.evaluation.contestant import Painting
     from impasto.perceptual.judge import Judge, Score
 
-__all__ = ["LargeTrial", "Scale"]
+__all__ = ["COLUMNS", "Large", "Scale", "write_large"]
+
+COLUMNS = ("photograph", "painting", "pastiche, shrunk", "at 512", "photograph at 100 %", "pastiche at 100 %")
+"""What a sheet shows of a large photograph."""
 
 _DETAIL = 256
 _COMPARED = ("style", "coarse", "content")
@@ -49,35 +51,58 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class LargeTrial:
-    """Large photographs by an engine, each with the painting of one of the pairs, which are taken in turn."""
+class Large:
+    """A large photograph ``(H, W, 3)`` of ``uint8``, its middle square, and the painting of the pair it goes with."""
 
-    photographs: Sequence[Path]
-    pairs: Sequence[Pair]
-    judge: Judge
+    file: Path
+    pair: Pair
+    whole: Pixels
+    content: Pixels
+    style: Pixels
 
-    def run(self, engine: Painting, number: int) -> tuple[Scale, Pixels, list[Pixels]]:
-        """Paint photograph ``number``: what was found, the pastiche, and what a sheet shows of both.
+    @classmethod
+    def read(cls, files: Sequence[Path], pairs: Sequence[Pair]) -> Iterator[Large]:
+        """One after the other; the pairs are taken in turn. Raises the errors of :meth:`Picture.open`."""
+        for number, file in enumerate(files):
+            pair = pairs[number % len(pairs)]
+            whole = opened(file)
+            yield cls(file, pair, whole, middle(whole), square(pair.style))
 
-        That is the photograph, the painting, the large pastiche and the small one, and the middle of the photograph
-        and of the large pastiche at 100 %. Raises :class:`RequestError` for a photograph without any detail,
-        and for one that is like its painting.
+    def scale(self, judge: Judge, pastiche: Pixels, small: Pixels) -> Scale:
+        """What is found of the pastiche of the whole, of its size, and of that of the middle square.
+
+        Raises :class:`RequestError` for a photograph of one colour, and for one that is like its painting.
         """
-        file, pair = self.photographs[number], self.pairs[number % len(self.pairs)]
-        whole, style = opened(file), square(pair.style)
-        own = sharpness(whole)
+        own = sharpness(self.whole)
         if own == 0:
-            raise RequestError(f"{file} is of one colour, so there is no sharpness to compare with; leave it out")
-        content = middle(whole)
-        pastiche = engine.paint(whole, style)
-        large, small = middle(pastiche), engine.paint(content, style)
+            raise RequestError(f"{self.file} is of one colour, so there is no sharpness to compare with; leave it out")
         try:
-            scores = [_compared(self.judge.score(picture, content, style)) for picture in (large, small)]
+            scores = [judge.score(picture, self.content, self.style) for picture in (middle(pastiche), small)]
         except ValueError as error:
-            raise RequestError(f"{file} with the painting of {pair.id}: {error}; leave it out") from error
-        height, width = whole.shape[:2]
-        found = Scale(file.name, pair.id, width, height, scores[0], scores[1], sharpness(pastiche) / own)
-        return found, pastiche, [content, style, large, small, _detail(whole), _detail(pastiche)]
+            raise RequestError(f"{self.file} with the painting of {self.pair.id}: {error}; leave it out") from error
+        height, width = self.whole.shape[:2]
+        compared = map(_compared, scores)
+        return Scale(
+            self.file.name, self.pair.id, width, height, next(compared), next(compared), sharpness(pastiche) / own
+        )
+
+    def shown(self, pastiche: Pixels, small: Pixels) -> list[Pixels]:
+        """A row of a sheet, as :data:`COLUMNS` say."""
+        details = (_detail(self.whole), _detail(pastiche))
+        return [self.content, self.style, middle(pastiche), small, *details]
+
+
+def write_large(
+    files: Sequence[Path], pairs: Sequence[Pair], folder: Path, *, overwrite: bool = False
+) -> Iterator[Path]:
+    """Write ``<photograph>.large.png``, ``.small.png`` and ``.style.png`` of each into ``folder``, for other programs.
+
+    Yields what it wrote. Raises :class:`OutputExists` where one is there and ``overwrite`` is false, and
+    :class:`OutputError`.
+    """
+    for photograph in Large.read(files, pairs):
+        for kind, pixels in (("large", photograph.whole), ("small", photograph.content), ("style", photograph.style)):
+            yield write_picture(folder / f"{photograph.file.stem}.{kind}.png", pixels, overwrite=overwrite)
 
 
 def _compared(score: Score) -> dict[str, float]:
