@@ -302,6 +302,7 @@ def test_what_is_missing_is_named_before_any_work(desk: Path) -> None:
         ((), "there is nothing to do; give --report DIR, or --inputs DIR", 2),
         (("--inputs", "in", "--json"), "pictures are scored for a report", 2),
         (("--inputs", "in", "--faces", "faces.json"), "pictures are scored for a report", 2),
+        (("--report", "bad", "--pictures", "other=theirs", "--large", "one.png"), "nobody has painted one.png", 2),
         (("--report", "bad", "--large", "one.png", "--large", "./one.png"), "two large photographs", 2),
         (("--report", "bad", "--faces", "pairs.json"), "no list of faces", 2),
         (("--report", "bad", "--pictures", "theirs"), "'theirs' is no NAME=FOLDER", 2),

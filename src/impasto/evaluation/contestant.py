@@ -118,9 +118,13 @@ class FromFolder:
             raise RequestError(self._lacking([pair]))
         return square(file)
 
+    def has_large(self, photograph: Path) -> bool:
+        """Whether both pictures of a large photograph are there."""
+        return all(self._large(photograph))
+
     def large(self, photograph: Large) -> tuple[Pixels, Pixels] | None:
         """One of another size is brought to the photograph's, as whoever looks at it there would."""
-        whole, small = (self._file(f"{photograph.file.stem}.{kind}") for kind in ("large", "small"))
+        whole, small = self._large(photograph.file)
         if whole is None or small is None:
             return None
         height, width = photograph.whole.shape[:2]
@@ -130,6 +134,9 @@ class FromFolder:
         """Raise :class:`RequestError` where the picture of a pair is missing: before hours of work, not after."""
         if missing := [pair for pair in pairs if self._file(pair.id) is None]:
             raise RequestError(self._lacking(missing))
+
+    def _large(self, photograph: Path) -> tuple[Path | None, Path | None]:
+        return self._file(f"{photograph.stem}.large"), self._file(f"{photograph.stem}.small")
 
     def _file(self, name: str) -> Path | None:
         return next((f for s in _SUFFIXES if (f := self.path / f"{name}{s}").is_file()), None)

@@ -59,7 +59,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         """Raises :class:`RequestError` for missing pictures, and for a name that is given twice or is a control's.
 
-        And for large photographs of the same name.
+        And for large photographs of the same name, and for one that nobody paints or has painted.
         """
         taken = set(CONTROLS)
         for contestant in self.contestants:
@@ -70,6 +70,12 @@ class Evaluation:
                 contestant.check(self.pairs)
         if len({file.stem for file in self.large}) < len(self.large):
             raise RequestError("two large photographs have the same name; give each one of its own")
+        if unpainted := [file for file in self.large if not self._painting(file)]:
+            stem = unpainted[0].stem
+            raise RequestError(
+                f"nobody has painted {unpainted[0]}; name an engine, or put {stem}.large.png and {stem}.small.png into "
+                "a folder of pictures"
+            )
 
     def run(self) -> Generator[Progress, None, Report]:
         """Yields progress, pair by pair, and returns the report.
@@ -126,11 +132,15 @@ class Evaluation:
         write_picture(self.folder / "sheet.png", sheet.pixels, overwrite=self.overwrite)
         return scoring.marks()
 
+    def _painting(self, file: Path) -> list[Contestant]:
+        """Who paints a large photograph, or has done."""
+        return [c for c in self.contestants if not isinstance(c, FromFolder) or c.has_large(file)]
+
     def _large(self, clock: _Clock) -> Generator[Progress, None, dict[str, tuple[Scale, ...]]]:
         found: dict[str, tuple[Scale, ...]] = {}
         if not self.large:
             return found
-        sheet = Sheet(COLUMNS, len(self.large) * len(self.contestants))
+        sheet = Sheet(COLUMNS, sum(len(self._painting(file)) for file in self.large))
         for photograph in Large.read(self.large, self.pairs):
             yield clock.tick(photograph.file.name)
             for contestant in self.contestants:
