@@ -20,10 +20,13 @@ from impasto.cli.main import cli
 from impasto.engines.painter import Painter
 from impasto.errors import ModelError
 from impasto.evaluation import evaluation
+from impasto.evaluation.contestant import FromEngine
 from impasto.evaluation.inputs import SIDE, square
 from impasto.evaluation.sheet import Sheet
 from impasto.evaluation.trials import Seams
+from impasto.metrics import sharpness
 from impasto.models import find
+from impasto.perceptual.judge import open_judge
 
 
 def impasto(*arguments: str) -> Result:
@@ -49,6 +52,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     Image.open(desk / "two.png").resize((SIDE, SIDE)).save(desk / "theirs" / "two.webp", lossless=True)
     pairs = [{"id": name, "content": f"{name}.png", "style": "painting.png"} for name in ("one", "two")]
     (desk / "pairs.json").write_text(json.dumps(pairs))
+    Image.open(desk / "one.png").resize((720, 600)).save(desk / "holiday.png")
+    (desk / "faces.json").write_text('{"one.png": [[0.5, 0.5, 0.75, 0.75], [0.3, 0.1, 0.4, 0.2]]}')
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("IMPASTO_VGG19", raising=False)
         patch.setattr(evaluation, "_TRIED", 1)
@@ -60,7 +65,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def run(desk: Path) -> Result:
     """One run of everything."""
-    return impasto("--pairs", "pairs.json", "--report", "report", "--engine", "instant", "--pictures", "other=theirs")
+    extras = ("--large", "holiday.png", "--faces", "faces.json")
+    base = ("--pairs", "pairs.json", "--report", "report", "--engine", "instant", "--pictures", "other=theirs")
+    return impasto(*base, *extras)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +86,7 @@ def test_everyone_stands_beside_the_controls(report: Any) -> None:
         ("photograph", "control"), ("painting", "control"), ("instant", "engine"), ("other", "folder")
     ]  # fmt: skip
     assert [row["id"] for row in report["rows"]] == ["one", "two"]
-    for measure in ("style", "gram", "content", "cfsd"):
+    for measure in ("style", "gram", "content", "cfsd", "coarse", "lattice", "drawing", "recall"):
         for name, _ in kinds:
             found = standing(report, name)[measure]
             values = [row["scores"][name][measure] for row in report["rows"]]
@@ -88,8 +95,91 @@ def test_everyone_stands_beside_the_controls(report: Any) -> None:
     assert standing(report, "photograph")["style"]["mean"] == 1
     assert standing(report, "painting")["gram"]["mean"] == 0
     assert 0 < standing(report, "instant")["content"]["mean"] < standing(report, "painting")["content"]["mean"]
+    assert standing(report, "photograph")["coarse"]["mean"] == 1
+    assert standing(report, "painting")["recall"]["mean"] == 1
+    assert standing(report, "instant")["drawing"]["mean"] < standing(report, "painting")["drawing"]["mean"]
     styles = [row["scores"]["other"]["style"] for row in report["rows"]]
     assert standing(report, "other")["median_style"] == pytest.approx(np.median(styles))
+
+
+def test_an_encoder_without_relu5_1_has_no_deep_and_says_so(report: Any, run: Result) -> None:
+    assert all(c["deep"] is None for c in report["contestants"])
+    assert all(row["scores"]["other"]["deep"] is None for row in report["rows"])
+    assert "there is no deep" in report["encoder"]["note"]
+    assert "there is no deep" in " ".join(run.stdout.split())
+
+
+def test_the_light_of_faces_is_told_by_pair_and_in_sum(desk: Path, report: Any) -> None:
+    first, second = (row["scores"] for row in report["rows"])
+    assert second["other"]["light"] == []
+    assert first["photograph"]["light"] == [0, 0]
+    # The square of 90x60 begins 15 pixels from the left.
+    box = (slice(256, 384), slice(256, 448))
+    luma = [0.2126, 0.7152, 0.0722]
+    before, after = ((square(file)[box] @ luma).mean() for file in (desk / "one.png", desk / "theirs" / "one.jpg"))
+    assert first["other"]["light"][0] == pytest.approx(after - before, abs=1e-3)
+    found = standing(report, "other")["light"]
+    far = [abs(move) for move in first["other"]["light"]]
+    assert found == {
+        "faces": 2, "mean": pytest.approx(np.mean(far)), "largest": max(far), "within": np.mean([f <= 25 for f in far])
+    }  # fmt: skip
+
+
+def test_a_large_photograph_is_painted_beside_the_small_one(desk: Path, report: Any) -> None:
+    (found,) = report["large"]["instant"]
+    assert (found["photograph"], found["pair"], found["width"], found["height"]) == ("holiday.png", "one", 720, 600)
+    assert set(found["large"]) == set(found["small"]) == {"style", "coarse", "content"}
+    painted = np.asarray(Image.open(desk / "report" / "large" / "instant" / "holiday.png"))
+    assert painted.shape == (600, 720, 3)
+    own = np.asarray(Image.open(desk / "holiday.png").convert("RGB"))
+    assert found["sharpness"] == pytest.approx(sharpness(painted) / sharpness(own))
+    judge, content, style = open_judge(), square(desk / "holiday.png"), square(desk / "painting.png")
+    score = judge.score(square(desk / "report" / "large" / "instant" / "holiday.png"), content, style)
+    assert found["large"] == {"style": score.style, "coarse": score.coarse, "content": score.content}
+    assert found["small"] != found["large"]
+    sheet = np.asarray(Image.open(desk / "report" / "large.png"))
+    assert sheet.shape[1] == 6 * 260 + 4
+
+
+def test_large_pictures_of_others_are_measured_alike(desk: Path, report: Any) -> None:
+    assert set(report["large"]) == {"instant"}, "the others have no picture of it"
+    result = impasto("--pairs", "pairs.json", "--large", "holiday.png", "--inputs", "given")
+    assert result.exit_code == 0, result.output
+    assert "wrote the inputs of 2 pairs and 1 large photograph to given" in result.stderr
+    assert (np.asarray(Image.open("given/holiday.large.png")) == np.asarray(Image.open("holiday.png"))).all()
+    shutil.copytree(desk / "report" / "pictures" / "instant", desk / "peers")
+    shutil.copy(desk / "report" / "large" / "instant" / "holiday.png", desk / "peers" / "holiday.large.png")
+    small = FromEngine("instant", find("instant"), "auto").paint(
+        *(np.asarray(Image.open(f"given/holiday.{kind}.png")) for kind in ("small", "style"))
+    )
+    Image.fromarray(small).save(desk / "peers" / "holiday.small.png")
+    arguments = ("--pairs", "pairs.json", "--report", "peering", "--large", "holiday.png")
+    found = json.loads(impasto(*arguments, "--pictures", "p=peers", "--pictures", "other=theirs", "--json").stdout)
+    assert found["large"] == {"p": report["large"]["instant"]}
+
+    Image.open("peers/holiday.large.png").resize((360, 300)).save(desk / "peers" / "holiday.large.png")
+    found = json.loads(impasto(*arguments, "--pictures", "p=peers", "--overwrite", "--json").stdout)
+    ours, theirs = report["large"]["instant"][0], found["large"]["p"][0]
+    assert (theirs["width"], theirs["small"]) == (720, ours["small"])
+    assert theirs["sharpness"] < ours["sharpness"], "what is enlarged is less sharp at 100 %"
+
+
+def test_recall_asks_for_the_own_painting_among_all(desk: Path, report: Any) -> None:
+    shutil.copy(desk / "two.png", desk / "another.png")
+    pairs = [
+        {"id": "one", "content": "one.png", "style": "painting.png"},
+        {"id": "two", "content": "one.png", "style": "another.png"},
+    ]
+    (desk / "two.json").write_text(json.dumps(pairs))
+    (desk / "mixed").mkdir()
+    for name in ("one", "two"):
+        shutil.copy(desk / "painting.png", desk / "mixed" / f"{name}.png")
+    result = impasto("--pairs", "two.json", "--report", "mixing", "--pictures", "mixed=mixed", "--json")
+    found = json.loads(result.stdout)
+    assert [row["scores"]["mixed"]["recall"] for row in found["rows"]] == [1, 0]
+    assert standing(found, "mixed")["recall"]["mean"] == 0.5
+    assert standing(found, "painting")["recall"]["mean"] == 1
+    assert standing(found, "photograph")["light"] is None, "faces of these photographs are not known"
 
 
 def test_it_says_what_was_measured_with_what(desk: Path, report: Any) -> None:
@@ -117,11 +207,18 @@ def test_the_engine_is_tried(report: Any) -> None:
 
 def test_table_and_terminal_show_the_same_figures(desk: Path, run: Result, report: Any) -> None:
     table = (desk / "report" / "table.md").read_text()
-    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
-    assert [row.split("|")[1].strip() for row in rows] == [c["name"] for c in report["contestants"]]
+    rows = [line for line in table.splitlines() if re.match(r"\| (?!as it is|painted|light|large)", line)]
+    names = [c["name"] for c in report["contestants"]]
+    assert [row.split("|")[1].strip() for row in rows] == [*names, *names, *names, "instant"]
+    heads = [line for line in table.splitlines() if line.startswith(("| as it is", "| painted"))]
+    columns = [name.strip() for head in heads for name in head.split("|")[2:-1]]
+    assert columns == [
+        "style", "median", "gram", "content", "cfsd", "coarse", "deep", "lattice", "drawing", "recall"
+    ]  # fmt: skip
     for number in re.findall(r"\d+\.\d+", "".join(rows)):
         assert number in run.stdout
     assert f"{standing(report, 'instant')['style']['mean']:.3f} (" in rows[2]
+    assert f"{standing(report, 'instant')['coarse']['mean']:.3f} (" in rows[6]
     for text in (table, " ".join(run.stdout.split())):
         assert "figures are pocket's" in text
         assert "not comparable with VGG19's" in text
@@ -132,11 +229,13 @@ def test_table_and_terminal_show_the_same_figures(desk: Path, run: Result, repor
 
 def test_its_pictures_score_the_same_from_their_folder(desk: Path, report: Any) -> None:
     shutil.copytree(desk / "report" / "pictures" / "instant", desk / "again")
-    result = impasto("--pairs", "pairs.json", "--report", "second", "--pictures", "again=again", "--json")
+    result = impasto(
+        "--pairs", "pairs.json", "--report", "second", "--pictures", "again=again", "--faces", "faces.json", "--json"
+    )
     assert result.exit_code == 0, result.output
     second = json.loads(result.stdout)
     assert second == json.loads((desk / "second" / "report.json").read_text())
-    assert (second["engine"], second["strength"], second["seams"]) == (None, None, None)
+    assert (second["engine"], second["strength"], second["seams"], second["large"]) == (None, None, None, {})
     assert [c["name"] for c in second["contestants"]] == ["photograph", "painting", "again"]
     expected = {k: v for k, v in standing(report, "instant").items() if k not in ("name", "kind")}
     assert expected.items() <= standing(second, "again").items()
@@ -202,6 +301,10 @@ def test_what_is_missing_is_named_before_any_work(desk: Path) -> None:
     [
         ((), "there is nothing to do; give --report DIR, or --inputs DIR", 2),
         (("--inputs", "in", "--json"), "pictures are scored for a report", 2),
+        (("--inputs", "in", "--faces", "faces.json"), "pictures are scored for a report", 2),
+        (("--report", "bad", "--pictures", "other=theirs", "--large", "one.png"), "nobody has painted one.png", 2),
+        (("--report", "bad", "--large", "one.png", "--large", "./one.png"), "two large photographs", 2),
+        (("--report", "bad", "--faces", "pairs.json"), "no list of faces", 2),
         (("--report", "bad", "--pictures", "theirs"), "'theirs' is no NAME=FOLDER", 2),
         (("--report", "bad", "--pictures", "=theirs"), "'=theirs' is no NAME=FOLDER", 2),
         (("--report", "bad", "--pictures", "other=gone"), "'gone' is no folder", 2),

@@ -67,6 +67,19 @@ class Named(click.ParamType):  # type: ignore[type-arg]
     help="Pictures to score, named by pair. Repeat it.",
 )
 @click.option(
+    "--large",
+    type=_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A large photograph to paint at full size, too: is it painted as a small one is? Repeat it.",
+)
+@click.option(
+    "--faces",
+    type=_FILE,
+    metavar="FILE",
+    help='JSON: {"photo.jpg": [[left, top, right, bottom], ...]}, in fractions; else those of known photographs.',
+)
+@click.option(
     "--vgg19", type=_FILE, envvar="IMPASTO_VGG19", show_envvar=True, help="Weights of VGG19; else pocket scores."
 )
 @click.option(
@@ -85,6 +98,8 @@ def evaluate(
     engine: str | None,
     model: str | None,
     pictures: tuple[tuple[str, Path], ...],
+    large: tuple[Path, ...],
+    faces: Path | None,
     vgg19: Path | None,
     precision: str,
     seed: int,
@@ -96,30 +111,36 @@ def evaluate(
     With --pictures, pictures of other programs are scored, too; the engine is then left out unless
     --engine or --model names it. Compare figures only where the encoder is the same.
 
+    Lower is better, but for recall. Style, gram and content look at a picture as it is; coarse and deep at
+    strokes and planes; lattice finds stamped patterns in flat areas; drawing is content where the photograph has
+    something to lose; recall is the share of pictures nearest to their own painting.
+
     \b
     impasto evaluate --pairs pairs.json --inputs inputs/
     impasto evaluate --pairs pairs.json --report report/ --vgg19 vgg19.npz
     impasto evaluate --pairs pairs.json --report report/ --engine instant --pictures other=theirs/
-    impasto evaluate --pairs pairs.json --report report/ --engine iterative
+    impasto evaluate --pairs pairs.json --report report/ --engine iterative --large holiday.jpg
     """
     from impasto.evaluation.pairs import read_pairs
 
     if report is None and inputs is None:
         raise click.UsageError("there is nothing to do; give --report DIR, or --inputs DIR")
-    if report is None and (pictures or engine or model or as_json):
+    if report is None and (pictures or engine or model or faces or as_json):
         raise click.UsageError("pictures are scored for a report; give --report DIR")
     pairs = read_pairs(file)
     if inputs is not None:
-        _write_inputs(pairs, inputs, overwrite)
+        _write_inputs(pairs, large, inputs, overwrite)
     if report is None:
         return
     try:
         from impasto.evaluation.evaluation import Evaluation
+        from impasto.evaluation.faces import read_faces
         from impasto.perceptual.judge import open_judge
     except ImportError as error:
         raise MissingExtra("scoring pictures", "evaluate") from error
     contestants = _contestants(engine, model, pictures, precision)
-    evaluation = Evaluation(pairs, contestants, open_judge(vgg19), report, seed, overwrite)
+    boxes = read_faces(faces)
+    evaluation = Evaluation(pairs, contestants, open_judge(vgg19), report, seed, overwrite, boxes, large)
     found = _watched(evaluation.run(), draw=not as_json)
     if as_json:
         terminal.emit(found.to_json(), indent=2)
@@ -144,12 +165,16 @@ def _contestants(
     return found + [FromFolder(name, folder) for name, folder in pictures]
 
 
-def _write_inputs(pairs: list[Pair], folder: Path, overwrite: bool) -> None:
+def _write_inputs(pairs: list[Pair], large: tuple[Path, ...], folder: Path, overwrite: bool) -> None:
     from impasto.evaluation.inputs import write_inputs
+    from impasto.evaluation.large import write_large
 
     for _ in write_inputs(pairs, folder, overwrite=overwrite):
         pass
-    terminal.note(f"wrote the inputs of {terminal.amount(len(pairs), 'pair')} to {folder}")
+    for _ in write_large(large, pairs, folder, overwrite=overwrite):
+        pass
+    also = f" and {terminal.amount(len(large), 'large photograph')}" if large else ""
+    terminal.note(f"wrote the inputs of {terminal.amount(len(pairs), 'pair')}{also} to {folder}")
 
 
 def _watched(run: Generator[Progress, None, Report], *, draw: bool) -> Report:
@@ -187,18 +212,15 @@ def _draw(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from impasto.evaluation.report import MEASURES
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    table.add_column("", overflow="fold")
-    for column in (MEASURES[0], "median", *MEASURES[1:]):
-        table.add_column(column, justify="right", no_wrap=True)
-    for standing in report.standings:
-        style, *others = (Text(mean).append(f"\n{bounds}", "dim") for mean, bounds in standing.cells())
-        table.add_row(
-            Text(standing.name, "dim" if standing.kind == "control" else ""), style, f"{standing.median:.3f}", *others
-        )
     console = terminal.console()
-    console.print(table)
+    for found in report.tables():
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        table.add_column(found.title, overflow="fold")
+        for column in found.columns:
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in found.rows:
+            cells = (Text(figure).append(f"\n{below}" if below else "", "dim") for figure, below in row.cells)
+            table.add_row(Text(row.name, "dim" if row.control else ""), *cells)
+        console.print(table)
     for remark in report.remarks():
         console.print(Text(remark))

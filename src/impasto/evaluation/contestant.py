@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from impasto.errors import ModelError, RequestError
-from impasto.evaluation.inputs import square
+from impasto.evaluation.inputs import opened, square
 from impasto.evaluation.pairs import Pair, is_name
 from impasto.models import Model
 from impasto.picture import Picture
 from impasto.picture.picture import Pixels
 from impasto.request import Precision
 from impasto.stylizer import Stylizer
+
+if TYPE_CHECKING:
+    from impasto.evaluation.large import Large
 
 __all__ = ["Contestant", "FromEngine", "FromFolder", "FromIterative", "Kind"]
 
@@ -37,6 +40,10 @@ class Contestant(Protocol):
         """Its picture of two inputs ``(512, 512, 3)`` of ``uint8``, of their size and type."""
         ...
 
+    def large(self, photograph: Large) -> tuple[Pixels, Pixels] | None:
+        """Its pictures of a large photograph, of its size, and of its middle square; ``None`` where it has none."""
+        ...
+
 
 class FromEngine:
     """An engine with one of its models."""
@@ -55,6 +62,10 @@ class FromEngine:
     def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
         """Painted anew at every call."""
         return self.paint(content, style)
+
+    def large(self, photograph: Large) -> tuple[Pixels, Pixels]:
+        """Painted anew at every call."""
+        return self.paint(photograph.whole, photograph.style), self.paint(photograph.content, photograph.style)
 
     def paint(self, content: Pixels, style: Pixels, *, strength: float = 1.0) -> Pixels:
         """The pastiche of two arrays ``(H, W, 3)``, of the content's size and type."""
@@ -78,12 +89,23 @@ class FromIterative:
 
     def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
         """Painted anew at every call."""
+        return self.paint(content, style)
+
+    def large(self, photograph: Large) -> tuple[Pixels, Pixels]:
+        """Painted anew at every call."""
+        return self.paint(photograph.whole, photograph.style), self.paint(photograph.content, photograph.style)
+
+    def paint(self, content: Pixels, style: Pixels) -> Pixels:
+        """The pastiche of two arrays ``(H, W, 3)``, of the content's size and type."""
         return self._stylizer.stylize(Picture(content), Picture(style), **self._settings).pastiche.pixels
 
 
 @dataclass(frozen=True, slots=True)
 class FromFolder:
-    """Pictures that another program made, ``<pair id>.png`` or another of the usual suffixes."""
+    """Pictures that another program made, ``<pair id>.png`` or another of the usual suffixes.
+
+    Of large photographs, ``<photograph>.large.png`` and ``<photograph>.small.png``.
+    """
 
     kind: ClassVar[Kind] = "folder"
     name: str
@@ -91,18 +113,33 @@ class FromFolder:
 
     def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
         """Cut and scaled as the inputs are. Raises :class:`RequestError` where it is not there."""
-        file = self._file(pair)
+        file = self._file(pair.id)
         if file is None:
             raise RequestError(self._lacking([pair]))
         return square(file)
 
+    def has_large(self, photograph: Path) -> bool:
+        """Whether both pictures of a large photograph are there."""
+        return all(self._large(photograph))
+
+    def large(self, photograph: Large) -> tuple[Pixels, Pixels] | None:
+        """One of another size is brought to the photograph's, as whoever looks at it there would."""
+        whole, small = self._large(photograph.file)
+        if whole is None or small is None:
+            return None
+        height, width = photograph.whole.shape[:2]
+        return Picture(opened(whole)).resized((width, height)).pixels, square(small)
+
     def check(self, pairs: Sequence[Pair]) -> None:
         """Raise :class:`RequestError` where the picture of a pair is missing: before hours of work, not after."""
-        if missing := [pair for pair in pairs if self._file(pair) is None]:
+        if missing := [pair for pair in pairs if self._file(pair.id) is None]:
             raise RequestError(self._lacking(missing))
 
-    def _file(self, pair: Pair) -> Path | None:
-        return next((f for s in _SUFFIXES if (f := self.path / f"{pair.id}{s}").is_file()), None)
+    def _large(self, photograph: Path) -> tuple[Path | None, Path | None]:
+        return self._file(f"{photograph.stem}.large"), self._file(f"{photograph.stem}.small")
+
+    def _file(self, name: str) -> Path | None:
+        return next((f for s in _SUFFIXES if (f := self.path / f"{name}{s}").is_file()), None)
 
     def _lacking(self, missing: Sequence[Pair]) -> str:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -15,23 +15,30 @@ from impasto.picture.picture import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.picture.writing import encode, write_atomically
 
-__all__ = ["SIDE", "folder_of", "square", "write_inputs", "write_picture"]
+__all__ = ["SIDE", "folder_of", "middle", "opened", "square", "write_inputs", "write_picture"]
 
 SIDE = 512
 """Side of the squares that are painted and compared."""
 
 
-def square(file: Path) -> Pixels:
-    """The middle square of a picture, ``(512, 512, 3)`` of ``uint8``; a picture of that size as it is.
+def opened(file: Path) -> Pixels:
+    """A whole picture, ``(H, W, 3)`` of ``uint8``. Raises the errors of :meth:`Picture.open`."""
+    return fill_transparent(Picture.open(file)).as_type(np.dtype(np.uint8)).pixels
 
-    Raises the errors of :meth:`Picture.open`.
-    """
-    picture = fill_transparent(Picture.open(file)).as_type(np.dtype(np.uint8))
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    image = Image.fromarray(picture.pixels[top : top + side, left : left + side])
+
+def middle(pixels: Pixels) -> Pixels:
+    """The middle square of ``(H, W, 3)``, shrunk or enlarged to ``(512, 512, 3)``; such a picture as it is."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    image = Image.fromarray(pixels[top : top + side, left : left + side])
     # Plain Lanczos, not Picture.resized, which shrinks by boxes first: so do others who prepare these pairs.
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+
+
+def square(file: Path) -> Pixels:
+    """The :func:`middle` of a file's picture. Raises the errors of :meth:`Picture.open`."""
+    return middle(opened(file))
 
 
 def write_inputs(pairs: Sequence[Pair], folder: Path, *, overwrite: bool = False) -> Iterator[Path]:

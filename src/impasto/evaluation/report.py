@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from impasto.metrics import Evenness, Interval, interval
+from impasto.evaluation.marks import WITHIN, Standing
+from impasto.evaluation.tables import Table, tables
+from impasto.metrics import Evenness
 from impasto.metrics.intervals import CONFIDENCE, RESAMPLES
 
 if TYPE_CHECKING:
-    from impasto.evaluation.contestant import Kind
+    from impasto.evaluation.large import Scale
     from impasto.evaluation.trials import Seams
-    from impasto.perceptual.judge import Score
 
-__all__ = ["MEASURES", "EngineFacts", "Report", "Standing"]
+__all__ = ["EngineFacts", "Report"]
 
-MEASURES = ("style", "gram", "content", "cfsd")
-"""The fields of a score, in the order of the table's columns."""
-
-_DIGITS = {"cfsd": 4}
 _PACKAGES = ("impasto", "numpy", "pillow", "openvino", "onnxruntime-gpu", "torch")
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one contestant did: its scores pair by pair, each measure's mean with its interval, the median of style."""
-
-    name: str
-    kind: Kind
-    scores: tuple[Score, ...]
-    means: Mapping[str, Interval]
-    median: float
-
-    @classmethod
-    def of(cls, name: str, kind: Kind, scores: Sequence[Score], seed: int) -> Standing:
-        """Raises ``ValueError`` without scores."""
-        values = {measure: [getattr(score, measure) for score in scores] for measure in MEASURES}
-        means = {measure: interval(found, seed=seed) for measure, found in values.items()}
-        return cls(name, kind, tuple(scores), means, float(median(values["style"])))
-
-    def cells(self) -> list[tuple[str, str]]:
-        """Each measure's mean and interval, in few digits, as the tables have them."""
-        return [_cell(self.means[measure], _DIGITS.get(measure, 3)) for measure in MEASURES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +36,10 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that was found. ``note`` says what must be known to read the figures; it may be empty."""
+    """Everything that was found. ``note`` says what must be known to read the figures; it may be empty.
+
+    ``large`` has what each engine made of large photographs, by the engine's name.
+    """
 
     encoder: str
     sha256: str
@@ -74,6 +51,7 @@ class Report:
     engine: EngineFacts | None = None
     strength: Evenness | None = None
     seams: Seams | None = None
+    large: Mapping[str, tuple[Scale, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values: the facts first, the scores of every pair last."""
@@ -88,19 +66,12 @@ class Report:
                 "seed": self.seed,
             },
             "versions": _versions(),
-            "contestants": [
-                {
-                    "name": standing.name,
-                    "kind": standing.kind,
-                    **{measure: asdict(mean) for measure, mean in standing.means.items()},
-                    "median_style": standing.median,
-                }
-                for standing in self.standings
-            ],
+            "contestants": [standing.to_json() for standing in self.standings],
             "strength": None if self.strength is None else asdict(self.strength),
             "seams": None if self.seams is None else asdict(self.seams),
+            "large": {name: [scale.to_json() for scale in scales] for name, scales in self.large.items()},
             "rows": [
-                {"id": name, "scores": {standing.name: asdict(standing.scores[i]) for standing in self.standings}}
+                {"id": name, "scores": {standing.name: standing.marks[i].to_json() for standing in self.standings}}
                 for i, name in enumerate(self.pairs)
             ],
         }
@@ -109,22 +80,34 @@ class Report:
         """``report.json``."""
         return (json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n").encode()
 
+    def tables(self) -> list[Table]:
+        """The tables, none wider than a terminal of 80 columns unless a name is long."""
+        return tables(self.standings, self.large)
+
     def to_markdown(self) -> str:
-        """``table.md``: the table, and the remarks under it."""
-        lines = [f"| | style | median | {' | '.join(MEASURES[1:])} |", "|---|" + "---:|" * (len(MEASURES) + 1)]
-        for standing in self.standings:
-            style, *others = (f"{mean} ({bounds})" for mean, bounds in standing.cells())
-            name = " ".join(standing.name.split()).replace("|", "\\|")
-            lines.append(f"| {name} | {style} | {standing.median:.3f} | {' | '.join(others)} |")
-        return "\n".join([*lines, *(f"\n{remark}" for remark in self.remarks())]) + "\n"
+        """``table.md``: the tables, and the remarks under them."""
+        parts = [*(table.to_markdown() for table in self.tables()), *self.remarks()]
+        return "\n\n".join(parts) + "\n"
 
     def remarks(self) -> list[str]:
-        """What is to be said under the table, a sentence or two each."""
+        """What is to be said under the tables, a sentence or two each."""
         seen = f"{self.encoder} ({self.sha256[:12]})" if self.sha256 else self.encoder
         remarks = [
-            f"Seen through {seen} on {len(self.pairs)} pairs of {self.side}x{self.side}; lower is better. "
-            f"Style and gram are shares of the photograph's own distance. Ranges: {CONFIDENCE:.0%} confidence."
+            f"Seen through {seen} on {len(self.pairs)} pairs of {self.side}x{self.side}; lower is better, but for "
+            "recall. Style, gram, coarse and deep are shares of the photograph's own distance. "
+            f"Ranges: {CONFIDENCE:.0%} confidence.",
+            f"Lattice: over {self.standings[0].flat} of the pairs, those whose photograph has a flat area.",
         ]
+        if light := self.standings[0].light:
+            remarks.append(
+                f"Light: how far the mean luma of {light.faces} faces moved, of 255; within is the share of at most "
+                f"{WITHIN}, higher is better."
+            )
+        if self.large:
+            remarks.append(
+                "Large: large photographs as painted, shrunk to 512x512, above the same photographs shrunk first; "
+                "sharpness is at 100 %, as a share of the photograph's own."
+            )
         if self.note:
             remarks.append(self.note)
         if self.engine is not None:
@@ -141,12 +124,6 @@ class Report:
                 f"Seam ratio {self.seams.ratio:.3f} (1 where tiles do not show; worst {self.seams.worst:.3f})."
             )
         return remarks
-
-
-def _cell(mean: Interval, digits: int) -> tuple[str, str]:
-    # Adding 0 turns -0 into 0: a cosine can miss 1 by a hair.
-    value, low, high = (round(number, digits) + 0.0 for number in (mean.mean, mean.low, mean.high))
-    return f"{value:.{digits}f}", f"{low:.{digits}f}-{high:.{digits}f}"
 
 
 def _versions() -> dict[str, str]:

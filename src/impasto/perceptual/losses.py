@@ -85,13 +85,17 @@ def gram_distance(a: Grams, b: Grams) -> Tensor:
     return torch.stack(distances).mean(0)
 
 
-def content_distance(a: Tensor, b: Tensor) -> Tensor:
+def content_distance(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
     """1 - cosine, averaged over places, of features whose channels are normalised first: 0 for the same drawing.
 
     Channel normalisation takes the style's contrast and colour out of the comparison. Takes
-    ``(N, C, H, W)`` twice, returns ``(N,)``.
+    ``(N, C, H, W)`` twice, and how much each place counts as a ``weight`` ``(N, H, W)``; all count alike
+    without it. Returns ``(N,)``.
     """
-    return 1 - F.cosine_similarity(_normalised(a), _normalised(b), dim=1).mean((1, 2))
+    alike = F.cosine_similarity(_normalised(a), _normalised(b), dim=1)
+    if weight is None:
+        return 1 - alike.mean((1, 2))
+    return 1 - (alike * weight).sum((1, 2)) / weight.sum((1, 2))
 
 
 def self_similarity(features: Tensor, side: int = 32) -> Tensor:

@@ -1,0 +1,89 @@
+"""Scoring: measure the pictures of one pair after the other; which painting each recalls is known when all are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto.errors import RequestError
+from impasto.evaluation.faces import Faces, moves, places
+from impasto.evaluation.inputs import middle, opened, square
+from impasto.evaluation.marks import Marks
+from impasto.evaluation.pairs import Pair
+from impasto.metrics import lattice
+from impasto.picture.picture import Pixels
+
+if TYPE_CHECKING:
+    from impasto.evaluation.faces import Place
+    from impasto.perceptual.judge import Judge, Score
+    from impasto.perceptual.painterly import Vector
+
+__all__ = ["Inputs", "Scoring"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a pair gives to paint: two squares ``(512, 512, 3)`` of ``uint8``, and where faces are in the photograph."""
+
+    pair: Pair
+    content: Pixels
+    style: Pixels
+    faces: list[Place]
+
+    @classmethod
+    def read(cls, pair: Pair, faces: Faces) -> Inputs:
+        """Raises the errors of :meth:`Picture.open`."""
+        whole = opened(pair.content)
+        where = places(faces.get(pair.content.name, ()), (whole.shape[1], whole.shape[0]))
+        return cls(pair, middle(whole), square(pair.style), where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A picture that has been looked at, and the painting that it should recall."""
+
+    score: Score
+    lattice: float | None
+    light: tuple[float, ...]
+    statistics: Vector
+    painting: Path
+
+
+class Scoring:
+    """Measures pictures pair by pair, and remembers what tells the list's paintings apart."""
+
+    def __init__(self, judge: Judge) -> None:
+        """With no pair seen yet."""
+        self._judge = judge
+        self._paintings: dict[Path, Vector] = {}
+        self._seen: dict[str, list[_Seen]] = {}
+
+    def add(self, inputs: Inputs, pictures: Mapping[str, Pixels]) -> None:
+        """The picture of each name. Raises :class:`RequestError` for a pair whose pictures are alike."""
+        painting = inputs.pair.style
+        for name, pixels in pictures.items():
+            try:
+                score = self._judge.score(pixels, inputs.content, inputs.style)
+            except ValueError as error:
+                raise RequestError(f"pair {inputs.pair.id}: {error}; leave it out") from error
+            light = moves(pixels, inputs.content, inputs.faces)
+            statistics = self._judge.statistics(pixels)
+            seen = _Seen(score, lattice(pixels, inputs.content), light, statistics, painting)
+            self._seen.setdefault(name, []).append(seen)
+        if painting not in self._paintings:
+            self._paintings[painting] = self._judge.statistics(inputs.style)
+
+    def marks(self) -> dict[str, list[Marks]]:
+        """The marks of every name, in the order of the pairs. Raises ``ValueError`` before the first pair."""
+        from impasto.perceptual.painterly import Shelf
+
+        shelf, order = Shelf(list(self._paintings.values())), list(self._paintings)
+        return {
+            name: [
+                Marks(one.score, one.lattice, shelf.recalls(one.statistics, order.index(one.painting)), one.light)
+                for one in seen
+            ]
+            for name, seen in self._seen.items()
+        }
