@@ -3,8 +3,8 @@
 python scripts/build_gallery.py --paintings FOLDER [--only NAME ...] [--sheet FILE]
 
 A card holds what the engines need of the painting, a photograph in its style, and a swatch of its texture. With --only
-those alone are painted anew; the others keep their pictures, and get the facts and the place that gallery.toml gives
-them now. Each card is written when it is done, so a run that was ended goes on with --only and the names left.
+those alone are painted anew; of the others what is missing, and they get the facts and the place that gallery.toml
+gives them now. Each card is written when it is done, so a run that was ended goes on with --only and the names left.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SWATCH: Mapping[str, Any] = {
     "engine": "iterative",
     "content_weight": 0,
     "levels": 4,
-    "steps": 18,
+    "steps": 14,
     "optimiser": "lbfgs",
     "padding": "replicate",
 }
@@ -77,11 +77,15 @@ def swatch(stylizer: impasto.Stylizer, picture: Picture, strokes: float) -> byte
     return file.getvalue()
 
 
-def painted(stylizer: impasto.Stylizer, entry: Mapping[str, Any], paintings: Path) -> StyleCard:
+def painted(stylizer: impasto.Stylizer, entry: Mapping[str, Any], paintings: Path, card: StyleCard | None) -> StyleCard:
+    """A card with its pictures; one that is there already keeps those that it has."""
+    if card is not None and card.swatch:
+        return card
     picture = painting(paintings / entry["file"], entry.get("crop", WHOLE))
-    networks = {model.name for model in shipped() if model.kind == "per-style"}
-    network = entry["name"] if entry["name"] in networks else ""
-    card = stylizer.card(entry["name"], [picture], network=network)
+    if card is None:
+        networks = {model.name for model in shipped() if model.kind == "per-style"}
+        network = entry["name"] if entry["name"] in networks else ""
+        card = stylizer.card(entry["name"], [picture], network=network)
     return replace(card, swatch=swatch(stylizer, picture, entry.get("strokes", STROKES)))
 
 
@@ -130,8 +134,9 @@ def main() -> None:
     cards = []
     for rank, entry in enumerate(entries, 1):
         file, began = CARDS / f"{entry['name']}{SUFFIX}", time.process_time()
-        anew = arguments.only is None or entry["name"] in arguments.only or not file.is_file()
-        card = painted(stylizer, entry, arguments.paintings) if anew else StyleCard.from_file(file)
+        keep = file.is_file() and arguments.only is not None and entry["name"] not in arguments.only
+        there = StyleCard.from_file(file) if keep else None
+        card = painted(stylizer, entry, arguments.paintings, there)
         facts = {key: entry.get(key, "") for key in TEXTS}
         card = replace(card, **facts, aliases=tuple(entry.get("aliases", ())), rank=rank)
         data = card.to_bytes()
@@ -139,7 +144,7 @@ def main() -> None:
             raise SystemExit(f"the card of {card.name} has {len(data)} bytes; make its pictures smaller")
         file.write_bytes(data)
         cards.append(card)
-        if anew:
+        if there is None or not there.swatch:
             print(f"{card.name}: {len(data) / 1000:.0f} kB, {time.process_time() - began:.1f} s", flush=True)
 
     for old in CARDS.glob(f"*{SUFFIX}"):

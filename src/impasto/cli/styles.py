@@ -122,11 +122,12 @@ def export(name: str, output: str | None, overwrite: bool) -> None:
     from impasto.styles import Gallery
     from impasto.styles.card import SUFFIX
 
-    data = Gallery().export(name)
+    gallery = Gallery()
+    data = gallery.export(name)
     if output == "-":
         terminal.send(data)
         return
-    path = Path(output or f"{name}{SUFFIX}")
+    path = Path(output or f"{gallery.find(name)}{SUFFIX}")
     write_atomically(path, data, overwrite=overwrite)
     click.echo(click.format_filename(path))
 
