@@ -16,42 +16,12 @@ from impasto.styles import gallery as module
 from impasto.styles.card import folded
 
 SHIPPED = ("amber", "birch")
-OLD = frozenset(
-    [
-        "acanthus",
-        "adele",
-        "berlin-street",
-        "burning-parliament",
-        "calanque",
-        "carceri",
-        "composition-vii",
-        "day-of-the-god",
-        "dragon",
-        "florence",
-        "four-horsemen",
-        "lady-with-fan",
-        "mermaid",
-        "metzinger",
-        "peinture-pure",
-        "picasso",
-        "red-tree",
-        "san-giorgio",
-        "sanjo-bridge",
-        "senecio",
-        "skeleton-spectre",
-        "starry-night",
-        "strawberry-thief",
-        "streams-and-mountains",
-        "the-scream",
-        "the-wave",
-        "three-ships",
-        "tiger",
-        "trinity",
-        "udnie",
-        "wheat-field",
-        "zodiac",
-    ]
-)
+OLD = """
+acanthus adele berlin-street burning-parliament calanque carceri composition-vii day-of-the-god dragon florence
+four-horsemen lady-with-fan mermaid metzinger peinture-pure picasso red-tree san-giorgio sanjo-bridge senecio
+skeleton-spectre starry-night strawberry-thief streams-and-mountains the-scream the-wave three-ships tiger trinity
+udnie wheat-field zodiac
+"""
 
 
 def card(name: str, title: str = "") -> StyleCard:
@@ -342,7 +312,7 @@ def test_the_list_of_paintings_is_sound() -> None:
     assert len(set(names)) == len(names)
     # In this order they are in the gallery.
     assert names == list(module._index())
-    assert set(names) >= OLD, "somebody uses them by these names"
+    assert set(names) >= set(OLD.split()), "somebody uses them by these names"
     assert {"starry-night", "the-scream", "the-wave", "composition-vii", "udnie"} <= set(names)
     for e in entries:
         assert card(e["name"], e["title"]).name == e["name"]
