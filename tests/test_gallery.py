@@ -320,6 +320,9 @@ def test_the_list_of_paintings_is_sound() -> None:
         left, top, right, bottom = e.get("crop", (0, 0, 1, 1))
         assert 0 <= left < right <= 1
         assert 0 <= top < bottom <= 1
+        assert 0.25 <= e.get("strokes", 1) <= 4
+        facts = {"file", "title", "artist", "date", "source", "movement", "place", "about", "aliases"}
+        assert e.keys() <= {"name", "crop", "strokes", *facts}
 
 
 def test_styles_need_no_engine() -> None:
