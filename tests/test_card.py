@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from impasto.errors import StyleError
 from impasto.styles import StyleCard
-from impasto.styles.card import MAX_BYTES, check_name
+from impasto.styles.card import MAX_BYTES, check_name, folded
 
 WEBP = b"RIFF\x04\x00\x00\x00WEBPVP8 "
 MODEL = "instant@1"
@@ -32,6 +32,12 @@ def card(**changes: Any) -> StyleCard:
         "source": "public domain – artist died 1890",
         "palette": ("#102030", "#ffeedd"),
         "thumbnail": WEBP,
+        "movement": "Post-Impressionism",
+        "place": "Museum of Modern Art, New York",
+        "about": "Painted in June 1889.",
+        "aliases": ("noite estrelada", "星夜"),
+        "swatch": WEBP + b"swatch",
+        "rank": 1,
     }
     return StyleCard(**{**given, **changes})
 
@@ -47,7 +53,8 @@ def ramp(model: str = MODEL) -> StyleCard:
 def test_a_card_survives_its_file() -> None:
     before = card()
     after = StyleCard.from_bytes(before.to_bytes())
-    for key in ("name", "title", "artist", "date", "source", "palette", "thumbnail"):
+    facts = ("name", "title", "artist", "date", "source", "movement", "place", "about", "aliases", "rank")
+    for key in (*facts, "palette", "thumbnail", "swatch"):
         assert getattr(after, key) == getattr(before, key)
     assert list(after.codes[MODEL]) == [0.5, 1.0, 2.0]
     for scale, code in before.codes[MODEL].items():
@@ -129,6 +136,21 @@ F = np.ones(4, np.float32)
         ({"thumbnail": WEBP[:14]}, "no WebP"),
         ({"thumbnail": WEBP + bytes(256 * 1024)}, "too large"),
         ({"thumbnail": "text"}, "thumbnail"),
+        ({"swatch": b"\x89PNG" + bytes(20)}, "swatch of style starry-night is no WebP"),
+        ({"swatch": WEBP + bytes(64 * 1024)}, "swatch of style starry-night is too large"),
+        ({"movement": "x" * 301}, "movement"),
+        ({"place": None}, "place"),
+        ({"about": "two\nlines"}, "control"),
+        ({"aliases": "night"}, "aliases"),
+        ({"aliases": ("night",) * 33}, "at most 32"),
+        ({"aliases": ("x" * 65,)}, "1 to 64 characters"),
+        ({"aliases": ("- ",)}, "with a letter"),
+        ({"aliases": ("a\tb",)}, "control"),
+        ({"aliases": (3,)}, "alias"),
+        ({"rank": -1}, "rank"),
+        ({"rank": 10_000}, "rank"),
+        ({"rank": True}, "rank"),
+        ({"rank": 1.0}, "rank"),
         ({"codes": {}}, "codes"),
         ({"codes": None}, "codes"),
         ({"codes": {MODEL: {}}}, "1 to 32 scales"),
@@ -175,6 +197,9 @@ def nan() -> str:
         (document(palette={"a": 1}), "palette"),
         (document(thumbnail="!"), "thumbnail is '!'"),
         (document(thumbnail=3), "thumbnail is 3"),
+        (document(swatch="!"), "swatch is '!'"),
+        (document(aliases={"a": 1}), "aliases"),
+        (document(rank="1"), "rank"),
         (document(codes=[]), "codes is"),
         (document(codes={MODEL: 3}), "codes of 'instant@1' is 3"),
         (document(codes={MODEL: {"one": "AAA="}}), "scale 'one'"),
@@ -203,6 +228,30 @@ def test_what_a_card_may_lack() -> None:
     bare = {key: whole[key] for key in ("impasto_style", "name", "codes")}
     found = StyleCard.from_bytes(json.dumps(bare).encode())
     assert (found.title, found.palette, found.thumbnail) == ("", (), b"")
+    assert (found.movement, found.place, found.about, found.aliases, found.swatch, found.rank) == ("",) * 3 + (
+        (),
+        b"",
+        0,
+    )
+
+
+def test_a_card_without_the_newer_facts_is_the_file_that_it_always_was() -> None:
+    plain = card(movement="", place="", about="", aliases=(), swatch=b"", rank=0)
+    old = {"impasto_style", "name", "title", "artist", "date", "source", "palette", "codes", "thumbnail"}
+    assert json.loads(plain.to_bytes()).keys() == old
+    assert StyleCard.from_bytes(plain.to_bytes()).to_bytes() == plain.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [("The Wave", "the-wave"), ("a  GRANDE onda", "A grande_onda"), ("São Jorge", "sao jorge"), ("星 夜", "星夜")],
+)
+def test_names_are_the_same_in_any_case_and_spacing(one: str, another: str) -> None:
+    assert folded(one) == folded(another)
+
+
+def test_other_names_stay_others() -> None:
+    assert len({folded(name) for name in ("the-wave", "the-waves", "../the-wave", "the-wave/", "巨浪", "")}) == 6
 
 
 def test_messages_stay_short() -> None:

@@ -108,6 +108,24 @@ def test_a_style_is_added_listed_shown_given_away_and_removed() -> None:
     assert "my-sea" in Gallery()
 
 
+def test_a_style_is_shown_by_what_else_it_is_called() -> None:
+    text = impasto("styles", "show", "Noite Estrelada").stdout
+    for fact in (
+        "starry-night",
+        "Museum of Modern Art, New York",
+        "Post-Impressionism",
+        "Painted in June 1889",
+        "星夜",
+    ):
+        assert fact in text
+    listed = json.loads(impasto("styles", "--json").stdout)
+    assert listed[0] == json.loads(impasto("styles", "show", "星夜", "--json").stdout)
+    assert impasto("styles", "export", "星夜").stdout == "starry-night.style\n"
+    fails(impasto("styles", "show", "noite estrlada"), "did you mean starry-night")
+    assert impasto("stylize", "sea.png", "--style", "Noite Estrelada").exit_code == 0
+    assert Path("sea.starry-night.png").is_file()
+
+
 def test_a_card_can_be_taken_in_under_another_name() -> None:
     assert impasto("styles", "export", "the-wave").exit_code == 0
     taken = impasto("styles", "import", "the-wave.style", "--name", "your-sea")

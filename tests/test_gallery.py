@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,15 @@ import pytest
 from impasto.errors import OutputError, StyleError, StyleExists, UnknownStyle
 from impasto.styles import Gallery, StyleCard
 from impasto.styles import gallery as module
+from impasto.styles.card import folded
 
 SHIPPED = ("amber", "birch")
+OLD = """
+acanthus adele berlin-street burning-parliament calanque carceri composition-vii day-of-the-god dragon florence
+four-horsemen lady-with-fan mermaid metzinger peinture-pure picasso red-tree san-giorgio sanjo-bridge senecio
+skeleton-spectre starry-night strawberry-thief streams-and-mountains the-scream the-wave three-ships tiger trinity
+udnie wheat-field zodiac
+"""
 
 
 def card(name: str, title: str = "") -> StyleCard:
@@ -27,7 +35,7 @@ def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gallery:
     shipped.mkdir()
     for name in SHIPPED:
         (shipped / f"{name}.style").write_bytes(card(name, "shipped").to_bytes())
-    monkeypatch.setattr(module, "_shipped", lambda: {p.stem: p for p in shipped.iterdir()})
+    monkeypatch.setattr(module, "_shipped", lambda: {p.stem: p for p in sorted(shipped.iterdir())})
     return Gallery(tmp_path / "home" / "styles")
 
 
@@ -101,7 +109,7 @@ def test_shared_cards_are_loaded_from_bytes_and_files(gallery: Gallery, tmp_path
         gallery.load(tmp_path / "none.style")
 
 
-@pytest.mark.parametrize("name", ["../amber", "amber.style", "/etc/passwd", "", "AMBER", "a\0", "amber/"])
+@pytest.mark.parametrize("name", ["../amber", "amber.style", "/etc/passwd", "", "a\0", "amber/"])
 def test_names_are_never_paths(name: str, gallery: Gallery) -> None:
     gallery.add(card("mine"))
     (gallery.folder.parent / "amber.style").write_bytes(card("amber").to_bytes())
@@ -109,6 +117,42 @@ def test_names_are_never_paths(name: str, gallery: Gallery) -> None:
     for act in (gallery.get, gallery.export, gallery.remove):
         with pytest.raises(UnknownStyle):
             act(name)
+
+
+def test_a_style_goes_by_other_names_too(gallery: Gallery) -> None:
+    gallery.add(replace(card("mine", "own"), aliases=("A Onda", "巨浪")))
+    for asked in ("a onda", "A  ONDA", "a-onda", "巨浪", "MINE"):
+        assert asked in gallery
+        assert gallery.find(asked) == "mine"
+        assert (gallery.get(asked).name, StyleCard.from_bytes(gallery.export(asked)).name) == ("mine", "mine")
+    assert gallery.find("Amber") == "amber"
+    assert gallery.find("onda") is None
+    assert gallery.names() == (*SHIPPED, "mine")
+    with pytest.raises(UnknownStyle):
+        gallery.remove("a onda")
+    assert "mine" in gallery
+
+
+def test_a_name_goes_before_an_alias(gallery: Gallery, tmp_path: Path) -> None:
+    gallery.add(replace(card("first"), aliases=("second", "amber", "third")))
+    gallery.add(replace(card("later"), aliases=("third", "fourth")))
+    assert gallery.get("second").name == "first"
+    assert gallery.get("amber").title == "shipped"
+    assert gallery.get("third").name == "first"
+    gallery.add(card("second", "own"))
+    assert gallery.get("second").title == "own"
+    assert gallery.get("SECOND").title == "own"
+    own = Gallery(tmp_path / "own", base=gallery)
+    own.add(card("fourth", "another's"))
+    assert own.get("fourth").title == "another's"
+    assert gallery.get("fourth").name == "later"
+
+
+def test_unknown_names_suggest_by_aliases(gallery: Gallery) -> None:
+    gallery.add(replace(card("mine"), aliases=("noite estrelada", "星月夜")))
+    for asked in ("noite estrlada", "星夜"):
+        with pytest.raises(UnknownStyle, match="did you mean mine\\? Give one of the 3 names"):
+            gallery.get(asked)
 
 
 def test_what_is_no_text_is_not_in_the_gallery(gallery: Gallery) -> None:
@@ -220,8 +264,43 @@ def test_an_empty_gallery_is_still_used(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_shipped_cards_are_whole() -> None:
+    cards = []
     for name, file in module._shipped().items():
-        assert StyleCard.from_bytes(file.read_bytes()).name == name
+        data = file.read_bytes()
+        cards.append(StyleCard.from_bytes(data))
+        assert cards[-1].name == name
+        assert len(data) <= 300_000
+        assert 0 < len(cards[-1].swatch) <= 20_000
+        assert cards[-1].movement or cards[-1].about
+        assert len(cards[-1].aliases) >= 4
+    # What is known before any of them is read is what they say.
+    assert [(card.name, card.aliases) for card in cards] == list(module._index().items())
+    assert [card.rank for card in cards] == list(range(1, len(cards) + 1))
+
+
+def test_no_alias_of_a_shipped_style_means_another() -> None:
+    from impasto.server.compat.names import MODELS
+
+    called: dict[str, str] = {folded(model): model.replace("_", "-") for model in MODELS}
+    for name, aliases in module._index().items():
+        for text in (name, *aliases):
+            assert called.setdefault(folded(text), name) == name, text
+
+
+@pytest.mark.parametrize("asked", ["Starry Night", "noite estrelada", "Noite  Estrelada", "星夜"])
+def test_shipped_styles_are_found_in_three_languages(asked: str, tmp_path: Path) -> None:
+    assert Gallery(tmp_path).get(asked).name == "starry-night"
+
+
+def test_the_boldest_come_first_and_the_users_own_last(tmp_path: Path) -> None:
+    gallery = Gallery(tmp_path)
+    gallery.add(card("aaa"))
+    names = gallery.names()
+    assert names[0] == "starry-night"
+    assert names[-1] == "aaa"
+    assert [each.name for each in gallery] == list(names)
+    ranks = [each.rank for each in gallery][:-1]
+    assert ranks == sorted(ranks)
 
 
 def test_the_list_of_paintings_is_sound() -> None:
@@ -230,14 +309,20 @@ def test_the_list_of_paintings_is_sound() -> None:
         pytest.skip("scripts/gallery.toml is not part of this copy")
     entries = tomllib.loads(path.read_text("utf-8"))["style"]
     names = [e["name"] for e in entries]
-    assert len(set(names)) == len(names) == 32
+    assert len(set(names)) == len(names)
+    # In this order they are in the gallery.
+    assert names == list(module._index())
+    assert set(names) >= set(OLD.split()), "somebody uses them by these names"
     assert {"starry-night", "the-scream", "the-wave", "composition-vii", "udnie"} <= set(names)
     for e in entries:
         assert card(e["name"], e["title"]).name == e["name"]
-        assert all(e[key] for key in ("file", "artist", "date", "source"))
+        assert all(e[key] for key in ("file", "artist", "date", "source", "about"))
         left, top, right, bottom = e.get("crop", (0, 0, 1, 1))
         assert 0 <= left < right <= 1
         assert 0 <= top < bottom <= 1
+        assert 0.25 <= e.get("strokes", 1) <= 4
+        facts = {"file", "title", "artist", "date", "source", "movement", "place", "about", "aliases"}
+        assert e.keys() <= {"name", "crop", "strokes", *facts}
 
 
 def test_styles_need_no_engine() -> None:

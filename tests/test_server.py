@@ -292,6 +292,16 @@ def test_gallery_options_and_status_are_told(client: httpx.Client) -> None:
     thumbnail = client.get(styles[0]["thumbnail"])
     assert opened(thumbnail.content).format == "WEBP"
     problem(client.get("/v1/styles/nobody/thumbnail"), 404, "unknown_style")
+    first = styles[0]
+    assert (first["name"], first["movement"], first["date"]) == ("starry-night", "Post-Impressionism", "1889")
+    assert first["place"].endswith("New York")
+    assert first["about"].startswith("Painted in June 1889")
+    assert "noite estrelada" in first["aliases"]
+    assert [style["rank"] for style in styles if not style["own"]] == list(range(1, len(styles) + 1))
+    assert opened(client.get(first["swatch"]).content).size == (256, 256)
+    assert client.get("/v1/styles/noite%20estrelada").json() == first
+    assert client.get("/v1/styles/星夜/swatch").content == client.get(first["swatch"]).content
+    problem(client.get("/v1/styles/nobody/swatch"), 404, "unknown_style")
     named = {option["name"]: option for option in client.get("/v1/options").json()["options"]}
     assert (named["strength"]["minimum"], named["strength"]["type"]) == (0, "float")
     status = client.get("/v1/status").json()
@@ -319,6 +329,8 @@ def test_paintings_become_styles_of_the_gallery(client: httpx.Client) -> None:
     assert client.get(made.headers["location"]).json() == facts
     assert facts in client.get("/v1/styles").json()["styles"]
     assert opened(client.get(facts["thumbnail"]).content).format == "WEBP"
+    assert (facts["swatch"], facts["aliases"], facts["place"], facts["rank"]) == ("", [], "", 0)
+    problem(client.get("/v1/styles/my-harbour/swatch"), 404, "unknown_style")
     # At once of use to every worker: at once, and as a job.
     named = client.post("/v1/stylize", files={"content": ("a.png", PHOTO)}, data={"style": "my-harbour"})
     assert named.status_code == 200

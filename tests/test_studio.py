@@ -256,6 +256,20 @@ def test_the_status_tells_of_the_workers(studio: Page) -> None:
     assert studio.get_by_role("region", name="Models").inner_text().count("instant") >= 1
 
 
+def test_a_style_is_found_by_what_else_it_is_called_and_tells_of_the_work(studio: Page) -> None:
+    shown = studio.locator(".thumb >> visible=true")
+    for asked in ("noite estrelada", "Noite  Estrelada", "星夜"):
+        studio.get_by_label("Search styles").fill(asked)
+        expect(shown).to_have_count(1)
+        expect(shown).to_contain_text("The Starry Night")
+    expect(shown.locator("img.swatch")).to_have_js_property("naturalWidth", 256)
+    tip = shown.get_attribute("title") or ""
+    assert tip.splitlines()[0] == "The Starry Night, Vincent van Gogh, 1889"
+    assert "Museum of Modern Art, New York" in tip
+    expect(studio.locator("#mix")).to_contain_text("Painted in June 1889")
+    expect(studio.locator("#mix")).to_contain_text("Museum of Modern Art, New York")
+
+
 def test_what_was_on_the_easel_is_there_after_a_reload(studio: Page) -> None:
     bring(studio, CAT)
     with repainting(studio):

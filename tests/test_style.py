@@ -98,6 +98,17 @@ def test_a_gallery_name_goes_before_a_file(tmp_path: Path, gallery: Gallery, mon
     assert isinstance(Style.of(Path("my-waves"), gallery).parts[0][0], PictureStyle)
 
 
+def test_a_file_goes_before_an_alias(tmp_path: Path, gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Style.of("My Waves", gallery).describe() == "my-waves"
+    assert Style.mix({"MY WAVES": 1, "noite estrelada": 1}, gallery).describe() == {
+        "my-waves": 0.5,
+        "starry-night": 0.5,
+    }
+    Path("My Waves").write_bytes(png())
+    assert isinstance(Style.of("My Waves", gallery).parts[0][0], PictureStyle)
+
+
 def test_the_users_gallery_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPASTO_HOME", str(tmp_path))
     Gallery().add(card("mine"))
@@ -110,7 +121,7 @@ def test_the_users_gallery_is_the_default(tmp_path: Path, monkeypatch: pytest.Mo
         Style.mix({"mine": 1}, other)
 
 
-@pytest.mark.parametrize("name", ["my-wave", "MY-WAVES", "my-waves/", "a\0b", "x" * 5000, "../my-waves", ""])
+@pytest.mark.parametrize("name", ["my-wave", "my-waves/", "a\0b", "x" * 5000, "../my-waves", ""])
 def test_unknown_names(name: str, gallery: Gallery) -> None:
     with pytest.raises(UnknownStyle, match=r"[Gg]ive one of the") as error:
         Style.of(name, gallery)

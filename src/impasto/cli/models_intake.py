@@ -261,7 +261,7 @@ def _make_style(model: Model) -> None:
     from impasto.models import find
 
     stylizer = Stylizer()
-    if model.name in stylizer.gallery:
+    if model.name in stylizer.gallery.names():
         there = stylizer.gallery.get(model.name)
         if there.network.partition("@")[0] != model.name:
             terminal.note(

@@ -23,10 +23,13 @@ __all__ = ["styles"]
 @click.option("--json", "as_json", is_flag=True, help="List them as JSON.")
 @click.pass_context
 def styles(ctx: click.Context, as_json: bool) -> None:
-    """List the styles of the gallery, or change it.
+    """List the styles of the gallery, boldest first, or change it.
+
+    A style goes by its name, and by others in English, Portuguese and Chinese: `show` tells them.
 
     \b
     impasto styles
+    impasto styles show "noite estrelada"
     impasto styles add harbour monet1.jpg monet2.jpg --artist "Claude Monet"
     impasto styles export harbour -o harbour.style
     impasto styles import harbour.style
@@ -78,7 +81,7 @@ def add(name: str, pictures: tuple[str, ...], network: str, overwrite: bool, **t
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show what is known of the style NAME."""
+    """Show what is known of the style NAME: the work, where it hangs, what else it is called."""
     from impasto.styles import Gallery
 
     gallery = Gallery()
@@ -88,7 +91,7 @@ def show(name: str, as_json: bool) -> None:
         terminal.emit(facts, indent=2)
         return
     for key, value in facts.items():
-        if value in ("", []):
+        if value in ("", [], 0):
             continue
         if key == "palette" and terminal.is_terminal("stdout"):
             click.echo(f"{click.style('palette'.ljust(8), dim=True)}  ", nl=False)
@@ -119,11 +122,12 @@ def export(name: str, output: str | None, overwrite: bool) -> None:
     from impasto.styles import Gallery
     from impasto.styles.card import SUFFIX
 
-    data = Gallery().export(name)
+    gallery = Gallery()
+    data = gallery.export(name)
     if output == "-":
         terminal.send(data)
         return
-    path = Path(output or f"{name}{SUFFIX}")
+    path = Path(output or f"{gallery.find(name)}{SUFFIX}")
     write_atomically(path, data, overwrite=overwrite)
     click.echo(click.format_filename(path))
 

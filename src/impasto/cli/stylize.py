@@ -137,8 +137,9 @@ def stylize(
     found = _select(find(photos), include_pastiches, quiet or as_json)
     gallery = Gallery()
     names = gallery.names() if server is None else ()
+    weights = total(styles, lambda text: text in names or _is_file(text))
     sources = Sources(
-        total(styles, lambda text: text in names or _is_file(text)),
+        weights if server is not None else _canonical(weights, gallery),
         tuple(parse(text, _is_file) for text in regions),
         mask=mask,
         guide=guide,
@@ -273,6 +274,15 @@ def _select(photos: list[Photo], include_pastiches: bool, silent: bool) -> list[
     if len(kept) < len(photos) and not silent:
         terminal.note(f"left out {left} that Impasto made; --include-pastiches takes them in")
     return kept
+
+
+def _canonical(weights: dict[str, float], gallery: Gallery) -> dict[str, float]:
+    """The weights under the styles' own names, where a style was called otherwise."""
+    named: dict[str, float] = {}
+    for style, weight in weights.items():
+        name = style if _is_file(style) else gallery.find(style) or style
+        named[name] = named.get(name, 0.0) + weight
+    return named
 
 
 def _is_file(text: str) -> bool:

@@ -118,7 +118,7 @@ class Client:
         return [RemoteJob(self, job) for job in self._told("GET", "/v1/jobs", params={"limit": 200})["jobs"]]
 
     def styles(self) -> list[dict[str, Any]]:
-        """The gallery: names, titles, artists."""
+        """The gallery, boldest first: names, titles, artists, where the works hang, aliases, swatches."""
         found: list[dict[str, Any]] = self._told("GET", "/v1/styles")["styles"]
         return found
 

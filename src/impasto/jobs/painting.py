@@ -50,8 +50,9 @@ class Painting:
         """Open the model, by a small pastiche. Raises :class:`ModelError`."""
         stylizer = self._stylizer
         content = np.full((_WARM_SIDE, _WARM_SIDE, 3), 128, np.uint8)
-        # At half strength, the photograph's own code is made as well, as that of a painting is.
-        stylizer.stylize(content, stylizer.gallery.names()[0], strength=0.5).to_bytes("jpeg")
+        # At half strength, the photograph's own code is made as well, as that of a painting is; and by the model of
+        # any style, though the style may have a network of its own.
+        stylizer.stylize(content, stylizer.gallery.names()[0], strength=0.5, model=stylizer.model).to_bytes("jpeg")
 
     def run(self, task: Task) -> Generator[Report | None, None, Painted]:
         """Paint: yields after every step, a report where one is due; returns what came of it. Closing it gives up.

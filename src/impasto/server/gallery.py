@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from impasto.errors import UnknownStyle
 from impasto.server.form import PICTURE, check_fields, opened, picture, text
 from impasto.server.keys import owner_of
 from impasto.server.problems import PROBLEM
@@ -46,7 +47,7 @@ _FORM: Mapping[str, Any] = {
 }
 
 
-@router.get("/v1/styles", summary="The gallery")
+@router.get("/v1/styles", summary="The gallery, boldest first")
 def styles(request: Request, owner: Owner) -> dict[str, Any]:
     gallery = jobs_of(request).gallery(owner)
     own = set(gallery.own())
@@ -73,6 +74,7 @@ async def add(request: Request, owner: Owner) -> Response:
 
 @router.get("/v1/styles/{name}", summary="One style")
 def one(request: Request, name: Name, owner: Owner) -> dict[str, Any]:
+    """By its name or an alias."""
     gallery = jobs_of(request).gallery(owner)
     return _facts(gallery.get(name), gallery.own())
 
@@ -83,20 +85,41 @@ def remove(request: Request, name: Name, owner: Owner) -> None:
 
 
 @router.get(
+    "/v1/styles/{name}/swatch",
+    summary="The texture of that style alone",
+    response_class=Response,
+    responses={200: {"description": "A small square picture", "content": {"image/webp": {}}}},
+)
+def swatch(request: Request, name: Name, owner: Owner) -> Response:
+    """404 where the style has none."""
+    card = jobs_of(request).gallery(owner).get(name)
+    if not card.swatch:
+        raise UnknownStyle(f"the style {card.name} has no swatch; its thumbnail shows it on a photograph")
+    return _webp(card.swatch)
+
+
+@router.get(
     "/v1/styles/{name}/thumbnail",
     summary="A photograph in that style",
     response_class=Response,
     responses={200: {"description": "A small picture", "content": {"image/webp": {}}}},
 )
 def thumbnail(request: Request, name: Name, owner: Owner) -> Response:
-    card = jobs_of(request).gallery(owner).get(name)
-    return Response(card.thumbnail, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})
+    return _webp(jobs_of(request).gallery(owner).get(name).thumbnail)
+
+
+def _webp(data: bytes) -> Response:
+    return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _facts(card: StyleCard, own: Collection[str]) -> dict[str, Any]:
-    # Another style may have that name one day.
-    version = hashlib.sha256(card.thumbnail).hexdigest()[:8]
     return card.facts() | {
         "own": card.name in own,
-        "thumbnail": f"/v1/styles/{card.name}/thumbnail?v={version}",
+        "thumbnail": _url(card, "thumbnail", card.thumbnail),
+        "swatch": _url(card, "swatch", card.swatch) if card.swatch else "",
     }
+
+
+def _url(card: StyleCard, what: str, data: bytes) -> str:
+    # Another style may have that name one day.
+    return f"/v1/styles/{card.name}/{what}?v={hashlib.sha256(data).hexdigest()[:8]}"

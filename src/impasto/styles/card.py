@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isfinite, log2
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from impasto.errors import StyleError
 from impasto.picture.picture import Pixels
 
-__all__ = ["MAX_BYTES", "SUFFIX", "StyleCard", "check_name"]
+__all__ = ["MAX_BYTES", "SUFFIX", "StyleCard", "check_name", "folded"]
 
 SUFFIX = ".style"
 """What a card's file is called after its name."""
@@ -28,6 +28,9 @@ MAX_BYTES = 1 << 20
 
 _VERSION = 1
 _MAX_THUMBNAIL = 256 * 1024
+_MAX_SWATCH = 64 * 1024
+_MAX_ALIASES = 32
+_MAX_RANK = 9999
 _MAX_CODE = 65536  # numbers in one code
 _MAX_KEYS = 32  # models of a card, scales of a model
 _HALF = float(np.finfo(np.float16).max)
@@ -36,6 +39,8 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _NETWORK = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(@\d{1,9}(\.\d{1,9})*)?")
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 _TEXTS = ("title", "artist", "date", "source")
+_MORE_TEXTS = ("movement", "place", "about")  # written where they are given: older versions refuse them
+_SKIPPED = re.compile(r"[\s_'\u2019-]+")
 
 
 def check_name(name: object) -> str:
@@ -51,6 +56,12 @@ def check_name(name: object) -> str:
     return name
 
 
+def folded(text: str) -> str:
+    """What two ways to write a name have in common: not case, accents, spaces, hyphens and apostrophes."""
+    letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _SKIPPED.sub("", "".join(letters).casefold())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StyleCard:
     """A named style. ``codes`` holds, for each model (``"instant@1"``), style codes by style scale.
@@ -58,7 +69,12 @@ class StyleCard:
     A code is a float32 vector; the scale says how large the painting was when it was read, so that
     ``style_scale`` works without the picture. ``network`` names a model of kind ``per-style`` that paints this style
     alone, ``"candy"`` or ``"candy@2"``; a card that has one needs no codes. ``palette`` is a few ``"#rrggbb"`` colours,
-    the most common first. ``thumbnail`` is a WebP file: a photograph in this style, made by our own network.
+    the most common first. ``thumbnail`` is a WebP file: a photograph in this style, made by our own network; ``swatch``
+    is one of under 64 kB: a square of the style's texture alone, with no photograph under it.
+
+    ``movement`` and ``place`` are the school and where the work hangs, ``about`` one line on the work. ``aliases`` are
+    what else the style is called, in any language: at most 32, of 64 characters each. ``rank`` is its place in the
+    gallery's order, 1 for the boldest, 0 where it has none.
 
     Codes are held at half precision, so that a card gives the same pixels before and after it is
     saved. Checked when it is made; raises :class:`StyleError`, naming what is wrong.
@@ -73,10 +89,16 @@ class StyleCard:
     palette: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
     network: str = ""
+    movement: str = ""
+    place: str = ""
+    about: str = ""
+    aliases: tuple[str, ...] = ()
+    swatch: bytes = field(default=b"", repr=False)
+    rank: int = 0
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        for key in _TEXTS:
+        for key in (*_TEXTS, *_MORE_TEXTS):
             _check_text(self.name, key, getattr(self, key))
         palette = self.palette
         if not isinstance(palette, (tuple, list)) or len(palette) > 16:
@@ -84,8 +106,15 @@ class StyleCard:
         for color in palette:
             if not isinstance(color, str) or not _COLOR.fullmatch(color):
                 raise StyleError(f"the palette of style {self.name} has {_short(color)}; give colours as '#rrggbb'")
-        _check_thumbnail(self.name, self.thumbnail)
+        _check_webp(self.name, "thumbnail", self.thumbnail, _MAX_THUMBNAIL)
+        _check_webp(self.name, "swatch", self.swatch, _MAX_SWATCH)
+        _check_aliases(self.name, self.aliases)
+        if type(self.rank) is not int or not 0 <= self.rank <= _MAX_RANK:
+            raise StyleError(
+                f"the rank of style {self.name} is {_short(self.rank)}; give a number from 0 to {_MAX_RANK}"
+            )
         object.__setattr__(self, "palette", tuple(palette))
+        object.__setattr__(self, "aliases", tuple(self.aliases))
         if not isinstance(self.network, str) or (self.network and not _NETWORK.fullmatch(self.network)):
             raise StyleError(
                 f"the network of style {self.name} is {_short(self.network)}; give a model's name, or name@version"
@@ -115,13 +144,16 @@ class StyleCard:
         return mixed.astype(np.float32)
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the style, as JSON: texts, palette, the models that it has codes for, its network."""
+        """What is known of the style, as JSON: texts, aliases, palette, the models that it has codes for, its network,
+        its rank."""
         return {
             "name": self.name,
-            **{key: getattr(self, key) for key in _TEXTS},
+            **{key: getattr(self, key) for key in (*_TEXTS, *_MORE_TEXTS)},
+            "aliases": list(self.aliases),
             "palette": list(self.palette),
             "models": sorted(self.codes),
             "network": self.network,
+            "rank": self.rank,
         }
 
     def to_bytes(self) -> bytes:
@@ -129,10 +161,11 @@ class StyleCard:
 
         Raises :class:`StyleError` where it would be larger than 1 MiB.
         """
-        document = {
+        document: dict[str, Any] = {
             "impasto_style": _VERSION,
             "name": self.name,
             **{key: getattr(self, key) for key in _TEXTS},
+            **{key: getattr(self, key) for key in (*_MORE_TEXTS, "aliases", "rank") if getattr(self, key)},
             "palette": self.palette,
             "codes": {
                 model: {repr(scale): _text(code.astype("<f2").tobytes()) for scale, code in scales.items()}
@@ -140,6 +173,8 @@ class StyleCard:
             },
             "thumbnail": _text(self.thumbnail),
         }
+        if self.swatch:
+            document["swatch"] = _text(self.swatch)
         if self.network:
             document["network"] = self.network
         data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
@@ -161,13 +196,14 @@ class StyleCard:
             raise StyleError(
                 f"the style card has version {_short(version)}, but this Impasto reads {_VERSION}; update it"
             )
-        known = {"name", "palette", "codes", "thumbnail", "network", *_TEXTS}
+        known = {field.name for field in fields(cls)}
         if unknown := document.keys() - known:
             raise StyleError(f"the style card has an unknown field {_short(min(unknown))}; remove it")
         if missing := {"name", "codes"} - document.keys():
             raise StyleError(f"the style card has no {min(missing)}; it is incomplete")
         document["name"] = check_name(document["name"])
-        document["thumbnail"] = _binary("thumbnail", document.get("thumbnail", ""))
+        for key in ("thumbnail", "swatch"):
+            document[key] = _binary(key, document.get(key, ""))
         codes = _object("codes", document["codes"])
         document["codes"] = {model: _scales(f"codes of {_short(model)}", scales) for model, scales in codes.items()}
         return cls(**document)
@@ -205,11 +241,22 @@ def _check_text(name: str, key: str, text: object) -> None:
         raise StyleError(f"the {key} of style {name} is {_short(text)}; leave out control characters")
 
 
-def _check_thumbnail(name: str, data: object) -> None:
-    if not isinstance(data, bytes) or len(data) >= _MAX_THUMBNAIL:
-        raise StyleError(f"the thumbnail of style {name} is too large or not bytes; give a WebP file under 256 kB")
+def _check_webp(name: str, key: str, data: object, limit: int) -> None:
+    if not isinstance(data, bytes) or len(data) >= limit:
+        raise StyleError(
+            f"the {key} of style {name} is too large or not bytes; give a WebP file under {limit // 1024} kB"
+        )
     if data and (len(data) < 16 or data[:4] != b"RIFF" or data[8:12] != b"WEBP"):
-        raise StyleError(f"the thumbnail of style {name} is no WebP file; give one under 256 kB")
+        raise StyleError(f"the {key} of style {name} is no WebP file; give one under {limit // 1024} kB")
+
+
+def _check_aliases(name: str, aliases: object) -> None:
+    if not isinstance(aliases, (tuple, list)) or len(aliases) > _MAX_ALIASES:
+        raise StyleError(f"the aliases of style {name} are {_short(aliases)}; give a list of at most {_MAX_ALIASES}")
+    for alias in aliases:
+        _check_text(name, "alias", alias)
+        if len(alias) > 64 or not folded(alias):
+            raise StyleError(f"style {name} has the alias {_short(alias)}; give 1 to 64 characters with a letter")
 
 
 def _checked_codes(name: str, codes: object) -> dict[str, dict[float, Pixels]]:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from impasto.errors import OutputError, OutputExists, StyleError, StyleExists, UnknownStyle
-from impasto.styles.card import SUFFIX, StyleCard, check_name
+from impasto.styles.card import SUFFIX, StyleCard, check_name, folded
 
-__all__ = ["Gallery"]
+__all__ = ["INDEX", "Gallery"]
+
+INDEX = "index.json"
+"""What the file beside the shipped cards is called that lists their names and aliases, boldest first."""
 
 
 class Gallery:
-    """Style cards by name.
+    """Style cards by name, or by what else they are called.
 
     The shipped ones are read-only; the user's own lie in ``folder``, one ``<name>.style`` file each:
     by default ``styles`` in ``$IMPASTO_HOME``, else in the user's data folder. The folder is made
     when the first card is added. A file's name is its card's name. With ``base``, the styles of that
     gallery are here as well, read-only.
+
+    A style is also found by its aliases, and by its name in another case or with other spaces: ``The Wave``, ``a grande
+    onda``. Names go first, so that a style of the user's own is never hidden by an alias.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, base: Gallery | None = None) -> None:
@@ -32,8 +40,8 @@ class Gallery:
         self._read: dict[str, StyleCard] = {} if base is None else base._read
 
     def names(self) -> tuple[str, ...]:
-        """All names: the shipped ones, then the user's own, each in order. No card is read for this."""
-        given = sorted(self._shipped) if self._base is None else self._base.names()
+        """All names: the shipped ones, boldest first, then the user's own by name. No card is read for this."""
+        given = tuple(self._shipped) if self._base is None else self._base.names()
         return (*given, *self.own())
 
     def own(self) -> tuple[str, ...]:
@@ -52,14 +60,20 @@ class Gallery:
         return len(self.names())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in self.names()
+        return isinstance(name, str) and self.find(name) is not None
+
+    def find(self, asked: str) -> str | None:
+        """The name of the style that ``asked`` means, by its name or an alias; none where there is no such style."""
+        if asked in self.names():
+            return asked
+        return self._called().get(folded(asked))
 
     def is_shipped(self, name: str) -> bool:
         """Whether the style comes with Impasto."""
         return name in self._shipped
 
     def get(self, name: str) -> StyleCard:
-        """The card of that name.
+        """The card of that name or alias.
 
         Raises :class:`UnknownStyle`, with similar names, where there is none, and
         :class:`StyleError` where the file is broken.
@@ -68,19 +82,23 @@ class Gallery:
             if name not in self._read:
                 self._read[name] = StyleCard.from_bytes(self._shipped[name].read_bytes())
             return self._read[name]
-        if self._base is not None and name in self._base:
+        if self._base is not None and name in self._base.names():
             return self._base.get(name)
         path = self._own().get(name)
-        if path is None:
+        if path is not None:
+            return replace(StyleCard.from_file(path), name=name)
+        found = self.find(name)
+        if found is None:
             raise UnknownStyle(self.unknown(name))
-        return replace(StyleCard.from_file(path), name=name)
+        return self.get(found)
 
     def unknown(self, name: str) -> str:
         """A sentence that says that there is no style ``name``, and which names come close."""
-        names = self.names()
-        close = get_close_matches(name[:64].lower(), names, 3, 0.5)
-        asked = f"did you mean {' or '.join(close)}? Give" if close else "give"
-        return f"no style is named {name[:64]!r}; {asked} one of the {len(names)} names in the gallery"
+        called = self._called()
+        close = get_close_matches(folded(name[:64]), called, 9, 0.5)
+        meant = list(dict.fromkeys(called[each] for each in close))[:3]
+        asked = f"did you mean {' or '.join(meant)}? Give" if meant else "give"
+        return f"no style is named {name[:64]!r}; {asked} one of the {len(self)} names in the gallery"
 
     def check_free(self, name: str, overwrite: bool = False) -> None:
         """Raise what :meth:`add` would raise for a card of that name, before there is one.
@@ -162,6 +180,25 @@ class Gallery:
                 found.append(str(error))
         return tuple(found)
 
+    def _called(self) -> dict[str, str]:
+        """Names by what they are called, :func:`folded`: all names first, then the aliases, in the gallery's order."""
+        names = self.names()
+        found: dict[str, str] = {}
+        for name in names:
+            found.setdefault(folded(name), name)
+        for name in names:
+            for alias in self._aliases(name):
+                found.setdefault(folded(alias), name)
+        return found
+
+    def _aliases(self, name: str) -> tuple[str, ...]:
+        if name in self._shipped and name in _index():
+            return _index()[name]
+        try:
+            return self.get(name).aliases
+        except StyleError:  # a broken card hides no other
+            return ()
+
     def _path(self, name: str) -> Path:
         return self.folder / f"{check_name(name)}{SUFFIX}"
 
@@ -200,7 +237,19 @@ def _default_folder() -> Path:
 
 
 def _shipped() -> dict[str, Traversable]:
+    """The cards that come with Impasto, boldest first."""
     folder = files("impasto.styles") / "cards"
     if not folder.is_dir():
         return {}
-    return {f.name.removesuffix(SUFFIX): f for f in folder.iterdir() if f.name.endswith(SUFFIX)}
+    found = {f.name.removesuffix(SUFFIX): f for f in folder.iterdir() if f.name.endswith(SUFFIX)}
+    order = {name: place for place, name in enumerate(_index())}
+    return {name: found[name] for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
+
+
+@lru_cache(maxsize=1)
+def _index() -> dict[str, tuple[str, ...]]:
+    """Names and aliases of the shipped cards in their order: what is asked of them before any of them is read."""
+    file = files("impasto.styles") / "cards" / INDEX
+    if not file.is_file():
+        return {}
+    return {name: tuple(aliases) for name, aliases in json.loads(file.read_text("utf-8")).items()}

@@ -88,7 +88,7 @@ class Style:
         or a mapping of these to weights.
 
         For a text, the name of a style in ``gallery`` (the user's own by default) goes before a file
-        of that name. Raises :class:`UnknownStyle` where there is neither.
+        of that name, and the file before an alias. Raises :class:`UnknownStyle` where there is none of these.
         """
         if isinstance(source, Style):
             return source
@@ -98,9 +98,11 @@ class Style:
             return cls.mix(source, gallery, max_pixels=max_pixels)
         if isinstance(source, str):
             gallery = Gallery() if gallery is None else gallery
-            if source in gallery:
+            if source in gallery.names():
                 return cls.from_card(gallery.get(source))
             if not os.path.isfile(source):
+                if source in gallery:
+                    return cls.from_card(gallery.get(source))
                 raise UnknownStyle(f"{gallery.unknown(source)}, or the path of a picture or {SUFFIX} file")
         if isinstance(source, (str, os.PathLike)):
             path = Path(os.fspath(source))

@@ -56,8 +56,8 @@ def chosen(gallery: Gallery, asked: str) -> Chosen:
     model = TUTORIAL.get(asked, asked.replace("-", "_"))
     if model in MODELS:
         return _painted(gallery, model)
-    if asked in gallery:
-        return Chosen(asked)
+    if found := gallery.find(asked):
+        return Chosen(found)
     raise UnknownStyle(f"no style is named {asked[:64]!r}; give one of {', '.join(all_names(gallery))}")
 
 
@@ -75,4 +75,4 @@ def all_names(gallery: Gallery) -> Iterator[str]:
 def _painted(gallery: Gallery, model: str) -> Chosen:
     # Whoever has a style of that very name wants that one.
     own = model.replace("_", "-")
-    return Chosen(own, model) if own in gallery else Chosen(_STAND_INS[model], model, stand_in=True)
+    return Chosen(own, model) if own in gallery.names() else Chosen(_STAND_INS[model], model, stand_in=True)

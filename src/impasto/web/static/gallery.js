@@ -12,6 +12,8 @@ import { train } from './train.js';
 
 const plain = (text) => text.normalize('NFKD').replace(/[\u0300-\u036f]/g, '').toLowerCase();
 
+const image = (src, side, name) => h('img', { src, alt: '', class: name, loading: 'lazy', decoding: 'async', width: side, height: side });
+
 /** `<style-gallery>`: one stop for Tab; arrows move, Enter chooses. */
 class StyleGallery extends HTMLElement {
   #search = h('input', { type: 'search', label: 'styles.search', hint: 'styles.search', autocomplete: 'off', spellcheck: 'false' });
@@ -78,13 +80,14 @@ class StyleGallery extends HTMLElement {
       class: 'thumb',
       onclick: (event) => easel.choose(style.key, this.#several.checked || event.ctrlKey || event.metaKey || event.shiftKey),
     },
-    style.thumbnail
-      ? h('img', { src: style.thumbnail, alt: '', loading: 'lazy', decoding: 'async', width: '96', height: '96' })
-      : h('span', { class: 'blank' }, icon('picture')),
+    h('span', { class: 'shown' },
+      style.thumbnail ? image(style.thumbnail, '96') : h('span', { class: 'blank' }, icon('picture')),
+      style.swatch && image(style.swatch, '32', 'swatch')),
     h('span', { class: 'title' }, style.title),
     style.by && h('span', { class: 'by' }, style.by),
     style.network && h('span', { class: 'by', text: 'styles.network' }));
-    if (style.by) choose.title = [style.title, style.by, style.year].filter(Boolean).join(', ');
+    const work = [style.title, style.by, style.year].filter(Boolean).join(', ');
+    if (style.by) choose.title = [work, style.about, style.place].filter(Boolean).join('\n');
     this.#buttons.set(style.key, choose);
     return h('li', {}, choose, style.own && h('span', { class: 'own' },
       style.file && !style.card && [tool('train', 'refine', () => train(style)),
@@ -137,7 +140,7 @@ class StyleGallery extends HTMLElement {
   #filter() {
     const words = plain(this.#search.value).split(/\s+/).filter(Boolean);
     for (const style of styles.all) {
-      const about = plain(`${style.key} ${style.title} ${style.by} ${style.year}`);
+      const about = plain(`${style.key} ${style.title} ${style.by} ${style.year} ${style.also ?? ''}`);
       this.#buttons.get(style.key).parentElement.hidden = !words.every((word) => about.includes(word));
     }
     const count = this.#shown().length;

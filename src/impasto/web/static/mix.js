@@ -14,7 +14,8 @@ export function startMix() {
     const { key } = easel.chosen[0];
     const style = styles.find(key);
     const about = [style?.by, style?.year].filter(Boolean).join(', ');
-    return h('p', { class: 'chosen' }, h('strong', {}, styles.title(key)), about && h('span', {}, about));
+    return h('div', { class: 'chosen' }, h('strong', {}, styles.title(key)), about && h('span', {}, about),
+      style?.about && h('p', {}, style.about), style?.place && h('p', {}, style.place));
   }
 
   function row({ key, weight }) {

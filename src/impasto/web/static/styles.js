@@ -13,6 +13,10 @@ const MINE = 'painting:';
  * @property {string} by
  * @property {string} year
  * @property {string} thumbnail a URL, or empty
+ * @property {string} [swatch] a URL: its texture alone
+ * @property {string} [about] a line on the work
+ * @property {string} [place] where it hangs
+ * @property {string} [also] what it is found by besides: movement and aliases
  * @property {boolean} own whether it can be removed
  * @property {string} [network] a network of its own
  * @property {File} [file] of a painting that lives in this browser alone
@@ -51,6 +55,10 @@ class Styles extends EventTarget {
       year: String(facts.date ?? facts.year ?? ''),
       own: Boolean(own),
       thumbnail: url ?? '',
+      swatch: facts.swatch,
+      about: facts.about,
+      place: facts.place,
+      also: [facts.movement, ...(facts.aliases ?? [])].join(' '),
       network: facts.network,
     }));
     this.gallery.sort((a, b) => Number(b.own) - Number(a.own));

@@ -45,8 +45,8 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== 'GET' || url.origin !== location.origin) return;
-  const thumbnail = /^\/v1\/styles\/[^/]+\/thumbnail$/.test(url.pathname);
-  if (url.pathname === '/' || url.pathname === '/manifest.webmanifest' || url.pathname.startsWith('/static/') || thumbnail) {
+  const shown = /^\/v1\/styles\/[^/]+\/(thumbnail|swatch)$/.test(url.pathname);
+  if (url.pathname === '/' || url.pathname === '/manifest.webmanifest' || url.pathname.startsWith('/static/') || shown) {
     event.respondWith(answer(request, url.pathname));
   }
 });
