@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.engines.anystyle import SCALES
-from impasto.engines.canvas import begun, levels, working_size
+from impasto.engines.canvas import begun, level_steps, levels, working_size
 from impasto.engines.finishing import finish, restore
 from impasto.engines.instant import InstantEngine
 from impasto.errors import MissingExtra, RequestError
 from impasto.perceptual.aims import Aims, card_code, picture_tensor
-from impasto.perceptual.brief import Brief, Layers, chosen_layers
+from impasto.perceptual.brief import Brief, Layers, chosen_layers, looked_at
 from impasto.perceptual.budget import Budget, plan, seconds_per_pixel
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
 from impasto.perceptual.layout import VGGLayout
@@ -38,6 +38,7 @@ __all__ = ["IterativeEngine"]
 
 _PREVIEW = 1024
 _FLAT_STEPS = 10
+_DETAIL = 1.0
 
 
 class IterativeEngine:
@@ -138,15 +139,16 @@ class _Run:
     def __post_init__(self) -> None:
         request = self.request
         self.sizes = levels(self.working.size, request.levels)
+        self.counts = level_steps(request.steps, request.coarse_steps, len(self.sizes))
         self.optimiser = self._optimiser()
         self.keep = self.optimiser.average if request.average is None else request.average
-        self.steps = request.steps * len(self.sizes)
+        self.steps = sum(self.counts)
 
     @cached_property
     def budget(self) -> Budget:
         """Memory, tiles and time."""
         request, encoder = self.request, self.encoder
-        count = request.steps * (20 if request.optimiser == "scipy" else 1)
+        times = 20 if request.optimiser == "scipy" else 1
         return plan(
             encoder,
             self.working.size,
@@ -155,8 +157,13 @@ class _Run:
             free=describe().memory_free,
             tile=request.tile,
             pace=seconds_per_pixel(encoder),
-            passes=[(width * height, count) for width, height in self.sizes],
+            passes=[(work, times) for work in self._works],
         )
+
+    @property
+    def _works(self) -> list[int]:
+        """Pixels that are looked at at each level."""
+        return [looked_at(size, self.request.scales) * n for size, n in zip(self.sizes, self.counts, strict=True)]
 
     @cached_property
     def digest(self) -> str:
@@ -203,7 +210,7 @@ class _Run:
                 yield self.told("paint", preview=True)
             except Enough:
                 return False
-        while self.step < request.steps and time.perf_counter() < deadline and not self._is_flat():
+        while self.step < self.counts[self.level] and time.perf_counter() < deadline and not self._is_flat():
             if self.optimiser.stalls > 1:
                 if not self._is_half():
                     break
@@ -229,6 +236,7 @@ class _Run:
         """Begin a level: from a savepoint, from the start, or from the coarser level's picture."""
         if point is not None:
             self.level, self.step, self.done, self.before = level, point.step, point.done, point.seconds
+            self.optimiser = self._optimiser()
             self.picture, self.mean = point.tensors["picture"], point.tensors["average"]
             self.optimiser.restore(point.optimiser())
             self.recent, self.optimiser.stalls = point.recent, point.stalls
@@ -238,9 +246,9 @@ class _Run:
             coarse = (self.mean.shape[2], self.mean.shape[3])
             # What the coarser level cannot hold comes from the start: its finest detail.
             detail = start - _scaled(_scaled(start, coarse), size[::-1])
-            start = (_scaled(self.mean, size[::-1]) + detail).clamp(0, 1)
+            start = (_scaled(self.mean, size[::-1]) + _DETAIL * detail).clamp(0, 1)
         self.level, self.step, self.recent = level, 0, ()
-        self.done = level * self.request.steps
+        self.done = sum(self.counts[:level])
         self.picture, self.mean = start, start.clone()
         self.optimiser = self._optimiser()
 
@@ -248,15 +256,19 @@ class _Run:
         return Brief(self.request, Aims(self.encoder, self.identity), self.layers, self.working, self.tile)
 
     def _optimiser(self) -> Optimiser:
-        return make_optimiser(self.request.optimiser, self.request.learning_rate, self.request.history)
+        request, above = self.request, len(self.sizes) - 1 - self.level
+        rate = request.learning_rate * request.coarse_rate**above
+        return make_optimiser(
+            request.optimiser, rate, request.history, last=rate * request.decay, steps=self.counts[self.level]
+        )
 
     def _deadline(self) -> float:
         """When to leave this level, so that each gets its share of the seconds allowed."""
         if self.request.seconds is None:
             return float("inf")
         left = self.request.seconds - self._spent()
-        areas = [width * height for width, height in self.sizes[self.level :]]
-        return time.perf_counter() + left * areas[0] / sum(areas)
+        works = self._works[self.level :]
+        return time.perf_counter() + left * works[0] / max(sum(works), 1)
 
     def _is_flat(self) -> bool:
         flat, recent = self.request.flat, self.recent
@@ -291,9 +303,9 @@ class _Run:
     ) -> Progress:
         """A report of how far it is."""
         spent = self._spent()
-        areas = [width * height for width, height in self.sizes]
-        whole = sum(areas) * self.request.steps
-        share = (sum(areas[: self.level]) * self.request.steps + areas[self.level] * self.step) / max(whole, 1)
+        works = self._works
+        here = works[self.level] * self.step / max(self.counts[self.level], 1)
+        share = (sum(works[: self.level]) + here) / max(sum(works), 1)
         if left is None and self._first is not None:
             at, then = self._first
             left = (spent - then) / (share - at) * (1 - share) if share > at else None

@@ -24,7 +24,15 @@ class Optimisation:
     encoder: str = option(
         str, "pocket", "Whose features make the losses: pocket, vgg19, vgg16, or a model's folder.", group="iterative"
     )
-    steps: int = option(int, 40, "Steps at each level of the pyramid.", minimum=0, maximum=100_000, group="iterative")
+    steps: int = option(int, 40, "Steps at the finest level of the pyramid.", minimum=0, maximum=100_000, group="iterative")
+    coarse_steps: float = option(
+        float,
+        1.5,
+        "How many times as many steps each coarser level takes as the next.",
+        minimum=0.1,
+        maximum=4.0,
+        group="iterative",
+    )
     seconds: float | None = option(
         float, None, "Stop after so many seconds.", minimum=0.0, maximum=1e6, unit="seconds", group="iterative"
     )
@@ -46,6 +54,22 @@ class Optimisation:
     learning_rate: float = option(
         float, 0.01, "Adam's step, where white is 1.", minimum=1e-6, maximum=1.0, group="iterative"
     )
+    coarse_rate: float = option(
+        float,
+        1.0,
+        "How many times as large Adam's step is at each coarser level as at the next.",
+        minimum=0.1,
+        maximum=10.0,
+        group="iterative",
+    )
+    decay: float = option(
+        float,
+        1.0,
+        "What is left of Adam's step at the end of each level.",
+        minimum=0.001,
+        maximum=1.0,
+        group="iterative",
+    )
     history: int = option(int, 10, "Steps that L-BFGS remembers.", minimum=1, maximum=200, group="iterative")
     start: Literal["instant", "recoloured", "content", "style", "noise"] = option(
         str,
@@ -59,6 +83,15 @@ class Optimisation:
         int,
         None,
         "Levels of the pyramid, each half the size of the next. By default the smallest has 384 pixels or more.",
+        minimum=1,
+        maximum=8,
+        group="iterative",
+    )
+    scales: int | None = option(
+        int,
+        None,
+        "Scales of the picture that each level looks at, each half the size of the one before. By default as many as "
+        "make sense.",
         minimum=1,
         maximum=8,
         group="iterative",
