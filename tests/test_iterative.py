@@ -118,7 +118,7 @@ def test_losses_fall(engine: IterativeEngine, optimiser: str, style_loss: str) -
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_reports_tell_how_far_it_is(engine: IterativeEngine, count: int) -> None:
-    reports, _ = drained(engine.run(asked(64, 64, steps=4, levels=count)))
+    reports, _ = drained(engine.run(asked(64, 64, steps=4, levels=count, coarse_steps=1.0)))
     assert [report.stage for report in reports] == ["style", "plan"] + ["paint"] * 4 * count
     plan, paint = reports[1], reports[2:]
     assert plan.memory is not None
@@ -140,7 +140,7 @@ def test_reports_tell_how_far_it_is(engine: IterativeEngine, count: int) -> None
 
 
 def test_previews_come_as_often_as_asked_for(engine: IterativeEngine) -> None:
-    reports, result = drained(engine.run(asked(64, 64, steps=5, levels=2, preview_every=2)))
+    reports, result = drained(engine.run(asked(64, 64, steps=5, levels=2, coarse_steps=1.0, preview_every=2)))
     shown = [(report.step, report.preview.size) for report in reports if report.preview is not None]
     # Before the first step of each level, and after every second.
     small, large = (32, 32), (64, 64)
@@ -228,7 +228,7 @@ def test_an_encoder_of_the_callers_own_looks_instead() -> None:
 
 
 def test_a_level_is_left_once_it_is_flat_and_when_the_time_is_up(engine: IterativeEngine) -> None:
-    reports, _ = drained(engine.run(asked(64, 64, levels=2, steps=30, flat=1.0)))
+    reports, _ = drained(engine.run(asked(64, 64, levels=2, steps=30, coarse_steps=1.0, flat=1.0)))
     assert [report.step for report in painted(reports)] == [*range(1, 12), *range(31, 42)]
     reports, result = drained(engine.run(asked(seconds=0.0)))
     assert not painted(reports)

@@ -77,7 +77,7 @@ class _Run:
 
     def begin(self) -> None:
         if self.writer is not None and not self.begun:
-            self.writer.begin(self.task.photo.name, _model(self.request.encoder), self.request.settings())
+            self.writer.begin(self.task.photo.name, _model(self.request), self.request.settings())
         self.begun = True
 
     def keep(self, progress: Progress) -> None:
@@ -102,7 +102,7 @@ class _Run:
         from impasto.picture.writing import encode, write_atomically
 
         # Marked as Impasto's own, so that a second run over the folder leaves it out.
-        settings = {"model": _model(self.request.encoder), **self.request.settings(), "step": step}
+        settings = {"model": _model(self.request), **self.request.settings(), "step": step}
         data = encode(preview, "png", quality=100, bits=8, keep_metadata=False, settings=settings)
         write_atomically(self.pages[step], data)
         if self.writer is not None:
@@ -120,8 +120,8 @@ def _beside(output: Path, step: int) -> Path:
     return output.with_name(f"{output.stem}.step-{step:04}.png")
 
 
-def _model(encoder: str) -> str:
+def _model(request: Request) -> str:
     """The encoder as results name it."""
-    from impasto.perceptual.opening import find_encoder
+    from impasto.perceptual.opening import encoder_name, find_encoder
 
-    return find_encoder(encoder).identity
+    return find_encoder(encoder_name(request)).identity

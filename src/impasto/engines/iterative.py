@@ -23,7 +23,7 @@ from impasto.perceptual.brief import Brief, Layers, chosen_layers, looked_at
 from impasto.perceptual.budget import Budget, plan, seconds_per_pixel
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
 from impasto.perceptual.layout import VGGLayout
-from impasto.perceptual.opening import FoundEncoder, find_encoder, open_encoder
+from impasto.perceptual.opening import FoundEncoder, encoder_name, find_encoder, open_encoder
 from impasto.perceptual.optimisers import Optimiser, make_optimiser
 from impasto.perceptual.regions import where
 from impasto.perceptual.savepoint import Savepoint, digest
@@ -39,6 +39,9 @@ __all__ = ["IterativeEngine"]
 _PREVIEW = 1024
 _FLAT_STEPS = 10
 _DETAIL = 1.0
+_HISTORY = 10
+_REMEMBERED = 45_000_000
+"""Pixels of all steps that L-BFGS remembers: with what two tensors of each take, 1 GiB."""
 
 
 class IterativeEngine:
@@ -87,7 +90,7 @@ class IterativeEngine:
 
     def codes(self, pictures: Sequence[Picture]) -> dict[str, dict[float, Pixels]]:
         """What a style card keeps for the encoder that ships, at each of :data:`SCALES`, of pictures of one style."""
-        encoder = self._opened("pocket", STYLE_LAYERS, "max", "zeros", False)
+        encoder = self._opened("pocket", STYLE_LAYERS, "max", "replicate", False)
         return {_known("pocket").identity: {scale: card_code(encoder, pictures, scale) for scale in SCALES}}
 
     @property
@@ -105,11 +108,12 @@ class IterativeEngine:
             if not self._own.tiled and (request.tile is not None or request.regions):
                 raise RequestError("tiles and regions need an encoder with known strides, such as vgg19 or pocket")
             return "own", self._own, chosen_layers(request, type(self._own), self._own.layers)
-        known = _known(request.encoder)
+        name = encoder_name(request)
+        known = _known(name)
         layers = chosen_layers(request, known.kind)
         return (
             known.identity,
-            self._opened(request.encoder, layers.all, request.pooling, request.padding, half),
+            self._opened(name, layers.all, request.pooling, request.padding, half),
             layers,
         )
 
@@ -236,7 +240,6 @@ class _Run:
         """Begin a level: from a savepoint, from the start, or from the coarser level's picture."""
         if point is not None:
             self.level, self.step, self.done, self.before = level, point.step, point.done, point.seconds
-            self.optimiser = self._optimiser()
             self.picture, self.mean = point.tensors["picture"], point.tensors["average"]
             self.optimiser.restore(point.optimiser())
             self.recent, self.optimiser.stalls = point.recent, point.stalls
@@ -253,14 +256,15 @@ class _Run:
         self.optimiser = self._optimiser()
 
     def _brief(self) -> Brief:
-        return Brief(self.request, Aims(self.encoder, self.identity), self.layers, self.working, self.tile)
+        if self._aims is None or self._aims.encoder is not self.encoder:
+            self._aims = Aims(self.encoder, self.identity)
+        return Brief(self.request, self._aims, self.layers, self.working, self.tile)
 
     def _optimiser(self) -> Optimiser:
-        request, above = self.request, len(self.sizes) - 1 - self.level
-        rate = request.learning_rate * request.coarse_rate**above
-        return make_optimiser(
-            request.optimiser, rate, request.history, last=rate * request.decay, steps=self.counts[self.level]
-        )
+        request = self.request
+        width, height = self.working.size
+        history = request.history or min(_HISTORY, max(2, _REMEMBERED // (width * height)))
+        return make_optimiser(request.optimiser, request.learning_rate, history)
 
     def _deadline(self) -> float:
         """When to leave this level, so that each gets its share of the seconds allowed."""
@@ -331,6 +335,7 @@ class _Run:
         )
 
     _first: tuple[float, float] | None = None
+    _aims: Aims | None = None
 
 
 def _known(name: str) -> FoundEncoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import log2
 from typing import cast
 
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from impasto.errors import RequestError
 from impasto.perceptual.aims import Aims, picture_tensor
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
+from impasto.perceptual.losses import Features
 from impasto.perceptual.multiscale import MultiScale, scale_size, shrunk
 from impasto.perceptual.objective import Objective, StyledRegion
 from impasto.perceptual.pocket import Pocket
@@ -34,6 +36,9 @@ Larger ones are painted with strokes as large, for their size, as this one's.
 
 _BOLD = 8.0
 """What the weight of content is multiplied by at boldness 0, and divided by at 1."""
+
+_GAIN = 1.0
+"""What the style losses of each scale weigh more than those of the next finer one."""
 
 _SMALLEST = 48
 """Short side of the smallest scale that is looked at: below, there is little that statistics could be taken of."""
@@ -95,14 +100,19 @@ class Brief:
         size = (picture.shape[3], picture.shape[2])
         tile = self.tile if self.tile is not None and max(size) > self.tile else None
         content_weight = self.content_weight if factor == 1 else 0.0
-        content_layers = list(self.layers.content) if content_weight else []
-        own, features = self.aims.content(picture, list(self.layers.style), content_layers, tile)
+        own: Statistics = {}
+        features: Features = {}
+        if content_weight or request.strength < 1:
+            own, features = self.aims.content(picture, list(self.layers.style), list(self.layers.content), tile)
         goals = [
-            self._towards(self.aims.style(cast(Style, region.style), self._measured, self._look(size), region.guide), own)
+            self._towards(
+                self.aims.style(cast(Style, region.style), self._measured, self._look(size), region.guide), own
+            )
             for region in self._regions
         ]
         shares = self._shares(size)
-        regions = [StyledRegion(self._terms(goal), share) for goal, share in zip(goals, shares, strict=True)]
+        weight = request.style_weight * _GAIN ** log2(factor)
+        regions = [StyledRegion(self._terms(goal, weight), share) for goal, share in zip(goals, shares, strict=True)]
         return Objective(
             encoder,
             regions if request.style_weight else [],
@@ -150,17 +160,17 @@ class Brief:
         strength = self.request.strength
         return goal if strength == 1 else mean_statistics([(_only(own, goal), 1 - strength), (goal, strength)])
 
-    def _terms(self, goal: Statistics) -> dict[str, StyleTerm]:
+    def _terms(self, goal: Statistics, style_weight: float) -> dict[str, StyleTerm]:
         request, relative = self.request, self.request.loss_scale == "relative"
         weights = parse_weights("style_loss", request.style_loss)
         return {
-            name: _TERMS[name](goal, self.layers.style, relative=relative, weight=weight * request.style_weight)
+            name: _TERMS[name](goal, self.layers.style, relative=relative, weight=weight * style_weight)
             for name, weight in weights.items()
             if weight
         }
 
     def _content(
-        self, features: dict[str, Tensor], own: Statistics, goals: list[Statistics], regions: list[StyledRegion]
+        self, features: Features, own: Statistics, goals: list[Statistics], regions: list[StyledRegion]
     ) -> ContentTerm:
         request = self.request
         goal: dict[str, LayerStatistics] | None = None

@@ -17,8 +17,9 @@ __all__ = ["Budget", "plan", "seconds_per_pixel"]
 
 _FLOAT = 4
 _PICTURE = 3 * _FLOAT
-_COPIES = 4
-"""Tensors of the picture's size beside the optimiser's own: the picture, its average, the start and the gradient."""
+_COPIES = 5
+"""Tensors of the picture's size beside the optimiser's own: the picture, its average, the start, and the gradient of
+all scales and of one."""
 _BACKWARD = 3.2
 """Bytes of a forward and backward pass, as a multiple of all activations; measured with pocket and VGG19."""
 _TILES = (2048, 1536, 1024, 768, 512, 384, 256)

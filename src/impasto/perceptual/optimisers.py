@@ -51,24 +51,13 @@ class Optimiser(ABC):
 
 
 class Adam(Optimiser):
-    """Adam (Kingma & Ba 2015), the picture kept in 0..1.
-
-    ``rate`` is its step, where white is 1; it falls to ``last``, by the same share each time, over ``steps`` steps.
-    """
+    """Adam (Kingma & Ba 2015), the picture kept in 0..1. ``rate`` is its step, where white is 1."""
 
     average = 0.8
 
-    def __init__(
-        self,
-        rate: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.99),
-        *,
-        last: float | None = None,
-        steps: int = 1,
-    ) -> None:
+    def __init__(self, rate: float = 0.01, betas: tuple[float, float] = (0.9, 0.99)) -> None:
         super().__init__()
         self.rate, self.betas = rate, betas
-        self._last, self._steps = rate if last is None else last, steps
         self._number = 0
         self._first: Tensor | None = None
         self._second: Tensor | None = None
@@ -81,11 +70,10 @@ class Adam(Optimiser):
         self.stalls = 0
         if self._first is None or self._second is None:
             self._first, self._second = torch.zeros_like(picture), torch.zeros_like(picture)
-        rate = self.rate * (self._last / self.rate) ** min(self._number / self._steps, 1.0)
         self._number += 1
         self._first.lerp_(found.gradient, 1 - self.betas[0])
         self._second.mul_(self.betas[1]).addcmul_(found.gradient, found.gradient, value=1 - self.betas[1])
-        size = rate * (1 - self.betas[1] ** self._number) ** 0.5 / (1 - self.betas[0] ** self._number)
+        size = self.rate * (1 - self.betas[1] ** self._number) ** 0.5 / (1 - self.betas[0] ** self._number)
         # The gradient is done with, and large.
         torch.sqrt(self._second, out=found.gradient).add_(1e-12)
         picture.addcdiv_(self._first, found.gradient, value=-size).clamp_(0, 1)
@@ -260,16 +248,11 @@ class ScipyLBFGS(Optimiser):
         return found
 
 
-def make_optimiser(
-    kind: Literal["adam", "lbfgs", "scipy"], rate: float, memory: int = 10, *, last: float | None = None, steps: int = 1
-) -> Optimiser:
-    """The optimiser of that name, anew; ``memory`` is how many steps L-BFGS remembers.
-
-    Adam's rate falls to ``last`` over ``steps`` steps.
-    """
+def make_optimiser(kind: Literal["adam", "lbfgs", "scipy"], rate: float, memory: int = 10) -> Optimiser:
+    """The optimiser of that name, anew; ``memory`` is how many steps L-BFGS remembers."""
     match kind:
         case "adam":
-            return Adam(rate, last=last, steps=max(steps, 1))
+            return Adam(rate)
         case "lbfgs":
             return LBFGS(memory, rate)
         case "scipy":
