@@ -38,7 +38,6 @@ __all__ = ["IterativeEngine"]
 
 _PREVIEW = 1024
 _FLAT_STEPS = 10
-_DETAIL = 1.0
 _HISTORY = 10
 _REMEMBERED = 45_000_000
 """Pixels of all steps that L-BFGS remembers: with what two tensors of each take, 1 GiB."""
@@ -249,7 +248,9 @@ class _Run:
             coarse = (self.mean.shape[2], self.mean.shape[3])
             # What the coarser level cannot hold comes from the start: its finest detail.
             detail = start - _scaled(_scaled(start, coarse), size[::-1])
-            start = (_scaled(self.mean, size[::-1]) + _DETAIL * detail).clamp(0, 1)
+            start = (_scaled(self.mean, size[::-1]) + detail).clamp(0, 1)
+        # A coarser level may have come to where bf16 sees nothing more; this one is not there yet.
+        _, self.encoder, _ = self.engine._encoder(self.request)
         self.level, self.step, self.recent = level, 0, ()
         self.done = sum(self.counts[:level])
         self.picture, self.mean = start, start.clone()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import log2
 from typing import cast
 
 from torch import Tensor
@@ -36,9 +35,6 @@ Larger ones are painted with strokes as large, for their size, as this one's.
 
 _BOLD = 8.0
 """What the weight of content is multiplied by at boldness 0, and divided by at 1."""
-
-_GAIN = 1.0
-"""What the style losses of each scale weigh more than those of the next finer one."""
 
 _SMALLEST = 48
 """Short side of the smallest scale that is looked at: below, there is little that statistics could be taken of."""
@@ -111,8 +107,7 @@ class Brief:
             for region in self._regions
         ]
         shares = self._shares(size)
-        weight = request.style_weight * _GAIN ** log2(factor)
-        regions = [StyledRegion(self._terms(goal, weight), share) for goal, share in zip(goals, shares, strict=True)]
+        regions = [StyledRegion(self._terms(goal), share) for goal, share in zip(goals, shares, strict=True)]
         return Objective(
             encoder,
             regions if request.style_weight else [],
@@ -160,11 +155,11 @@ class Brief:
         strength = self.request.strength
         return goal if strength == 1 else mean_statistics([(_only(own, goal), 1 - strength), (goal, strength)])
 
-    def _terms(self, goal: Statistics, style_weight: float) -> dict[str, StyleTerm]:
+    def _terms(self, goal: Statistics) -> dict[str, StyleTerm]:
         request, relative = self.request, self.request.loss_scale == "relative"
         weights = parse_weights("style_loss", request.style_loss)
         return {
-            name: _TERMS[name](goal, self.layers.style, relative=relative, weight=weight * style_weight)
+            name: _TERMS[name](goal, self.layers.style, relative=relative, weight=weight * request.style_weight)
             for name, weight in weights.items()
             if weight
         }
