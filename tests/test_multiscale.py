@@ -40,13 +40,17 @@ def parts(
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
 @pytest.mark.parametrize("size", [(64, 48), (65, 47), (33, 70)])
-def test_a_smaller_picture_has_the_means_of_squares_of_what_there_is(size: tuple[int, int], factor: int) -> None:
-    picture = drawn(*size)
-    found = shrunk(picture, factor)
-    assert (found.shape[3], found.shape[2]) == scale_size((size[1], size[0]), factor)
-    for row, column in [(0, 0), (1, 2), (found.shape[2] - 1, found.shape[3] - 1)]:
-        square = picture[..., row * factor : (row + 1) * factor, column * factor : (column + 1) * factor]
-        assert torch.allclose(found[..., row, column], square.mean((2, 3)))
+def test_a_smaller_picture_keeps_what_is_coarse_and_loses_what_is_fine(size: tuple[int, int], factor: int) -> None:
+    height, width = size
+    rows, columns = (torch.linspace(0, 1, side, dtype=torch.float64) for side in size)
+    slope_of = (rows[:, None] + columns) / 2
+    # A checkerboard finer than any smaller picture can hold.
+    checks = (torch.arange(height)[:, None] + torch.arange(width)) % 2 - 0.5
+    found = shrunk((slope_of + checks)[None, None], factor)
+    assert (found.shape[3], found.shape[2]) == scale_size((width, height), factor)
+    if factor > 1:
+        assert (found - shrunk(slope_of[None, None], factor))[..., 2:-2, 2:-2].abs().max() < 0.05
+    assert found.mean() == pytest.approx(slope_of.mean(), abs=0.01)
 
 
 @pytest.mark.parametrize("tile", [None, 24])

@@ -121,7 +121,7 @@ class Brief:
     @property
     def content_weight(self) -> float:
         """The weight of content that the boldness leaves."""
-        return self.request.content_weight * _BOLD ** (1 - 2 * self.request.boldness)
+        return self.request.content_weight * float(_BOLD ** (1 - 2 * self.request.boldness))
 
     def _look(self, size: tuple[int, int]) -> float:
         """How large the painting is looked at where the picture is that large.

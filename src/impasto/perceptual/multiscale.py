@@ -51,9 +51,14 @@ class MultiScale(nn.Module):
 
 
 def shrunk(picture: Tensor, factor: int) -> Tensor:
-    """A picture ``(1, 3, H, W)`` whose pixels are means of squares of ``factor`` by ``factor``; at the lower and
-    right border of what there is of them."""
-    return F.avg_pool2d(picture, factor, ceil_mode=True, count_include_pad=False)
+    """A picture ``(1, 3, H, W)`` that many times smaller, without what is too fine for it.
+
+    As sharp as paintings are scaled: plain means over squares would make the painter sharpen what they blur.
+    """
+    if factor == 1:
+        return picture
+    size = scale_size((picture.shape[2], picture.shape[3]), factor)
+    return F.interpolate(picture, size, mode="bicubic", antialias=True, align_corners=False)
 
 
 def scale_size(size: tuple[int, int], factor: int) -> tuple[int, int]:
