@@ -50,7 +50,7 @@ def test_a_smaller_picture_keeps_what_is_coarse_and_loses_what_is_fine(size: tup
     assert (found.shape[3], found.shape[2]) == scale_size((width, height), factor)
     if factor > 1:
         assert (found - shrunk(slope_of[None, None], factor))[..., 2:-2, 2:-2].abs().max() < 0.05
-    assert found.mean() == pytest.approx(slope_of.mean(), abs=0.01)
+    assert float(found.mean()) == pytest.approx(float(slope_of.mean()), abs=0.01)
 
 
 @pytest.mark.parametrize("tile", [None, 24])
