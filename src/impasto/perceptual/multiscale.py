@@ -14,12 +14,12 @@ __all__ = ["MultiScale", "scale_size", "shrunk"]
 
 
 class MultiScale(nn.Module):
-    """Sums objectives, each of the same picture averaged down by a whole number.
+    """Sums objectives, each of the same picture, shrunk by a whole number.
 
     An encoder sees strokes as long as its deepest features reach, and no longer ones. Shrunk, a picture shows it its
     long strokes, swirls and planes, while the picture itself shows it the fine ones (compare Gatys et al. 2017,
     "Controlling Perceptual Factors", who do so one after the other; here all scales count at once, so that no later
-    one spoils what an earlier one made). The gradient is brought back by the adjoint of the averaging. Every
+    one spoils what an earlier one made). The gradient is brought back by the adjoint of the shrinking. Every
     objective may look in tiles of its own; one after the other, they take the memory of the largest alone.
     """
 
