@@ -39,6 +39,11 @@ def test_more_pixels_tensors_and_digits_take_more() -> None:
     assert more.memory - small.memory == 640 * 480 * 16 * 4
 
 
+def test_replicated_borders_take_a_copy_of_every_activation() -> None:
+    zeros, replicated = planned((640, 480)), planned((640, 480), encoder=pocket(padding="replicate").float())
+    assert 1.2 * zeros.memory < replicated.memory < 1.4 * zeros.memory
+
+
 def test_little_memory_makes_tiles_and_less_makes_smaller_ones() -> None:
     size, tiles = (3000, 2000), []
     for free in (64, 3, 2, 1.5, 1.2):
