@@ -23,7 +23,7 @@ all scales and of one."""
 _BACKWARD = 3.2
 """Bytes of a forward and backward pass, as a multiple of all activations; measured with pocket and VGG19."""
 _PADDED = 1.35
-"""What replicated borders multiply that by: every convolution then keeps a padded copy of what it is given; measured."""
+"""What replicated borders multiply that by: every convolution keeps a padded copy of what it is given; measured."""
 _TILES = (2048, 1536, 1024, 768, 512, 384, 256)
 _USABLE = 0.8
 """How much of the free memory is taken."""
