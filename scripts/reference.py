@@ -34,6 +34,8 @@ SETTINGS: dict[str, Any] = {
     "style_loss": "gram",
     "content_loss": "mse",
     "loss_scale": "absolute",
+    "padding": "zeros",
+    "scales": 1,
     # The paper's losses are sums: a half over features, a quarter over layers.
     "content_weight": ALPHA / 2 * 512 * (SIDE // 8) ** 2,
     "style_weight": BETA / 4 / len(STYLE),

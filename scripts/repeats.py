@@ -64,7 +64,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="impasto-repeats-") as folder:
         server = Server(Path(folder), given.port)
         server.start()
-        form = {"style": "starry-night", "engine": "iterative", "steps": "5000", "levels": "1", "start": "content"}
+        form = {
+            "style": "starry-night",
+            "engine": "iterative",
+            "steps": "5000",
+            "levels": "1",
+            "start": "content",
+            "optimiser": "adam",
+        }
         while True:
             try:
                 httpx.put(f"{server.address}/v1/jobs/long", files={"content": photo()}, data=form).raise_for_status()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from painting import photograph
 
 from impasto import Picture, Style, StyleCard
-from impasto.engines.canvas import begun, levels, working_size
+from impasto.engines.canvas import begun, level_steps, levels, working_size
 from impasto.engines.instant import InstantEngine
 from impasto.errors import RequestError
 from impasto.models import find
@@ -51,9 +51,9 @@ def test_a_picture_is_painted_at_its_own_size_or_what_is_asked_for_and_not_below
 
 
 def test_levels_halve_down_to_a_size_that_makes_sense() -> None:
-    assert levels((1600, 1200), None) == [(400, 300), (800, 600), (1600, 1200)]
-    assert levels((767, 500), None) == [(384, 250), (767, 500)]
-    assert levels((766, 500), None) == [(766, 500)]
+    assert levels((800, 600), None) == [(100, 75), (200, 150), (400, 300), (800, 600)]
+    assert levels((127, 100), None) == [(64, 50), (127, 100)]
+    assert levels((126, 100), None) == [(126, 100)]
     assert levels((64, 48), None) == [(64, 48)]
     assert levels((64, 48), 2) == [(64, 48)], "there is no level below 32 pixels"
     assert levels((64, 64), 2) == [(32, 32), (64, 64)]
@@ -72,8 +72,15 @@ def test_levels_go_from_coarse_to_fine(size: tuple[int, int], count: int | None)
     for coarse, fine in pairwise(found):
         assert coarse == ((fine[0] + 1) // 2, (fine[1] + 1) // 2)
     if count is None:
-        assert max(found[0]) >= 384 or len(found) == 1
-        assert max(found[0]) <= 766 or min(found[0]) < 63
+        assert max(found[0]) >= 64 or len(found) == 1
+        assert max(found[0]) <= 126 or min(found[0]) < 63
+
+
+def test_coarser_levels_take_more_steps() -> None:
+    assert level_steps(20, 1.5, 4) == [68, 45, 30, 20]
+    assert level_steps(20, 1.0, 3) == [20, 20, 20]
+    assert level_steps(7, 2.5, 1) == [7]
+    assert level_steps(0, 2.0, 3) == [0, 0, 0]
 
 
 def test_it_begins_with_the_photograph(starter: InstantEngine) -> None:
@@ -126,6 +133,44 @@ def test_it_begins_with_the_instant_engines_pastiche(starter: InstantEngine) -> 
     # Colours and masks are for the end.
     masked = replace(asked, mask=photograph(9, 9), colors="keep", resize=20)
     assert np.array_equal(begun(masked, CONTENT, starter, []).pixels, expected.pixels)
+
+
+def colours(picture: Picture) -> tuple[Any, Any]:
+    """Mean and covariance of a picture's colours, in 0..1."""
+    values = picture.pixels.reshape(-1, 3) / picture.peak
+    return values.mean(0), np.cov(values.T)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_it_begins_with_the_photograph_in_the_paintings_colours(starter: InstantEngine, dtype: Any) -> None:
+    working = CONTENT.as_type(np.dtype(dtype))
+    # Colours that leave room, so that none is cut at black or white.
+    painting = Picture((PAINTING.pixels * np.array([0.3, 0.5, 0.4]) + 40).astype(np.uint8))
+    found = begun(request(style=painting, start="recoloured"), working, starter, [])
+    assert found.pixels.dtype == dtype
+    for one, two in zip(colours(found), colours(painting), strict=True):
+        assert one == pytest.approx(two, abs=0.01)
+    luma = [p.pixels.mean(2).ravel() for p in (found, CONTENT)]
+    assert np.corrcoef(luma)[0, 1] > 0.8, "it is the photograph still"
+
+
+def test_several_styles_give_their_colours_by_weight_and_cards_their_palettes(starter: InstantEngine) -> None:
+    red, card = (
+        Picture(np.full((9, 9, 3), (200, 40, 40), np.uint8)),
+        StyleCard("blue", {"instant@1": {1.0: np.ones(3, np.float32)}}, palette=("#2828c8",)),
+    )
+    for style, expected in [
+        (Style.of(card), (40, 40, 200)),
+        (Style(((Style.of(red).parts[0][0], 0.25), (card, 0.75))), (80, 40, 160)),
+    ]:
+        found = begun(request(style=style, start="recoloured"), CONTENT, starter, [])
+        assert found.pixels.mean((0, 1)) == pytest.approx(expected, abs=6)
+    # The commonest colour comes first, and counts more.
+    two = StyleCard("two", {"instant@1": {1.0: np.ones(3, np.float32)}}, palette=("#000000", "#ffffff"))
+    assert 70 < begun(request(style=two, start="recoloured"), CONTENT, starter, []).pixels.mean() < 100
+    none = StyleCard("none", {"instant@1": {1.0: np.ones(3, np.float32)}})
+    grey = begun(request(style=none, start="recoloured"), CONTENT, starter, []).pixels.mean((0, 1))
+    assert grey == pytest.approx((128, 128, 128), abs=3)
 
 
 def test_it_begins_with_a_picture_of_the_callers(starter: InstantEngine) -> None:

@@ -186,15 +186,27 @@ def test_a_trace_and_snapshots_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_snapshots_are_spread_over_all_levels() -> None:
     Image.open("a.jpg").resize((96, 64)).save("large.png")
-    arguments = ["large.png", "-s", "sea.png", "--steps", "3", "--levels", "2", "--snapshots", "4"]
+    arguments = [
+        "large.png",
+        "-s",
+        "sea.png",
+        "--steps",
+        "3",
+        "--levels",
+        "2",
+        "--coarse-steps",
+        "2",
+        "--snapshots",
+        "4",
+    ]
     result = impasto(*arguments, "--trace", "t.jsonl", "-o", "new/o.png")
     assert result.exit_code == 0, result.stderr
-    assert "large.png: 96 x 64, 6 steps: " in result.stderr
+    assert "large.png: 96 x 64, 9 steps: " in result.stderr
     assert sorted(p.name for p in Path("new").iterdir()) == [
-        *("o.png", "o.step-0002.png", "o.step-0003.png", "o.step-0005.png", "o.step-0006.png")
+        *("o.png", "o.step-0003.png", "o.step-0005.png", "o.step-0007.png", "o.step-0009.png")
     ]
     losses = [line for line in lines("t.jsonl") if "loss" in line]
-    assert [(line["level"], line["size"][0]) for line in losses] == [(0, 48)] * 3 + [(1, 96)] * 3
+    assert [(line["level"], line["size"][0]) for line in losses] == [(0, 48)] * 6 + [(1, 96)] * 3
 
 
 def test_snapshots_overwrite_nothing() -> None:

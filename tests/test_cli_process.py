@@ -205,7 +205,22 @@ def test_without_torch_the_engine_iterative_is_told_to_be_missing(
 def test_a_signal_ends_a_long_run_well(environment: dict[str, str], tmp_path: Path, kind: signal.Signals) -> None:
     pytest.importorskip("torch")
     photo, style = paint(tmp_path / "a.png", 1), paint(tmp_path / "sea.png", 2)
-    arguments = ["stylize", photo.name, "-s", style.name, "--steps", "100000", "--trace", "t.jsonl", "--state", "s"]
+    arguments = [
+        "stylize",
+        photo.name,
+        "-s",
+        style.name,
+        "--steps",
+        "100000",
+        "--optimiser",
+        "adam",
+        "--levels",
+        "1",
+        "--trace",
+        "t.jsonl",
+        "--state",
+        "s",
+    ]
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         env=environment,

@@ -40,6 +40,8 @@ def test_every_setting_can_be_given() -> None:
             "instant@1",
             "--strength",
             "0.5",
+            "--boldness",
+            "0.7",
             "--size",
             "512",
             "--resize",
@@ -66,6 +68,7 @@ def test_every_setting_can_be_given() -> None:
         "engine": "instant",
         "model": "instant@1",
         "strength": 0.5,
+        "boldness": 0.7,
         "size": 512,
         "resize": 100,
         "style_scale": 2.0,
@@ -128,7 +131,7 @@ def test_a_preset_gives_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert chosen("--preset", "old") == {"engine": "iterative", **found["old"]}
     assert chosen("--preset", "none") == {"engine": "iterative"}
-    own = chosen("--preset", "old", "--steps", "40", "--style-loss", "moments", "--match-colors", "--quality", "80")
+    own = chosen("--preset", "old", "--steps", "24", "--style-loss", "moments", "--match-colors", "--quality", "80")
     assert own == {"engine": "iterative", "style_loss": "moments", "colors": "match", "quality": 80}
     assert "--preset is for the engine iterative" in chosen("--preset", "old", "--engine", "instant")
     assert "'new' is not one of 'old', 'none'" in chosen("--preset", "new")

@@ -12,17 +12,23 @@ import torch
 from painting import BLUE, RED, Stuck, asked, assert_same, drained, painted, photograph
 from torch import nn
 
-from impasto import Picture, Style, Stylizer
+from impasto import Picture, Style, StyleCard, Stylizer
 from impasto.engines import iterative
 from impasto.engines.iterative import IterativeEngine
-from impasto.errors import PictureTooLarge, RequestError
+from impasto.errors import ModelError, PictureTooLarge, RequestError
 from impasto.models import find
+from impasto.perceptual import opening
+from impasto.perceptual.aims import Aims
+from impasto.perceptual.brief import Brief, chosen_layers, scale_factors
 from impasto.perceptual.encoder import Encoder
 from impasto.perceptual.objective import Evaluation
 from impasto.perceptual.opening import open_encoder
 from impasto.perceptual.optimisers import Optimiser
+from impasto.perceptual.pocket import Pocket
 from impasto.request import Region
 from impasto.runtime.machine import describe
+
+ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.01}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +124,7 @@ def test_losses_fall(engine: IterativeEngine, optimiser: str, style_loss: str) -
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_reports_tell_how_far_it_is(engine: IterativeEngine, count: int) -> None:
-    reports, _ = drained(engine.run(asked(64, 64, steps=4, levels=count)))
+    reports, _ = drained(engine.run(asked(64, 64, steps=4, levels=count, coarse_steps=1.0)))
     assert [report.stage for report in reports] == ["style", "plan"] + ["paint"] * 4 * count
     plan, paint = reports[1], reports[2:]
     assert plan.memory is not None
@@ -140,7 +146,7 @@ def test_reports_tell_how_far_it_is(engine: IterativeEngine, count: int) -> None
 
 
 def test_previews_come_as_often_as_asked_for(engine: IterativeEngine) -> None:
-    reports, result = drained(engine.run(asked(64, 64, steps=5, levels=2, preview_every=2)))
+    reports, result = drained(engine.run(asked(64, 64, steps=5, levels=2, coarse_steps=1.0, preview_every=2, **ADAM)))
     shown = [(report.step, report.preview.size) for report in reports if report.preview is not None]
     # Before the first step of each level, and after every second.
     small, large = (32, 32), (64, 64)
@@ -166,7 +172,8 @@ def test_tiles_come_close_to_the_whole(engine: IterativeEngine, regions: bool) -
     mask = np.zeros((150, 170, 3), np.uint8)
     mask[40:, :100] = 255
     extra: dict[str, Any] = {"regions": (Region(Picture(mask), Style.of(BLUE)),)} if regions else {}
-    request = asked(170, 150, steps=5, bits=16, **extra)
+    # L-BFGS's search for a step would make much of what rounding leaves.
+    request = asked(170, 150, steps=5, coarse_steps=1.0, bits=16, **ADAM, **extra)
     (whole, expected), (tiled, found) = (drained(engine.run(replace(request, tile=tile))) for tile in (None, 64))
     for one, two in zip(painted(tiled), painted(whole), strict=True):
         assert dict(one.losses) == pytest.approx(dict(two.losses), rel=1e-5)
@@ -223,12 +230,12 @@ def test_an_encoder_of_the_callers_own_looks_instead() -> None:
     for settings in ({"tile": 64}, {"regions": (Region(RED, Style.of(BLUE)),)}):
         with pytest.raises(RequestError, match="tiles and regions need an encoder with known strides"):
             engine.finish(asked(128, 128, **settings))
-    pocket = IterativeEngine(open_encoder())
+    pocket = IterativeEngine(open_encoder(padding="replicate"))
     assert_same(pocket.finish(asked()), IterativeEngine().finish(asked()))
 
 
 def test_a_level_is_left_once_it_is_flat_and_when_the_time_is_up(engine: IterativeEngine) -> None:
-    reports, _ = drained(engine.run(asked(64, 64, levels=2, steps=30, flat=1.0)))
+    reports, _ = drained(engine.run(asked(64, 64, levels=2, steps=30, coarse_steps=1.0, flat=1.0)))
     assert [report.step for report in painted(reports)] == [*range(1, 12), *range(31, 42)]
     reports, result = drained(engine.run(asked(seconds=0.0)))
     assert not painted(reports)
@@ -282,3 +289,69 @@ def test_noise_is_the_seeds(engine: IterativeEngine) -> None:
     one, same, other = (engine.finish(asked(start="noise", seed=seed)) for seed in (1, 1, 2))
     assert_same(one, same)
     assert not np.array_equal(one.pastiche.pixels, other.pastiche.pixels)
+
+
+def test_boldness_takes_from_the_weight_of_content_and_a_half_leaves_it(engine: IterativeEngine) -> None:
+    weights = {}
+    for boldness in (0.0, 0.25, 0.5, 0.75, 1.0):
+        reports, _ = drained(engine.run(asked(steps=1, levels=1, boldness=boldness, **ADAM)))
+        weights[boldness] = painted(reports)[0].losses["content"]
+    steps = [one / two for one, two in pairwise(weights.values())]
+    assert steps == pytest.approx([8**0.5] * 4, rel=1e-4), "by the same share at every step"
+    explicit, _ = drained(engine.run(asked(steps=1, levels=1, content_weight=24.0, **ADAM)))
+    assert painted(explicit)[0].losses["content"] == pytest.approx(weights[0.0], rel=1e-4)
+
+
+def test_every_level_looks_at_as_many_scales_as_make_sense_or_are_asked_for(
+    engine: IterativeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [scale_factors((512, 384), count) for count in (None, 1, 2)] == [[1, 2, 4, 8], [1], [1, 2]]
+    assert scale_factors((95, 300), None) == [1, 2]
+    assert scale_factors((94, 300), None) == [1]
+    seen: list[float] = []
+    style = Aims.style
+
+    def spied(self: Aims, given: Style, layers: Any, scale: float, guide: Any = None) -> Any:
+        seen.append(scale)
+        return style(self, given, layers, scale, guide)
+
+    monkeypatch.setattr(Aims, "style", spied)
+    engine.finish(asked(200, 100, steps=0, style_scale=2.0, levels=2))
+    # 100 x 50 at one scale, 200 x 100 at two: a scale half as large shows the painting half as large.
+    assert seen == [1.0, 2.0, 1.0]
+
+
+def test_beyond_a_size_strokes_grow_with_the_picture() -> None:
+    def looked(longest: int) -> dict[int, float]:
+        """How large the painting is looked at, by the side of the scale."""
+        request = asked(16, 16, size=longest, style_scale=2.0)
+        working = Picture(np.zeros((longest // 2, longest, 3), np.uint8))
+        brief = Brief(request, Aims(open_encoder(), ""), chosen_layers(request, Pocket), working)
+        return {side: brief._look((side, side // 2)) for side in (longest, longest // 2, longest // 4, longest // 8)}
+
+    assert looked(512) == {512: 2.0, 256: 1.0, 128: 0.5, 64: 0.25}
+    assert looked(768) == {768: 2.0, 384: 1.0, 192: 0.5, 96: 0.25}
+    assert looked(3072) == {3072: 2.0, 1536: 2.0, 768: 2.0, 384: 1.0}
+
+
+def test_the_best_encoder_is_vgg19_where_it_is_there_and_the_style_is_a_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = StyleCard("blue", {"pocket": {1.0: np.ones(3, np.float32)}})
+    pictured, carded = asked(encoder="best"), asked(encoder="best", style=Style.of(card))
+    pocket = find("pocket", kind="encoder")
+
+    def there(name: str, *, kind: str) -> Any:
+        if name == "vgg19":
+            return replace(pocket, name="vgg19")
+        return find(name, kind=kind)
+
+    def missing(name: str, *, kind: str) -> Any:
+        raise ModelError(f"there is no {kind} {name}")
+
+    monkeypatch.setattr(opening, "find", there)
+    assert opening.encoder_name(pictured).startswith("vgg19@")
+    assert opening.encoder_name(carded) == "pocket"
+    assert opening.encoder_name(asked(encoder="vgg16")) == "vgg16"
+    monkeypatch.setattr(opening, "find", missing)
+    assert opening.encoder_name(pictured) == "pocket"

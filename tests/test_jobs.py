@@ -22,7 +22,7 @@ from impasto.jobs.order import Order
 from impasto.jobs.service import Jobs
 
 WAIT = 120
-ENDLESS = {"engine": "iterative", "steps": 100_000, "start": "content", "style_scale": 0.25}
+ENDLESS = {"engine": "iterative", "steps": 100_000, "levels": 1, "optimiser": "adam", "style_scale": 0.25}
 
 
 def photo(seed: int) -> bytes:

@@ -37,6 +37,8 @@ WAIT = 120
 ENDLESS: dict[str, Any] = {
     "engine": "iterative",
     "steps": 100_000,
+    # L-BFGS would come to an end.
+    "optimiser": "adam",
     "start": "content",
     "style_scale": 0.25,
     "deterministic": True,

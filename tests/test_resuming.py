@@ -121,7 +121,7 @@ def test_a_run_that_stalled_goes_on_to_the_same_pixels(
 def test_a_deterministic_run_keeps_its_tiles_however_much_memory_is_free_later(
     engine: IterativeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request, state = asked(520, 200, steps=2, bits=16), tmp_path / "run.state"
+    request, state = asked(520, 200, steps=2, levels=1, bits=16), tmp_path / "run.state"
     machine = describe()
     needed = next(report.memory for report in engine.run(request) if report.memory)
 
@@ -162,7 +162,7 @@ from painting import asked
 from impasto.engines.iterative import IterativeEngine
 
 folder, seed = Path(sys.argv[1]), int(sys.argv[3])
-engine, request = IterativeEngine(), asked(64, 64, steps=12, levels=2, bits=16)
+engine, request = IterativeEngine(), asked(64, 64, steps=12, levels=2, coarse_steps=1.0, bits=16)
 reader, writer = os.pipe()
 
 

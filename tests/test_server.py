@@ -28,7 +28,7 @@ def picture(seed: int = 0, side: int = 64, kind: str = "PNG") -> bytes:
 
 PHOTO, PAINTING = picture(1), picture(2)
 STYLE = {"style": "starry-night"}
-SLOW = STYLE | {"engine": "iterative", "steps": "400", "levels": "1", "start": "content"}
+SLOW = STYLE | {"engine": "iterative", "steps": "400", "levels": "1", "start": "content", "optimiser": "adam"}
 
 
 @pytest.fixture(scope="module")

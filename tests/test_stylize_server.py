@@ -36,7 +36,7 @@ from impasto.picture.provenance import read_settings
 from impasto.request import Progress
 from impasto.stylizer import Stylizer
 
-SLOW = ["--steps", "5000", "--levels", "1", "--start", "content"]
+SLOW = ["--steps", "5000", "--levels", "1", "--start", "content", "--optimiser", "adam"]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 
@@ -324,7 +324,7 @@ def test_whoever_is_told_to_end_leaves_no_job(server: Served, api: httpx.Client)
 @posix
 def test_an_interrupt_while_it_waits_in_the_queue_discards(server: Served, api: httpx.Client) -> None:
     files = {"content": ("a.png", Path("b.png").read_bytes())}
-    form = {"style": "udnie", "engine": "iterative", "steps": "5000", "levels": "1"}
+    form = {"style": "udnie", "engine": "iterative", "steps": "5000", "levels": "1", "optimiser": "adam"}
     other = api.post("/v1/jobs", files=files, data=form).json()["id"]
     try:
         wait(lambda: stepping(api))

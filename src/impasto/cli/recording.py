@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +35,9 @@ class Recording:
         if not (self.snapshots and request.steps):
             return request
         # The engine counts the steps to a preview at each level anew.
-        return replace(request, preview_every=gcd(request.steps, *(s % request.steps for s in self._moments(request))))
+        ends = list(accumulate(_counts(request)))
+        since = [step - max((end for end in ends if end < step), default=0) for step in self._moments(request)]
+        return replace(request, preview_every=gcd(*since))
 
     @contextmanager
     def of(self, task: Task, request: Request) -> Generator[Callable[[Progress], None], None, None]:
@@ -57,9 +61,7 @@ class Recording:
 
     def _moments(self, request: Request) -> list[int]:
         """The steps after which there is a snapshot: evenly spaced, the last one among them."""
-        from impasto.engines.canvas import levels, working_size
-
-        steps = request.steps * len(levels(working_size(request), request.levels))
+        steps = sum(_counts(request))
         return sorted({-(-steps * n // self.snapshots) for n in range(1, self.snapshots + 1)} - {0})
 
 
@@ -75,7 +77,7 @@ class _Run:
 
     def begin(self) -> None:
         if self.writer is not None and not self.begun:
-            self.writer.begin(self.task.photo.name, _model(self.request.encoder), self.request.settings())
+            self.writer.begin(self.task.photo.name, _model(self.request), self.request.settings())
         self.begun = True
 
     def keep(self, progress: Progress) -> None:
@@ -87,7 +89,7 @@ class _Run:
         if self.writer is not None:
             self.writer.step(
                 progress.step,
-                level=(progress.step - 1) // self.request.steps,
+                level=bisect_left(list(accumulate(_counts(self.request))), progress.step),
                 size=progress.size,
                 seconds=progress.seconds,
                 loss=sum(progress.losses.values()),
@@ -100,19 +102,26 @@ class _Run:
         from impasto.picture.writing import encode, write_atomically
 
         # Marked as Impasto's own, so that a second run over the folder leaves it out.
-        settings = {"model": _model(self.request.encoder), **self.request.settings(), "step": step}
+        settings = {"model": _model(self.request), **self.request.settings(), "step": step}
         data = encode(preview, "png", quality=100, bits=8, keep_metadata=False, settings=settings)
         write_atomically(self.pages[step], data)
         if self.writer is not None:
             self.writer.snapshot(step, self.pages[step])
 
 
+def _counts(request: Request) -> list[int]:
+    """Steps of each level."""
+    from impasto.engines.canvas import level_steps, levels, working_size
+
+    return level_steps(request.steps, request.coarse_steps, len(levels(working_size(request), request.levels)))
+
+
 def _beside(output: Path, step: int) -> Path:
     return output.with_name(f"{output.stem}.step-{step:04}.png")
 
 
-def _model(encoder: str) -> str:
+def _model(request: Request) -> str:
     """The encoder as results name it."""
-    from impasto.perceptual.opening import find_encoder
+    from impasto.perceptual.opening import encoder_name, find_encoder
 
-    return find_encoder(encoder).identity
+    return find_encoder(encoder_name(request)).identity

@@ -59,7 +59,7 @@ class Client:
 
     def pastiche(self, content: Source, style: object = None, **settings: Any) -> RemotePastiche:
         """The same with what the server tells of it. Raises as :meth:`stylize`."""
-        if settings.get("engine") == "iterative":
+        if settings.get("engine") == "iterative" or settings.get("preset"):
             return self.submit(content, style, **settings).wait().pastiche()
         answer = self._ask("POST", "/v1/stylize", **form(content, style, settings))
         try:

@@ -18,7 +18,7 @@ from impasto.styles import Style, StyleCard
 
 __all__ = ["SCALES", "AnyStyle"]
 
-SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Style scales at which a style card keeps a code."""
 
 

@@ -13,10 +13,12 @@ from impasto.picture.transparency import fill_transparent
 from impasto.request import Request
 from impasto.styles import Style, StyleCard
 
-__all__ = ["begun", "levels", "working_size"]
+__all__ = ["begun", "level_steps", "levels", "working_size"]
 
 _LEAST = 32
-_SMALLEST = 384
+_SAMPLE = 128
+"""Longest side, in pixels, of a painting whose colours are looked at."""
+_SMALLEST = 64
 """Longest side that the coarsest level has at least, unless the request says how many levels."""
 
 
@@ -35,6 +37,11 @@ def levels(size: tuple[int, int], count: int | None) -> list[tuple[int, int]]:
             break
         sizes.insert(0, coarser)
     return sizes
+
+
+def level_steps(steps: int, growth: float, count: int) -> list[int]:
+    """Steps of each of ``count`` levels from coarse to fine, ``growth`` times as many at each as at the next."""
+    return [round(steps * growth**i) for i in reversed(range(count))]
 
 
 def begun(request: Request, working: Picture, starter: InstantEngine, shares: list[Pixels]) -> Picture:
@@ -64,8 +71,29 @@ def begun(request: Request, working: Picture, starter: InstantEngine, shares: li
 def _start(request: Request, working: Picture, style: Style, starter: InstantEngine) -> Picture:
     if request.start == "style":
         return _covering(style, working)
-    painted = _painted(request, working, style, starter)
-    return recoloured(working, painted) if request.start == "recoloured" else painted
+    if request.start == "recoloured":
+        return recoloured(working, _colours(style))
+    return _painted(request, working, style, starter)
+
+
+def _colours(style: Style) -> Picture:
+    """A small picture with the colours of a style: of each of its parts as many pixels as its weight asks for."""
+    strips = []
+    for part, weight in style.parts:
+        if isinstance(part, StyleCard):
+            colours = _palette(part)
+        else:
+            small = _opaque(part.picture.as_type(np.dtype(np.uint8)))
+            colours = small.resized(fit(small.size, min(_SAMPLE, max(small.size)))).pixels.reshape(-1, 3)
+        count = max(1, round(_SAMPLE**2 * weight / sum(w for _, w in style.parts)))
+        strips.append(colours[np.arange(count) * len(colours) // count])
+    return Picture(np.concatenate(strips)[None])
+
+
+def _palette(card: StyleCard) -> Pixels:
+    """A card's colours ``(n, 3)``, the commoner ones more often: how common, it does not say; grey, if it has none."""
+    colours = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in card.palette or ("#808080",)]
+    return np.repeat(np.array(colours, np.uint8), np.arange(len(colours), 0, -1), axis=0)
 
 
 def _painted(request: Request, working: Picture, style: Style, starter: InstantEngine) -> Picture:

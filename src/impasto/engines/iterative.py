@@ -14,16 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.engines.anystyle import SCALES
-from impasto.engines.canvas import begun, levels, working_size
+from impasto.engines.canvas import begun, level_steps, levels, working_size
 from impasto.engines.finishing import finish, restore
 from impasto.engines.instant import InstantEngine
 from impasto.errors import MissingExtra, RequestError
 from impasto.perceptual.aims import Aims, card_code, picture_tensor
-from impasto.perceptual.brief import Brief, Layers, chosen_layers
+from impasto.perceptual.brief import Brief, Layers, chosen_layers, looked_at
 from impasto.perceptual.budget import Budget, plan, seconds_per_pixel
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
 from impasto.perceptual.layout import VGGLayout
-from impasto.perceptual.opening import FoundEncoder, find_encoder, open_encoder
+from impasto.perceptual.opening import FoundEncoder, encoder_name, find_encoder, open_encoder
 from impasto.perceptual.optimisers import Optimiser, make_optimiser
 from impasto.perceptual.regions import where
 from impasto.perceptual.savepoint import Savepoint, digest
@@ -38,6 +38,9 @@ __all__ = ["IterativeEngine"]
 
 _PREVIEW = 1024
 _FLAT_STEPS = 10
+_HISTORY = 10
+_REMEMBERED = 45_000_000
+"""Pixels of all steps that L-BFGS remembers: with what two tensors of each take, 1 GiB."""
 
 
 class IterativeEngine:
@@ -86,7 +89,7 @@ class IterativeEngine:
 
     def codes(self, pictures: Sequence[Picture]) -> dict[str, dict[float, Pixels]]:
         """What a style card keeps for the encoder that ships, at each of :data:`SCALES`, of pictures of one style."""
-        encoder = self._opened("pocket", STYLE_LAYERS, "max", "zeros", False)
+        encoder = self._opened("pocket", STYLE_LAYERS, "max", "replicate", False)
         return {_known("pocket").identity: {scale: card_code(encoder, pictures, scale) for scale in SCALES}}
 
     @property
@@ -104,11 +107,12 @@ class IterativeEngine:
             if not self._own.tiled and (request.tile is not None or request.regions):
                 raise RequestError("tiles and regions need an encoder with known strides, such as vgg19 or pocket")
             return "own", self._own, chosen_layers(request, type(self._own), self._own.layers)
-        known = _known(request.encoder)
+        name = encoder_name(request)
+        known = _known(name)
         layers = chosen_layers(request, known.kind)
         return (
             known.identity,
-            self._opened(request.encoder, layers.all, request.pooling, request.padding, half),
+            self._opened(name, layers.all, request.pooling, request.padding, half),
             layers,
         )
 
@@ -138,15 +142,16 @@ class _Run:
     def __post_init__(self) -> None:
         request = self.request
         self.sizes = levels(self.working.size, request.levels)
+        self.counts = level_steps(request.steps, request.coarse_steps, len(self.sizes))
         self.optimiser = self._optimiser()
         self.keep = self.optimiser.average if request.average is None else request.average
-        self.steps = request.steps * len(self.sizes)
+        self.steps = sum(self.counts)
 
     @cached_property
     def budget(self) -> Budget:
         """Memory, tiles and time."""
         request, encoder = self.request, self.encoder
-        count = request.steps * (20 if request.optimiser == "scipy" else 1)
+        times = 20 if request.optimiser == "scipy" else 1
         return plan(
             encoder,
             self.working.size,
@@ -155,8 +160,13 @@ class _Run:
             free=describe().memory_free,
             tile=request.tile,
             pace=seconds_per_pixel(encoder),
-            passes=[(width * height, count) for width, height in self.sizes],
+            passes=[(work, times) for work in self._works],
         )
+
+    @property
+    def _works(self) -> list[int]:
+        """Pixels that are looked at at each level."""
+        return [looked_at(size, self.request.scales) * n for size, n in zip(self.sizes, self.counts, strict=True)]
 
     @cached_property
     def digest(self) -> str:
@@ -203,7 +213,7 @@ class _Run:
                 yield self.told("paint", preview=True)
             except Enough:
                 return False
-        while self.step < request.steps and time.perf_counter() < deadline and not self._is_flat():
+        while self.step < self.counts[self.level] and time.perf_counter() < deadline and not self._is_flat():
             if self.optimiser.stalls > 1:
                 if not self._is_half():
                     break
@@ -239,24 +249,31 @@ class _Run:
             # What the coarser level cannot hold comes from the start: its finest detail.
             detail = start - _scaled(_scaled(start, coarse), size[::-1])
             start = (_scaled(self.mean, size[::-1]) + detail).clamp(0, 1)
+        # A coarser level may have come to where bf16 sees nothing more; this one is not there yet.
+        _, self.encoder, _ = self.engine._encoder(self.request)
         self.level, self.step, self.recent = level, 0, ()
-        self.done = level * self.request.steps
+        self.done = sum(self.counts[:level])
         self.picture, self.mean = start, start.clone()
         self.optimiser = self._optimiser()
 
     def _brief(self) -> Brief:
-        return Brief(self.request, Aims(self.encoder, self.identity), self.layers, self.working, self.tile)
+        if self._aims is None or self._aims.encoder is not self.encoder:
+            self._aims = Aims(self.encoder, self.identity)
+        return Brief(self.request, self._aims, self.layers, self.working, self.tile)
 
     def _optimiser(self) -> Optimiser:
-        return make_optimiser(self.request.optimiser, self.request.learning_rate, self.request.history)
+        request = self.request
+        width, height = self.working.size
+        history = request.history or min(_HISTORY, max(2, _REMEMBERED // (width * height)))
+        return make_optimiser(request.optimiser, request.learning_rate, history)
 
     def _deadline(self) -> float:
         """When to leave this level, so that each gets its share of the seconds allowed."""
         if self.request.seconds is None:
             return float("inf")
         left = self.request.seconds - self._spent()
-        areas = [width * height for width, height in self.sizes[self.level :]]
-        return time.perf_counter() + left * areas[0] / sum(areas)
+        works = self._works[self.level :]
+        return time.perf_counter() + left * works[0] / max(sum(works), 1)
 
     def _is_flat(self) -> bool:
         flat, recent = self.request.flat, self.recent
@@ -291,9 +308,9 @@ class _Run:
     ) -> Progress:
         """A report of how far it is."""
         spent = self._spent()
-        areas = [width * height for width, height in self.sizes]
-        whole = sum(areas) * self.request.steps
-        share = (sum(areas[: self.level]) * self.request.steps + areas[self.level] * self.step) / max(whole, 1)
+        works = self._works
+        here = works[self.level] * self.step / max(self.counts[self.level], 1)
+        share = (sum(works[: self.level]) + here) / max(sum(works), 1)
         if left is None and self._first is not None:
             at, then = self._first
             left = (spent - then) / (share - at) * (1 - share) if share > at else None
@@ -319,6 +336,7 @@ class _Run:
         )
 
     _first: tuple[float, float] | None = None
+    _aims: Aims | None = None
 
 
 def _known(name: str) -> FoundEncoder:

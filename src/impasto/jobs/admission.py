@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import Any, cast
 
+from impasto.engines.canvas import level_steps, levels
 from impasto.errors import MissingExtra, PictureError, PictureTooLarge, RequestError, StyleExists, UnknownStyle
 from impasto.jobs.errors import QueueFull, QuotaExceeded
 from impasto.jobs.galleries import Galleries
@@ -111,12 +113,16 @@ class Admission:
         """Refuse what would take days."""
         if order.engine != "iterative":
             return
-        steps = order.settings.get("steps", _OPTIONS["steps"].default)
-        assert isinstance(steps, int)
+        steps, growth, count = (
+            cast(Any, order.settings.get(name, _OPTIONS[name].default)) for name in ("steps", "coarse_steps", "levels")
+        )
         for width, height in sizes:
             longest = order.settings.get("size")
             share = min(1.0, longest / max(width, height)) if isinstance(longest, int) else 1.0
-            work = width * height * share**2 * steps * (20 if order.settings.get("optimiser") == "scipy" else 1)
+            seen = levels((max(1, round(width * share)), max(1, round(height * share))), count)
+            counts = level_steps(steps, growth, len(seen))
+            work = sum(w * h * number for (w, h), number in zip(seen, counts, strict=True))
+            work *= 20 if order.settings.get("optimiser") == "scipy" else 1
             if work > self._limits.pixel_steps:
                 raise PictureTooLarge(
                     f"{steps} steps of {width} x {height} pixels are {work:.2g} pixels times steps, and "

@@ -19,6 +19,8 @@ __all__ = ["FILES", "Order", "no_model"]
 FILES = ("mask", "guide", "initial")
 """Pictures that go with the photograph, by name."""
 
+_BEST = "best"
+"""Of what is there; no model is called so."""
 _OPTIONS = {option.name: option for option in options()}
 
 
@@ -65,7 +67,7 @@ class Order:
             if name not in _OPTIONS:
                 raise RequestError(f"there is no setting {name!r}; the settings are {', '.join(_OPTIONS)}")
             _OPTIONS[name].check(value)
-        if "encoder" in self.settings:
+        if self.settings.get("encoder", _BEST) != _BEST:
             _check_model("encoder", self.settings["encoder"], ("encoder",))
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ class Aims:
 
     encoder: Encoder
     identity: str
+    _found: dict[object, dict[str, LayerStatistics]] = field(default_factory=dict, repr=False, compare=False)
 
     def content(
         self,
@@ -85,6 +86,15 @@ class Aims:
         ``guide`` is white where a picture is to be learnt from. Raises :class:`StyleError` for a card that was
         made without this encoder, and for a guide that leaves nothing.
         """
+        # Levels look at the same scales again and again. The keys hold what they name, so no other takes its place.
+        key = (style, tuple(layers), scale, guide)
+        if key not in self._found:
+            self._found[key] = self._style(style, layers, scale, guide)
+        return self._found[key]
+
+    def _style(
+        self, style: Style, layers: Sequence[str], scale: float, guide: Picture | None
+    ) -> dict[str, LayerStatistics]:
         parts = []
         for part, weight in style.parts:
             if isinstance(part, StyleCard):

@@ -12,6 +12,8 @@ from torch import Tensor
 from impasto.errors import RequestError
 from impasto.perceptual.aims import Aims, picture_tensor
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
+from impasto.perceptual.losses import Features
+from impasto.perceptual.multiscale import MultiScale, scale_size, shrunk
 from impasto.perceptual.objective import Objective, StyledRegion
 from impasto.perceptual.pocket import Pocket
 from impasto.perceptual.regions import where
@@ -23,7 +25,19 @@ from impasto.request import Region, Request
 from impasto.request.weights import parse_weights
 from impasto.styles import Style
 
-__all__ = ["Brief", "Layers", "chosen_layers"]
+__all__ = ["STROKE_SIDE", "Brief", "Layers", "chosen_layers", "looked_at", "scale_factors"]
+
+STROKE_SIDE = 768
+"""Longest side, in pixels, of the largest picture whose strokes are as large as the painting's are to the encoder.
+
+Larger ones are painted with strokes as large, for their size, as this one's.
+"""
+
+_BOLD = 8.0
+"""What the weight of content is multiplied by at boldness 0, and divided by at 1."""
+
+_SMALLEST = 48
+"""Short side of the smallest scale that is looked at: below, there is little that statistics could be taken of."""
 
 _TERMS: Mapping[str, type[StyleTerm]] = {"gram": GramTerm, "moments": MomentTerm, "wasserstein": WassersteinTerm}
 
@@ -71,15 +85,25 @@ class Brief:
     working: Picture
     tile: int | None = None
 
-    def objective(self, size: tuple[int, int]) -> Objective:
+    def objective(self, size: tuple[int, int]) -> MultiScale:
         """The objective of the level of that size. Raises :class:`RequestError` and :class:`StyleError`."""
-        request, encoder = self.request, self.aims.encoder
-        tile = self.tile if self.tile is not None and max(size) > self.tile else None
         picture = picture_tensor(self.working.resized(size).pixels)
-        own, features = self.aims.content(picture, list(self.layers.style), list(self.layers.content), tile)
-        factor = request.style_scale * max(size) / max(self.working.size)
+        return MultiScale([(f, self._at(shrunk(picture, f), f)) for f in scale_factors(size, self.request.scales)])
+
+    def _at(self, picture: Tensor, factor: int) -> Objective:
+        """The objective of one scale, where the photograph looks like ``picture`` and is ``factor`` times smaller."""
+        request, encoder = self.request, self.aims.encoder
+        size = (picture.shape[3], picture.shape[2])
+        tile = self.tile if self.tile is not None and max(size) > self.tile else None
+        content_weight = self.content_weight if factor == 1 else 0.0
+        own: Statistics = {}
+        features: Features = {}
+        if content_weight or request.strength < 1:
+            own, features = self.aims.content(picture, list(self.layers.style), list(self.layers.content), tile)
         goals = [
-            self._towards(self.aims.style(cast(Style, region.style), self._measured, factor, region.guide), own)
+            self._towards(
+                self.aims.style(cast(Style, region.style), self._measured, self._look(size), region.guide), own
+            )
             for region in self._regions
         ]
         shares = self._shares(size)
@@ -87,10 +111,26 @@ class Brief:
         return Objective(
             encoder,
             regions if request.style_weight else [],
-            self._content(features, own, goals, regions) if request.content_weight else None,
-            TotalVariation(power=request.tv_power, weight=request.tv_weight) if request.tv_weight else None,
+            self._content(features, own, goals, regions) if content_weight else None,
+            TotalVariation(power=request.tv_power, weight=request.tv_weight)
+            if request.tv_weight and factor == 1
+            else None,
             tile=tile,
         )
+
+    @property
+    def content_weight(self) -> float:
+        """The weight of content that the boldness leaves."""
+        return self.request.content_weight * float(_BOLD ** (1 - 2 * self.request.boldness))
+
+    def _look(self, size: tuple[int, int]) -> float:
+        """How large the painting is looked at where the picture is that large.
+
+        Strokes belong to the picture: what is half as large shows them half as large. Beyond
+        :data:`STROKE_SIDE` there are no finer ones than the painting's own.
+        """
+        side = min(max(self.working.size), STROKE_SIDE)
+        return self.request.style_scale * min(1.0, max(size) / side)
 
     @cached_property
     def _regions(self) -> tuple[Region, ...]:
@@ -125,7 +165,7 @@ class Brief:
         }
 
     def _content(
-        self, features: dict[str, Tensor], own: Statistics, goals: list[Statistics], regions: list[StyledRegion]
+        self, features: Features, own: Statistics, goals: list[Statistics], regions: list[StyledRegion]
     ) -> ContentTerm:
         request = self.request
         goal: dict[str, LayerStatistics] | None = None
@@ -138,8 +178,23 @@ class Brief:
             own=own,
             goal=goal,
             relative=request.loss_scale == "relative",
-            weight=request.content_weight,
+            weight=self.content_weight,
         )
+
+
+def scale_factors(size: tuple[int, int], count: int | None) -> list[int]:
+    """What a picture of ``size`` is divided by where it is looked at: 1, 2, 4 ..., ``count`` of them if it is large
+    enough, by default as many as make sense."""
+    factors = [1]
+    while len(factors) < (count or 16) and min(scale_size(size, 2 * factors[-1])) >= _SMALLEST:
+        factors.append(2 * factors[-1])
+    return factors
+
+
+def looked_at(size: tuple[int, int], count: int | None) -> int:
+    """How many pixels a picture of ``size`` has at all its scales."""
+    sizes = [scale_size(size, factor) for factor in scale_factors(size, count)]
+    return sum(width * height for width, height in sizes)
 
 
 def _only(statistics: Statistics, like: Statistics) -> Statistics:

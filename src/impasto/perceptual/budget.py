@@ -17,10 +17,13 @@ __all__ = ["Budget", "plan", "seconds_per_pixel"]
 
 _FLOAT = 4
 _PICTURE = 3 * _FLOAT
-_COPIES = 4
-"""Tensors of the picture's size beside the optimiser's own: the picture, its average, the start and the gradient."""
+_COPIES = 5
+"""Tensors of the picture's size beside the optimiser's own: the picture, its average, the start, and the gradient of
+all scales and of one."""
 _BACKWARD = 3.2
 """Bytes of a forward and backward pass, as a multiple of all activations; measured with pocket and VGG19."""
+_PADDED = 1.35
+"""What replicated borders multiply that by: every convolution keeps a padded copy of what it is given; measured."""
 _TILES = (2048, 1536, 1024, 768, 512, 384, 256)
 _USABLE = 0.8
 """How much of the free memory is taken."""
@@ -61,7 +64,8 @@ def plan(
     width = 2 if next(encoder.parameters(), torch.zeros(())).dtype == torch.bfloat16 else _FLOAT
     fixed = pixels * (_PICTURE * (tensors + _COPIES) + _kept(encoder, content_layers) * width)
     room = free * _USABLE - fixed
-    per_pixel = _activations(encoder) * width * _BACKWARD + 2 * _PICTURE
+    padded = _PADDED if isinstance(encoder, VGGLayout) and encoder.padding == "replicate" else 1.0
+    per_pixel = _activations(encoder) * width * _BACKWARD * padded + 2 * _PICTURE
     if tile is None and encoder.tiled and pixels * per_pixel > min(room, _MOST):
         sides = (side for side in _TILES if _window(encoder, size, side) * per_pixel <= min(room, _MOST))
         tile = next(sides, _TILES[-1])

@@ -13,8 +13,13 @@ from impasto.perceptual.layout import Padding, Pooling, VGGLayout
 from impasto.perceptual.pocket import Pocket
 from impasto.perceptual.vgg import ARCHITECTURES
 from impasto.perceptual.weights import SUFFIXES, Weights
+from impasto.request import Request
+from impasto.styles import Style, StyleCard
 
-__all__ = ["FoundEncoder", "find_encoder", "open_encoder"]
+__all__ = ["BEST", "FoundEncoder", "encoder_name", "find_encoder", "open_encoder"]
+
+BEST = "best"
+"""The name of no encoder, but of the best that a request can have."""
 
 _KNOWN: dict[str, type[VGGLayout]] = {"pocket": Pocket, **ARCHITECTURES}
 
@@ -50,6 +55,22 @@ def open_encoder(
     if found.kind is Pocket:
         return Pocket.read(found.file, layers, pooling=pooling, padding=padding)
     return ARCHITECTURES[found.architecture](found.file, layers, pooling=pooling, padding=padding)
+
+
+def encoder_name(request: Request) -> str:
+    """The encoder that a request names; of ``best``, VGG19 where it is installed and the style is no card, else pocket.
+
+    A card has only what pocket found in its painting.
+    """
+    if request.encoder != BEST:
+        return request.encoder
+    styles = [region.style for region in request.regions] + ([] if request.style is None else [request.style])
+    if any(isinstance(part, StyleCard) for style in styles for part, _ in Style.of(style).parts):
+        return "pocket"
+    try:
+        return find("vgg19", kind="encoder").identity
+    except ModelError:
+        return "pocket"
 
 
 def find_encoder(weights: Path | str) -> FoundEncoder:

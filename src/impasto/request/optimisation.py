@@ -22,9 +22,23 @@ class Optimisation:
     """How the picture itself is optimised. Layers and losses with weights may also be given as mappings."""
 
     encoder: str = option(
-        str, "pocket", "Whose features make the losses: pocket, vgg19, vgg16, or a model's folder.", group="iterative"
+        str,
+        "pocket",
+        "Whose features make the losses: pocket, vgg19, vgg16, a model's folder; or best: vgg19 where it is installed "
+        "and the style is a picture, else pocket.",
+        group="iterative",
     )
-    steps: int = option(int, 40, "Steps at each level of the pyramid.", minimum=0, maximum=100_000, group="iterative")
+    steps: int = option(
+        int, 24, "Steps at the finest level of the pyramid.", minimum=0, maximum=100_000, group="iterative"
+    )
+    coarse_steps: float = option(
+        float,
+        1.5,
+        "How many times as many steps each coarser level takes as the next.",
+        minimum=0.1,
+        maximum=4.0,
+        group="iterative",
+    )
     seconds: float | None = option(
         float, None, "Stop after so many seconds.", minimum=0.0, maximum=1e6, unit="seconds", group="iterative"
     )
@@ -38,27 +52,48 @@ class Optimisation:
     )
     optimiser: Literal["adam", "lbfgs", "scipy"] = option(
         str,
-        "adam",
+        "lbfgs",
         "Adam; L-BFGS, kept between black and white; or SciPy's L-BFGS, where a step is up to 20 evaluations.",
         choices=("adam", "lbfgs", "scipy"),
         group="iterative",
     )
     learning_rate: float = option(
-        float, 0.01, "Adam's step, where white is 1.", minimum=1e-6, maximum=1.0, group="iterative"
+        float,
+        0.02,
+        "Adam's step, and L-BFGS's first one, where white is 1.",
+        minimum=1e-6,
+        maximum=1.0,
+        group="iterative",
     )
-    history: int = option(int, 10, "Steps that L-BFGS remembers.", minimum=1, maximum=200, group="iterative")
+    history: int | None = option(
+        int,
+        None,
+        "Steps that L-BFGS remembers. By default 10, fewer of pictures beyond 4 megapixels.",
+        minimum=1,
+        maximum=200,
+        group="iterative",
+    )
     start: Literal["instant", "recoloured", "content", "style", "noise"] = option(
         str,
-        "instant",
-        "What to start from: the instant engine's pastiche, the photograph in its colours, the photograph, the "
-        "painting, or noise.",
+        "recoloured",
+        "What to start from: the instant engine's pastiche, the photograph in the painting's colours, the photograph, "
+        "the painting, or noise.",
         choices=("instant", "recoloured", "content", "style", "noise"),
         group="iterative",
     )
     levels: int | None = option(
         int,
         None,
-        "Levels of the pyramid, each half the size of the next. By default the smallest has 384 pixels or more.",
+        "Levels of the pyramid, each half the size of the next. By default the smallest has 64 pixels or more.",
+        minimum=1,
+        maximum=8,
+        group="iterative",
+    )
+    scales: int | None = option(
+        int,
+        None,
+        "Scales of the picture that each level looks at, each half the size of the one before. By default as many as "
+        "make sense.",
         minimum=1,
         maximum=8,
         group="iterative",
@@ -72,7 +107,7 @@ class Optimisation:
         group="iterative",
     )
     content_weight: float = option(
-        float, 2.0, "Weight of the content loss.", minimum=0.0, maximum=1e12, group="iterative"
+        float, 3.0, "Weight of the content loss, at a boldness of 0.5.", minimum=0.0, maximum=1e12, group="iterative"
     )
     style_weight: float = option(
         float, 1.0, "Weight of the style losses.", minimum=0.0, maximum=1e12, group="iterative"
@@ -122,7 +157,11 @@ class Optimisation:
         str, "max", "Pooling of the encoder.", choices=("max", "average"), group="iterative"
     )
     padding: Literal["zeros", "replicate"] = option(
-        str, "zeros", "Padding of the encoder's convolutions.", choices=("zeros", "replicate"), group="iterative"
+        str,
+        "replicate",
+        "Padding of the encoder's convolutions; zeros paint a frame.",
+        choices=("zeros", "replicate"),
+        group="iterative",
     )
     tile: int | None = option(
         int,

@@ -1,6 +1,9 @@
-"""Presets: settings under one name, that do what a well-known notebook does.
+"""Presets: settings of the engine ``iterative`` under one name: how much time to take, or a well-known notebook.
 
-Their weights are the notebooks' own, in this project's units. There, Gram matrices are sums over places,
+``quick``, ``fine`` and ``museum`` are how long somebody waits; ``fine`` is what the defaults are. ``museum`` puts
+strokes, planes and swirls before the drawing, and sees deeper where VGG19 is installed.
+
+The notebooks' weights are their own, in this project's units. There, Gram matrices are sums over places,
 here means: a layer's weight is multiplied accordingly, for a picture of the notebook's size. Adam's
 step is in units of white here, there in ImageNet's deviations (0.226 of white). The second one's network
 sees 0..255, where the published weights that ``impasto models pull`` fetches see 0..1 divided by
@@ -41,6 +44,11 @@ def _second() -> str:
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
+        "quick": MappingProxyType({"engine": "iterative", "steps": 9}),
+        "fine": MappingProxyType({"engine": "iterative"}),
+        "museum": MappingProxyType(
+            {"engine": "iterative", "encoder": "best", "steps": 70, "coarse_steps": 1.3, "content_weight": 0.8}
+        ),
         "gatys-adam": MappingProxyType(
             {
                 "engine": "iterative",
@@ -48,6 +56,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "size": _FIRST_SIDE,
                 "style_scale": _FIRST_SIDE / 512,
                 "levels": 1,
+                "scales": 1,
+                "padding": "zeros",
                 "start": "content",
                 "steps": 2000,
                 "optimiser": "adam",
@@ -69,6 +79,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "encoder": "vgg16",
                 "size": _SECOND_SIDE,
                 "levels": 1,
+                "scales": 1,
+                "padding": "zeros",
                 "start": "noise",
                 "steps": 10,
                 "optimiser": "scipy",
@@ -86,4 +98,5 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         ),
     }
 )
-"""Settings by name: ``gatys-adam`` (VGG19, Adam) and ``gatys-lbfgs-tv`` (VGG16, L-BFGS-B, total variation)."""
+"""Settings by name: ``quick``, ``fine`` and ``museum``; ``gatys-adam`` (VGG19, Adam) and ``gatys-lbfgs-tv`` (VGG16,
+L-BFGS-B, total variation)."""

@@ -18,7 +18,7 @@ from impasto.jobs.job import JobKind
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import FILES, Order
 from impasto.jobs.training import TEXTS, Training
-from impasto.request import Option, options
+from impasto.request import PRESETS, Option, options
 
 __all__ = ["PICTURE", "body", "check_fields", "opened", "picture", "read_order", "text"]
 
@@ -77,7 +77,7 @@ async def picture(name: str, part: UploadFile | str) -> bytes:
 
 
 async def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -> Order:
-    check_fields(form, {"content", "style", "weight", *FILES, *_OPTIONS, *(_JOB_FIELDS if job else ())})
+    check_fields(form, {"content", "style", "weight", "preset", *FILES, *_OPTIONS, *(_JOB_FIELDS if job else ())})
     kind = text(form, "kind") or "stylize"
     if kind not in _KINDS:
         raise RequestError(f"kind is {kind[:80]!r}; choose one of {', '.join(_KINDS)}")
@@ -93,11 +93,21 @@ async def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -
         contents=tuple(contents),
         styles=await _styles(form),
         files=files,
-        settings={name: value for name, value in settings.items() if value is not None},
+        settings=_preset(form) | {name: value for name, value in settings.items() if value is not None},
         priority=_whole("priority", text(form, "priority") or "5"),
         id=id,
         training=_training(form, kind) if job else None,
     )
+
+
+def _preset(form: FormData) -> dict[str, Any]:
+    """The settings of the preset that is asked for; those sent besides go before them."""
+    name = text(form, "preset")
+    if not name:
+        return {}
+    if name not in PRESETS:
+        raise RequestError(f"there is no preset {name[:80]!r}; choose one of {', '.join(PRESETS)}")
+    return {"engine": "iterative", **PRESETS[name]}
 
 
 def _training(form: FormData, kind: str) -> Training | None:
@@ -205,6 +215,7 @@ def body(*, job: bool) -> Mapping[str, Any]:
             "items": {"type": "number", "exclusiveMinimum": 0},
             "description": "One for each style, in order; all the same by default.",
         },
+        "preset": {"type": "string", "enum": list(PRESETS), "description": _PRESET_HELP},
         **{name: PICTURE | {"description": _FILE_HELP[name]} for name in FILES},
         **{option.name: _schema(option) for option in options()},
     }
@@ -224,6 +235,7 @@ def body(*, job: bool) -> Mapping[str, Any]:
 
 
 _CONTENT_HELP = "The photograph; several, or one zip, of a batch, and of a train-style, to learn on."
+_PRESET_HELP = "Settings of the engine iterative under one name; those that are sent besides go before its own."
 _MINUTES_HELP = "Of a train-style: how many minutes the network learns. The server says what is too few or too many."
 _TRAINING_HELP = {
     "name": "what the new style is called: lower-case words joined by hyphens.",

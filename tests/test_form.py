@@ -1,0 +1,39 @@
+"""A multipart form as an order."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import pytest
+from starlette.datastructures import FormData, UploadFile
+
+from impasto.errors import RequestError
+from impasto.jobs.limits import Limits
+from impasto.jobs.order import Order
+from impasto.request import PRESETS
+from impasto.server.form import _order, body
+
+
+def read(*fields: tuple[str, str]) -> Order:
+    content = ("content", UploadFile(io.BytesIO(b"a photograph"), filename="a.jpg"))
+    return asyncio.run(_order(FormData([content, ("style", "udnie"), *fields]), Limits(), job=False, id=None))
+
+
+def test_a_preset_gives_settings_and_those_sent_besides_go_before_its_own() -> None:
+    assert read(("preset", "museum")).settings == PRESETS["museum"]
+    assert read(("preset", "museum")).engine == "iterative"
+    order = read(("preset", "quick"), ("steps", "5"), ("boldness", "0.75"))
+    assert order.settings == {**PRESETS["quick"], "steps": 5, "boldness": 0.75}
+    assert read(("preset", "")).settings == {}
+
+
+def test_an_unknown_preset_is_told() -> None:
+    with pytest.raises(RequestError, match="there is no preset 'slow'; choose one of quick, fine, museum, gatys-adam"):
+        read(("preset", "slow"))
+
+
+@pytest.mark.parametrize("job", [False, True])
+def test_the_documentation_names_every_preset(job: bool) -> None:
+    schema = body(job=job)["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert schema["properties"]["preset"]["enum"] == list(PRESETS)
