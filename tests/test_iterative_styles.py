@@ -84,9 +84,9 @@ def test_a_card_does_as_its_picture_would(engine: IterativeEngine, card: StyleCa
     # At a scale between those that a card keeps, too.
     for settings in ({}, {"style_scale": 0.3}, {"style_layers": "relu1_1,relu2_1", "content_layers": "relu2_1"}):
         # L-BFGS's search for a step would make much of what half precision leaves.
-        settings = {"optimiser": "adam", "learning_rate": 0.01, **settings}
-        of_picture = drained(engine.run(asked(steps=8, **settings)))
-        of_card = drained(engine.run(asked(steps=8, style=Style.of(card), **settings)))
+        same: dict[str, Any] = {"steps": 8, "optimiser": "adam", "learning_rate": 0.01, **settings}
+        of_picture = drained(engine.run(asked(**same)))
+        of_card = drained(engine.run(asked(style=Style.of(card), **same)))
         first = [painted(reports)[0].losses for reports, _ in (of_card, of_picture)]
         assert first[0] == pytest.approx(first[1], rel=0.1)
         apart = of_card[1].pastiche.pixels.astype(int) - of_picture[1].pastiche.pixels
