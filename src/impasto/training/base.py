@@ -15,6 +15,7 @@ from impasto.training.album import Album, few
 from impasto.training.critic import Critic, regularity, weighed
 from impasto.training.diet import training_files, vary_colors
 from impasto.training.network import Shape, TransferNetwork
+from impasto.training.preparation import coarse_to_fine
 from impasto.training.reading import read_instant
 from impasto.training.run import (
     Learner,
@@ -24,6 +25,7 @@ from impasto.training.run import (
     device,
     follow,
     follow_average,
+    precision,
     schedule,
     set_rate,
     write_checkpoint,
@@ -51,12 +53,13 @@ class BasePlan:
     """Whose features make the losses: VGG19 (``.npz``), or pocket (``.safetensors``, by default the one that ships)."""
     minutes: float = 60.0
     sizes: tuple[int, ...] = (160, 192, 256)
-    """Crop sides, each for an equal share of the time; styles are shown half as large again."""
+    """Crop sides, multiples of 16, each for an equal share of the time; styles are shown half as large again."""
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1.5e-3
     style_weight: float = 5.0
     gram_weight: float = 1.9
+    light_weight: float = 8.0
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
     textures: int = 28
@@ -80,11 +83,13 @@ class BaseLearner(Learner[BasePlan]):
             self.network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
         )
         self.reader = read_instant().encoder.to(self.device)
-        self.critic = Critic(open_encoder(plan.encoder).to(self.device, torch.bfloat16))
+        self.precision = precision(self.device)
+        self.critic = Critic(open_encoder(plan.encoder).to(self.device, self.precision))
         if self.checkpoint.is_file():
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
+        self.noise = torch.Generator(self.device).manual_seed(seed)
         self.photos = Album.read(training_files(plan.photos), self.device, seed, 512)
         styles = Album.read(training_files(plan.styles), self.device, seed + 1, 512)
         drawn = (texture(self.random, kind=KINDS[i % len(KINDS)]) for i in range(plan.textures))
@@ -101,13 +106,17 @@ class BaseLearner(Learner[BasePlan]):
             codes = self.reader(styles)
         photo_look = self.critic.look(photos).repeat_interleave(len(styles))
         style_look = self.critic.look(styles).repeat(len(photos))
-        with torch.autocast(self.device.type, torch.bfloat16):
-            painted, _ = self.network(photos.repeat_interleave(len(styles), 0), codes.repeat(len(photos), 1))
+        contents, codes = photos.repeat_interleave(len(styles), 0), codes.repeat(len(photos), 1)
+        with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
+            first = int(self.random.integers(2))
+            contents = coarse_to_fine(contents, lambda x, some: self.average(x, codes[some])[0], self.noise, first)
+            painted, _ = self.network(contents, codes)
         painted = painted.float()
         terms = self.critic.compare(painted, photo_look, style_look) | regularity(painted)
         weights = {
             "style": plan.style_weight,
             "gram": plan.gram_weight,
+            "light": plan.light_weight,
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from impasto.perceptual.opening import open_encoder
 from impasto.training.critic import Critic, regularity, weighed
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape
+from impasto.training.preparation import coarse_to_fine
 from impasto.training.run import (
     Learner,
     Step,
@@ -25,6 +27,7 @@ from impasto.training.run import (
     device,
     follow,
     follow_average,
+    precision,
     schedule,
     set_rate,
     write_checkpoint,
@@ -45,12 +48,14 @@ class Plan:
     """Whose features make the losses: VGG19 (``.npz``), or pocket (``.safetensors``, by default the one that ships)."""
     minutes: float = 60.0
     sizes: tuple[int, ...] = (128, 192, 256)
-    """Crop sides, each for an equal share of the time."""
+    """Crop sides, multiples of 16, each for an equal share of the time."""
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1e-3
     style_weight: float = 5.0
     gram_weight: float = 1.9
+    light_weight: float = 8.0
+    """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
     self_weight: float = 2.0
@@ -74,7 +79,8 @@ class Trainer(Learner[Plan]):
         self.average = InstantNetwork(shape).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
-        self.encoder = open_encoder(plan.encoder).to(self.device, torch.bfloat16)
+        self.precision = precision(self.device)
+        self.encoder = open_encoder(plan.encoder).to(self.device, self.precision)
         self.critic = Critic(self.encoder)
         # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
         width = sum(int(f.shape[1]) for f in self.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values())
@@ -89,6 +95,7 @@ class Trainer(Learner[Plan]):
         self._saved = self.number
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
+        self.noise = torch.Generator(self.device).manual_seed(seed)
         self.photos = Pool.read(training_files(plan.photos), seed)
         self.styles = Pool.read(training_files(plan.styles), seed + 1)
         fixed = (Pool.read(training_files(f)[::step][:5], 7) for f, step in ((plan.photos, 60), (plan.styles, 130)))
@@ -107,12 +114,13 @@ class Trainer(Learner[Plan]):
         photos, styles = (x.to(self.device) for x in self._next(size))
         photo_look, style_look = self.critic.look(photos), self.critic.look(styles)
 
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
             codes = self.network.encoder(torch.cat([styles, photos]))
             style_codes, photo_codes = codes.float().split([len(styles), len(photos)])
-            # Every photograph in every style, then every photograph in its own.
-            contents = torch.cat([photos.repeat_interleave(len(styles), 0), photos])
-            painted, _ = self.network.transfer(contents, torch.cat([style_codes.repeat(len(photos), 1), photo_codes]))
+            # Every photograph in every style, as coarse to fine would have it; then every photograph in its own.
+            pairs, pair_codes = photos.repeat_interleave(len(styles), 0), style_codes.repeat(len(photos), 1)
+            pairs = coarse_to_fine(pairs, partial(self._coarser, pair_codes), self.noise, int(self.random.integers(2)))
+            painted, _ = self.network.transfer(torch.cat([pairs, photos]), torch.cat([pair_codes, photo_codes]))
         painted = painted.float()
         pastiches, returned = painted.split([len(photos) * len(styles), len(photos)])
 
@@ -120,12 +128,13 @@ class Trainer(Learner[Plan]):
             pastiches, photo_look.repeat_interleave(len(styles)), style_look.repeat(len(photos))
         ) | regularity(painted)
         terms["self"] = F.l1_loss(returned, photos)
-        terms["read"] = F.mse_loss(self.reader(style_codes), _flat(style_look.moments))
+        terms["read"] = F.mse_loss(self.reader(style_codes), _flat(style_look.moments[0]))
         loss = weighed(
             terms,
             {
                 "style": plan.style_weight,
                 "gram": plan.gram_weight,
+                "light": plan.light_weight,
                 "grid": plan.grid_weight,
                 "lattice": plan.lattice_weight,
                 "self": plan.self_weight,
@@ -176,6 +185,11 @@ class Trainer(Learner[Plan]):
             painted, _ = self.average.transfer(photo[None].expand(len(codes), -1, -1, -1), codes)
             rows.append(torch.cat([photo[None], painted.clamp(0, 1)]))
         return sheet([list(row) for row in rows])
+
+    def _coarser(self, codes: Tensor, photos: Tensor, chosen: slice) -> Tensor:
+        """What the network itself makes of smaller photographs in the styles of these codes."""
+        painted: Tensor = self.network.transfer(photos, codes[chosen])[0]
+        return painted
 
     def _next(self, size: int) -> tuple[Tensor, Tensor]:
         """The batch that was cut while the last one was learnt from; cutting releases the interpreter's lock."""

@@ -1,10 +1,15 @@
-"""Train a network for one style of one's own, in minutes: it starts as ``base`` painting in that style."""
+"""Train a network for one style of one's own, in minutes.
+
+It starts as ``base`` painting in that style, or as a network of that style, and learns on what coarse to fine gives it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +22,9 @@ from impasto.picture.scaling import LONGEST_STYLE, fit_style
 from impasto.training.album import Album, few, tensor
 from impasto.training.critic import Critic, mean_look, regularity, weighed
 from impasto.training.diet import read_picture, training_files, vary_colors
-from impasto.training.network import InstantNetwork, Shape, StyleNetwork
-from impasto.training.reading import read_base, read_instant
+from impasto.training.network import Shape, StyleNetwork
+from impasto.training.preparation import coarse_to_fine
+from impasto.training.reading import read_base, read_instant, read_style
 from impasto.training.run import (
     Learner,
     Step,
@@ -27,6 +33,7 @@ from impasto.training.run import (
     device,
     follow,
     follow_average,
+    precision,
     schedule,
     set_rate,
     write_checkpoint,
@@ -58,17 +65,20 @@ class StylePlan:
     encoder: Path | str | None = None
     """Whose features make the losses: a file, or a model's name; by default ``pocket``."""
     minutes: float = 20.0
-    sizes: tuple[int, ...] = (192, 256)
-    """Crop sides in pixels, each for an equal share of the time."""
-    pictures: int = 3
+    sizes: tuple[int, ...] = (256, 320)
+    """Crop sides in pixels, multiples of 16, each for an equal share of the time."""
+    pictures: int = 2
     """Photographs in a step."""
     learning_rate: float = 2e-3
-    style_weight: float = 5.0
-    gram_weight: float = 3.0
+    style_weight: float = 8.0
+    gram_weight: float = 5.0
+    light_weight: float = 8.0
+    """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
     drawing: float = 0.92
-    """How far the drawing may go from the photograph's, where 1 is as far as the engine ``instant`` goes."""
+    """How far the drawing may go from the photograph's, where 1 is as far as what is started from goes: the engine
+    ``instant``, or the network of ``start``."""
     style_scale: float = 1.0
     """How large the painting is looked at: larger makes larger strokes."""
     seed: int = 0
@@ -76,6 +86,8 @@ class StylePlan:
     """Seconds between checkpoints and sample sheets."""
     base: Path | None = None
     """Folder of the model to start from; by default the one that ships."""
+    start: Path | None = None
+    """Folder of a network of this very style to start from, instead of the base."""
 
 
 class StyleLearner(Learner[StylePlan]):
@@ -85,14 +97,19 @@ class StyleLearner(Learner[StylePlan]):
         super().__init__(plan)
         self.device = device()
         torch.manual_seed(plan.seed)
-        self.critic = Critic(open_encoder(plan.encoder).to(self.device, torch.bfloat16))
+        self.precision = precision(self.device)
+        self.critic = Critic(open_encoder(plan.encoder).to(self.device, self.precision))
         instant = read_instant().to(self.device)
         paintings = [self._painting(file) for file in plan.paintings]
         with torch.no_grad():
             code = torch.stack([instant.encoder(painting) for painting in paintings]).mean(0)
         self.goal = mean_look([self.critic.look(painting) for painting in paintings])
-        base, self.shape = read_base(None if plan.base is None else Model.read(plan.base))
-        self.network = StyleNetwork.folded(base.to(self.device), self.shape, code).to(self.device)
+        if plan.start is None:
+            base, self.shape = read_base(None if plan.base is None else Model.read(plan.base))
+            self.network = StyleNetwork.folded(base.to(self.device), self.shape, code)
+        else:
+            self.network, self.shape = read_style(Model.read(plan.start))
+        self.network = self.network.to(self.device).requires_grad_(True)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = StyleNetwork(self.shape).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
@@ -100,6 +117,7 @@ class StyleLearner(Learner[StylePlan]):
             self.network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
         )
         self.random = np.random.default_rng(plan.seed)
+        self.noise = torch.Generator(self.device).manual_seed(plan.seed)
         files = training_files(plan.photos)
         if len(files) > _MOST:
             files = [files[i] for i in np.linspace(0, len(files) - 1, _MOST).astype(int)]
@@ -110,7 +128,8 @@ class StyleLearner(Learner[StylePlan]):
         if self.checkpoint.is_file():
             self._resume()
         else:
-            self.target = plan.drawing * self._drawing(instant, code)
+            today = self.average if plan.start else partial(instant.transfer, code=code)
+            self.target = plan.drawing * self._drawing(lambda photo: today(photo)[0])
 
     def step(self) -> dict[str, float]:
         """One optimisation step on a few photographs."""
@@ -119,14 +138,17 @@ class StyleLearner(Learner[StylePlan]):
         size = crop_side(plan.sizes, self.done)
         photos = self._batch(plan.pictures, size)
         look = self.critic.look(photos)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            painted, _ = self.network(photos)
+        first = int(self.random.integers(2))
+        with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
+            prepared = coarse_to_fine(photos, lambda small, _: self.average(small)[0], self.noise, first)
+            painted, _ = self.network(prepared)
         painted = painted.float()
         terms = self.critic.compare(painted, look, self.goal) | regularity(painted)
         weights = {
             "content": self.content_weight,
             "style": plan.style_weight,
             "gram": plan.gram_weight,
+            "light": plan.light_weight,
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
         }
@@ -176,13 +198,12 @@ class StyleLearner(Learner[StylePlan]):
         return vary_colors(photos, self.random, share=0.1)
 
     @torch.no_grad()
-    def _drawing(self, instant: InstantNetwork, code: Tensor) -> float:
-        """How far the engine ``instant`` goes from a photograph's drawing in this style."""
+    def _drawing(self, paint: Callable[[Tensor], Tensor]) -> float:
+        """How far ``paint`` goes from a photograph's drawing in this style."""
         found = []
         for _ in range(_PROBES):
             photo = self._batch(1, self.plan.sizes[-1])
-            painted, _ = instant.transfer(photo, code)
-            found.append(self.critic.compare(painted, self.critic.look(photo), self.goal)["content"])
+            found.append(self.critic.compare(paint(photo), self.critic.look(photo), self.goal)["content"])
         return max(0.01, float(torch.stack(found).mean()))
 
     def _samples(self, files: list[Path]) -> Tensor:
@@ -198,10 +219,11 @@ class StyleLearner(Learner[StylePlan]):
         self.number, self.minutes = state["number"], state["minutes"]
         seed = self.plan.seed + self.number
         self.random = np.random.default_rng(seed)
+        self.noise.manual_seed(seed)
         self.photos.reseed(seed)
 
 
-def train_style(plan: StylePlan) -> Generator[Step, None, None]:
+def train_style(plan: StylePlan, clock: Callable[[], float] = time.monotonic) -> Generator[Step, None, None]:
     """Train until ``plan.minutes`` are spent, over however many runs; yields after every step.
 
     Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``, what the network
@@ -210,7 +232,7 @@ def train_style(plan: StylePlan) -> Generator[Step, None, None]:
     """
     learner = StyleLearner(plan)
     learner.draw()
-    yield from follow(learner)
+    yield from follow(learner, clock)
 
 
 def load_style(run: Path) -> tuple[StyleNetwork, Shape]:
