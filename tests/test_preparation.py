@@ -50,12 +50,12 @@ def test_every_second_photograph_is_blended_with_a_smaller_one_repainted() -> No
         asked.append((tuple(small.shape), chosen))
         return torch.ones_like(small)
 
-    prepared = coarse_to_fine(photos, paint, torch.Generator().manual_seed(0), 1)
+    prepared = coarse_to_fine(photos, paint, torch.Generator().manual_seed(0))
     assert asked == [((2, 3, 16, 16), slice(1, None, 2))]
     means = prepared.mean((1, 2, 3))
     assert bool((means[0::2] - 0.5).abs().max() < 0.02)
     assert bool((means[1::2] > 0.6).all())
-    one = coarse_to_fine(photos[:1], paint, torch.Generator().manual_seed(0), 1)
+    one = coarse_to_fine(photos[:1], paint, torch.Generator().manual_seed(0))
     assert len(asked) == 1
     assert not torch.equal(one, photos[:1])
 

@@ -134,7 +134,7 @@ def regularity(painted: Tensor) -> dict[str, Tensor]:
     return {"grid": grid_energy(painted).mean(), "lattice": lattice}
 
 
-def weighed(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+def weighed(terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor]) -> Tensor:
     """The loss: the sum of terms by their weights, 1 where none is given."""
     total = [weights.get(name, 1.0) * term for name, term in terms.items()]
     return torch.stack(total).sum()

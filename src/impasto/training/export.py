@@ -17,6 +17,7 @@ from impasto.training.base import load_base
 from impasto.training.instant import load_network
 from impasto.training.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, Trunk
 from impasto.training.pocket import load_pocket
+from impasto.training.run import load_state
 from impasto.training.style import load_style
 
 __all__ = ["export", "export_base", "export_network", "export_pocket", "export_style"]
@@ -29,7 +30,7 @@ def export(run: Path, out: Path, *, name: str | None = None, version: str = "1")
 
     All but ``pocket`` and ``base`` need ``onnx``.
     """
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = load_state(run)
     if "pocket" in state:
         return export_pocket(load_pocket(run), out, name=name or "pocket", version=version)
     if "base" in state:

@@ -145,5 +145,8 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C, H / 2, W / 2)``."""
-        padded: Tensor = EdgePad.apply(x) if torch.is_grad_enabled() else F.pad(x, (1, 1, 1, 1), mode="replicate")
+        if torch.is_grad_enabled():
+            padded: Tensor = EdgePad.apply(x)  # type: ignore[no-untyped-call]
+        else:
+            padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
         return F.conv2d(padded, self.weight.to(x.dtype), stride=2, groups=len(self.weight))

@@ -63,13 +63,14 @@ class Mixing(nn.Module):
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """``x`` ``(N, C, H, W)`` mixed as the ``code`` ``(N or 1, codes)`` says."""
         few: Tensor = self.into(x)
-        mixed = torch.matmul(self.matrix(code).view(-1, self.rank, self.rank).to(few.dtype), few.flatten(2))
-        return x + self.out(mixed.view_as(few))
+        mixed: Tensor = torch.matmul(self.matrix(code).view(-1, self.rank, self.rank).to(few.dtype), few.flatten(2))
+        spread: Tensor = self.out(mixed.view_as(few))
+        return x + spread
 
     def folded(self, weight: Tensor, code: Tensor) -> Tensor:
         """The ``weight`` ``(O, C, 3, 3)`` of the convolution behind it, with the mixing of one code in it."""
         matrix = self.matrix(code).view(self.rank, self.rank)
-        whole = self.out.weight.flatten(1) @ matrix @ self.into.weight.flatten(1)
+        whole: Tensor = self.out.weight.flatten(1) @ matrix @ self.into.weight.flatten(1)
         return weight + torch.einsum("ojhw,ji->oihw", weight, whole)
 
 

@@ -48,22 +48,20 @@ def blend(photos: Tensor, coarser: Tensor, share: Tensor | float, keep: Tensor |
 
 
 @torch.no_grad()
-def coarse_to_fine(
-    photos: Tensor, paint: Callable[[Tensor, slice], Tensor], random: torch.Generator, first: int = 0
-) -> Tensor:
+def coarse_to_fine(photos: Tensor, paint: Callable[[Tensor, slice], Tensor], random: torch.Generator) -> Tensor:
     """What coarse to fine would have a network paint over: grain on every photograph, a blend of every second one.
 
-    ``paint`` repaints photographs of half the size, those of a slice of the batch; sides ``(N, 3, H, W)`` must be
-    multiples of 16. ``first`` is the place of the first that is blended.
+    ``paint`` repaints photographs of half the size, those of a slice of the batch; half of a side ``(N, 3, H, W)`` must
+    be a size that it takes. A batch of one has only grain.
     """
-    chosen = slice(first, None, 2)
+    chosen = slice(1, None, 2)
     prepared, blended = photos, photos[chosen]
     if len(blended):
         small = grain(F.avg_pool2d(blended, 2), _drawn(blended, _AMOUNTS, random), random)
         coarser = F.interpolate(paint(small, chosen).float().clamp(0, 1), scale_factor=2.0, mode="bicubic")
         mixed = blend(blended, coarser, _drawn(blended, _SHARES, random), _drawn(blended, _KEEPS, random))
         prepared = photos.clone()
-        prepared[chosen] = mixed
+        prepared[chosen] = mixed.to(photos.dtype)
     return grain(prepared, _drawn(photos, _AMOUNTS, random), random).contiguous(memory_format=torch.channels_last)
 
 

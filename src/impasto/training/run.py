@@ -20,16 +20,21 @@ from torch import Tensor, nn
 __all__ = [
     "Learner",
     "Step",
+    "adam",
     "crop_side",
     "descend",
     "device",
     "follow",
     "follow_average",
+    "following",
+    "load_optimiser",
+    "load_state",
     "precision",
     "replace_file",
     "schedule",
     "set_rate",
     "write_checkpoint",
+    "write_portable",
 ]
 
 
@@ -48,7 +53,7 @@ class Step:
 
 
 class RunPlan(Protocol):
-    """What every plan says of its run: folder, minutes over all runs, seconds between checkpoints."""
+    """What every plan says of its run: folder, minutes over all runs, seconds between checkpoints, largest rate."""
 
     @property
     def run(self) -> Path: ...
@@ -58,6 +63,9 @@ class RunPlan(Protocol):
 
     @property
     def save_every(self) -> float: ...
+
+    @property
+    def learning_rate(self) -> float: ...
 
 
 P = TypeVar("P", bound=RunPlan)
@@ -74,6 +82,11 @@ class Learner(ABC, Generic[P]):
     def checkpoint(self) -> Path:
         """The file that :meth:`save` writes."""
         return self.plan.run / "checkpoint.pt"
+
+    @property
+    def portable(self) -> Path:
+        """The averaged weights alone, in half precision: what goes from machine to machine. Continued from, too."""
+        return self.plan.run / "average.pt"
 
     @property
     def done(self) -> float:
@@ -129,26 +142,46 @@ def precision(where: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
+def adam(network: nn.Module, rate: float, where: torch.device) -> torch.optim.Adam:
+    """Adam for a network; on a graphics card its rate lies there too, so that a recorded step heeds it."""
+    card = where.type == "cuda"
+    return torch.optim.Adam(
+        [p for p in network.parameters() if p.requires_grad],
+        lr=torch.tensor(rate, device=where) if card else rate,
+        betas=(0.9, 0.99),
+        fused=True,
+        capturable=card,
+    )
+
+
 def descend(
     optimiser: torch.optim.Optimizer, network: nn.Module, terms: Mapping[str, Tensor], loss: Tensor
-) -> dict[str, float]:
-    """One step down the slope of ``loss``, unless it is endless; returns all terms as numbers."""
+) -> dict[str, Tensor]:
+    """One step down the slope of ``loss``, and none where it is endless; returns all terms. Waits for no card."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    # All numbers at once: a graphics card is waited for once a step.
-    told = {"loss": loss, **terms, "gradient": norm}
-    values = torch.stack([value.detach().float() for value in told.values()]).tolist()
-    if math.isfinite(values[-1]):
-        optimiser.step()
-    return dict(zip(told, values, strict=True))
+    for parameter in network.parameters():
+        if parameter.grad is not None:
+            # Of an endless gradient clipping leaves what is no number, and zeros.
+            parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
+    optimiser.step()
+    return {"loss": loss, **terms, "gradient": norm}
 
 
-def follow_average(average: nn.Module, network: nn.Module, number: int, steps: int = 500) -> None:
-    """Move ``average`` towards ``network`` after step ``number``: over ``steps`` in the end, over fewer at first."""
-    keep = min(1 - 1 / steps, number / (number + 10))
+def follow_average(average: nn.Module, network: nn.Module, share: Tensor) -> None:
+    """Move ``average`` towards ``network`` by that ``share``, a number on their device."""
     with torch.no_grad():
-        torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)
+        mine: list[Tensor] = list(average.parameters())
+        theirs: list[Tensor] = list(network.parameters())
+        away = torch._foreach_sub(theirs, mine)
+        torch._foreach_mul_(away, share)
+        torch._foreach_add_(mine, list(away))
+
+
+def following(number: int, steps: int = 500) -> float:
+    """By what share an average follows at step ``number``: over ``steps`` in the end, over fewer at first."""
+    return 1 - min(1 - 1 / steps, number / (number + 10))
 
 
 def write_checkpoint(file: Path, state: dict[str, Any]) -> None:
@@ -168,7 +201,26 @@ def replace_file(file: Path, data: bytes) -> None:
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Let every parameter learn at ``rate`` from now on."""
     for group in optimiser.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Go on with a saved ``state``, but with rates where this optimiser keeps them."""
+    rates = [group["lr"] for group in optimiser.param_groups]
+    optimiser.load_state_dict(state)
+    for group, rate in zip(optimiser.param_groups, rates, strict=True):
         group["lr"] = rate
+
+
+def write_portable(
+    file: Path, kind: str, shape: dict[str, Any], average: nn.Module, number: int, minutes: float
+) -> None:
+    """Replace ``file`` by the weights of ``average`` in half precision, readable as a checkpoint of that ``kind``."""
+    weights = {name: value.half() for name, value in average.state_dict().items()}
+    write_checkpoint(file, {kind: shape, "average": weights, "number": number, "minutes": minutes})
 
 
 def crop_side(sizes: Sequence[int], done: float) -> int:
@@ -179,3 +231,12 @@ def crop_side(sizes: Sequence[int], done: float) -> int:
 def schedule(number: int, done: float, warming: int = 100) -> float:
     """Share of the learning rate: a few steps of warming up, then a cosine down to 2 %."""
     return min(1.0, (number + 1) / warming) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def load_state(run: Path) -> dict[str, Any]:
+    """What is on file of a run: its checkpoint, or the averaged weights that came from another machine."""
+    file = run / "checkpoint.pt"
+    state: dict[str, Any] = torch.load(
+        file if file.is_file() else run / "average.pt", map_location="cpu", weights_only=True
+    )
+    return state
