@@ -61,7 +61,7 @@ class BasePlan:
     learning_rate: float = 1.5e-3
     style_weight: float = 5.0
     gram_weight: float = 1.9
-    light_weight: float = 8.0
+    light_weight: float = 5.0
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
     textures: int = 28

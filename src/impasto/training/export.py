@@ -25,18 +25,27 @@ __all__ = ["export", "export_base", "export_network", "export_pocket", "export_s
 _OPSET = 17
 
 
-def export(run: Path, out: Path, *, name: str | None = None, version: str = "1") -> Path:
+def export(
+    run: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    version: str = "1",
+    source: str = "",
+    codes: str = "instant@1",
+) -> Path:
     """Export the averaged network of a run folder, whichever kind of training it was; returns ``out``.
 
+    ``source`` says what an own network's style is of, ``codes`` is the model whose codes drive a base.
     All but ``pocket`` and ``base`` need ``onnx``.
     """
     state = load_state(run)
     if "pocket" in state:
         return export_pocket(load_pocket(run), out, name=name or "pocket", version=version)
     if "base" in state:
-        return export_base(*load_base(run), out, name=name or "base", version=version)
+        return export_base(*load_base(run), out, name=name or "base", version=version, codes=codes)
     if "style" in state:
-        return export_style(*load_style(run), out, name=name or "style", version=version)
+        return export_style(*load_style(run), out, name=name or "style", version=version, source=source)
     return export_network(load_network(run), out, name=name or "instant", version=version)
 
 

@@ -59,7 +59,7 @@ class Plan:
     learning_rate: float = 1e-3
     style_weight: float = 5.0
     gram_weight: float = 1.9
-    light_weight: float = 8.0
+    light_weight: float = 5.0
     """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0

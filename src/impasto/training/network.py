@@ -137,6 +137,10 @@ class TransferNetwork(Trunk):
             assert isinstance(head, nn.Linear)
             nn.init.normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
+        for head in self.deep_affine:
+            assert isinstance(head, nn.Linear)
+            # No two alike: of equal weights the exporter keeps one.
+            nn.init.normal_(head.bias, std=0.02)
         mixings = shape.blocks if shape.rank else 0
         self.mixings = nn.ModuleList(Mixing(shape.widths[2], shape.rank, shape.code) for _ in range(mixings))
 
@@ -160,10 +164,8 @@ class StyleNetwork(Trunk):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
-        self.affine, self.deep_affine = (
-            nn.ParameterList(torch.zeros(1, 2 * n) for n in channels)
-            for channels in (self.channels, self.deep_channels)
-        )
+        self.affine = nn.ParameterList(torch.zeros(1, 2 * n) for n in self.channels)
+        self.deep_affine = nn.ParameterList(0.02 * torch.randn(1, 2 * n) for n in self.deep_channels)
 
     @classmethod
     def folded(cls, network: TransferNetwork, shape: Shape, code: Tensor) -> StyleNetwork:

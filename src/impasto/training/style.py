@@ -53,6 +53,7 @@ _PROBES = 24
 _EASING = 0.02
 _WARMING = 20
 _BOUNDS = (0.2, 6.0)
+"""Between which the weight of the drawing is moved."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class StylePlan:
     learning_rate: float = 2e-3
     style_weight: float = 8.0
     gram_weight: float = 5.0
-    light_weight: float = 8.0
+    light_weight: float = 5.0
     """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
@@ -213,11 +214,12 @@ class StyleLearner(Recorded[StylePlan]):
 
     @torch.no_grad()
     def _drawing(self, paint: Callable[[Tensor], Tensor]) -> float:
-        """How far ``paint`` goes from a photograph's drawing in this style."""
+        """How far ``paint`` goes from a photograph's drawing in this style, coarse to fine and at once."""
         found = []
-        for _ in range(_PROBES):
-            photo = self._batch(1, self.plan.sizes[-1])
-            found.append(self.critic.compare(paint(photo), self.critic.look(photo), self.goal)["content"])
+        for _ in range(_PROBES // 2):
+            photos = self._batch(2, self.plan.sizes[-1])
+            painted = paint(coarse_to_fine(photos, lambda small, _: paint(small), self.noise))
+            found.append(self.critic.compare(painted, self.critic.look(photos), self.goal)["content"])
         return max(0.01, float(torch.stack(found).mean()))
 
     def _samples(self, files: list[Path]) -> Tensor:
