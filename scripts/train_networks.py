@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[192, 256])
     parser.add_argument("--own-sizes", type=int, nargs="+", default=[256, 384])
     parser.add_argument("--deep", type=int, default=96, help="channels at 1/16 of base and own networks; 0 for none")
+    parser.add_argument("--shift-weight", type=float, default=0.0, help="for films, where strokes should not jump")
     parser.add_argument("--version", default="2")
     parser.add_argument("--textures", type=int, default=28)
     parser.add_argument("--spare", type=float, default=20.0, help="seconds left for writing models")
@@ -109,6 +110,7 @@ def main() -> None:
         pictures=arguments.pictures,
         sizes=tuple(arguments.sizes),
         own_sizes=tuple(arguments.own_sizes),
+        shift_weight=arguments.shift_weight,
         textures=arguments.textures,
         spare=arguments.spare,
         clock=time.process_time if arguments.clock == "processor" else time.monotonic,

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.perceptual.opening import open_encoder
-from impasto.training.critic import Critic, regularity
+from impasto.training.critic import Critic, regularity, unsteadiness
 from impasto.training.preparation import blend, coarse_to_fine, detail, grain
 
 
@@ -104,3 +104,17 @@ def test_a_lattice_of_sixteen_pixels_is_seen_too() -> None:
     stamped, free = stamp.repeat(1, 1, 8, 8), torch.rand(1, 3, 128, 128)
     assert float(regularity(stamped)["lattice"]) > 10 * float(regularity(free)["lattice"])
     assert float(regularity(torch.rand(1, 3, 32, 32))["lattice"]) > 0
+
+
+def test_what_hangs_on_a_grid_does_not_move_with_the_picture() -> None:
+    torch.manual_seed(4)
+    pictures, stamp = torch.rand(1, 3, 64, 64), torch.rand(8, 8)
+
+    def steady(x: Tensor) -> Tensor:
+        return 1 - x
+
+    def stamped(x: Tensor) -> Tensor:
+        return x + stamp.repeat(x.shape[2] // 8, x.shape[3] // 8)
+
+    assert float(unsteadiness(steady, pictures, steady(pictures))) == 0
+    assert float(unsteadiness(stamped, pictures, stamped(pictures))) > 0.05

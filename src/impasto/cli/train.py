@@ -38,6 +38,7 @@ _HELP = {
     "style_weight": "Weight of the style loss.",
     "gram_weight": "Weight of the Gram matrices' distance.",
     "light_weight": "Weight of keeping dark what is drawn dark, and light what is light: faces above all.",
+    "shift_weight": "Weight of strokes that move with the photograph, for films; a step then takes a third longer.",
     "grid_weight": "Weight against checkerboards.",
     "lattice_weight": "Weight against what repeats every 8 or 16 pixels.",
     "self_weight": "Weight of giving a photograph back in its own style.",

@@ -70,6 +70,8 @@ class Recipe:
     """Photographs in a step of an own network."""
     sizes: tuple[int, ...] = (192, 256)
     own_sizes: tuple[int, ...] = (256, 384)
+    shift_weight: float = 0.0
+    """See :class:`StylePlan`; for own networks."""
     textures: int = 28
     spare: float = 20.0
     """Seconds at the end that are left for writing models."""
@@ -193,6 +195,7 @@ def _style(recipe: Recipe, name: str, photos: Album) -> StyleLearner:
         codes=_trained(recipe, "instant"),
         start=own[0].path if own else None,
         deep=recipe.deep,
+        shift_weight=recipe.shift_weight,
         save_every=60.0,
     )
     return StyleLearner(plan, photos)
