@@ -18,6 +18,7 @@ import torch
 from impasto.models import Model, find
 from impasto.training.album import Album, read_albums
 from impasto.training.base import NARROW, BaseLearner, BasePlan
+from impasto.training.diet import training_files
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
 from impasto.training.network import Shape
@@ -96,8 +97,12 @@ def cook(recipe: Recipe) -> Generator[Report, None, None]:
     if unknown := set(recipe.stages) - set(STAGES):
         raise ValueError(f"there is no stage {', '.join(sorted(unknown))}; the stages are {', '.join(STAGES)}")
     end = recipe.clock() + recipe.minutes * 60 - recipe.spare
-    albums = read_albums(recipe.photos, recipe.paintings, device(), recipe.textures, 0)
     stages = [stage for stage in STAGES if stage in recipe.stages]
+    if stages == ["styles"]:  # every other painting would be read for nothing
+        photos = Album.read(training_files(recipe.photos), device(), 0, 512)
+        albums = photos, photos
+    else:
+        albums = read_albums(recipe.photos, recipe.paintings, device(), recipe.textures, 0)
     for i, stage in enumerate(stages):
         share = STAGES[stage] / sum(STAGES[later] for later in stages[i:])
         until = recipe.clock() + max(0.0, end - recipe.clock()) * share

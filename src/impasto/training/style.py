@@ -67,7 +67,7 @@ class StylePlan:
     encoder: Path | str | None = None
     """Whose features make the losses: a file, or a model's name; by default ``pocket``."""
     minutes: float = 20.0
-    sizes: tuple[int, ...] = (256, 320)
+    sizes: tuple[int, ...] = (256,)
     """Crop sides in pixels, multiples of 16, each for an equal share of the time."""
     pictures: int = 2
     """Photographs in a step."""
