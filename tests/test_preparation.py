@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.perceptual.opening import open_encoder
-from impasto.training.critic import Critic, regularity, unsteadiness
+from impasto.training.critic import Critic, regularity, stamping, unsteadiness
 from impasto.training.preparation import blend, coarse_to_fine, detail, grain
 
 
@@ -118,3 +118,16 @@ def test_what_hangs_on_a_grid_does_not_move_with_the_picture() -> None:
 
     assert float(unsteadiness(steady, pictures, steady(pictures))) == 0
     assert float(unsteadiness(stamped, pictures, stamped(pictures))) > 0.05
+
+
+def test_a_stamp_counts_where_the_photograph_is_flat_however_faint() -> None:
+    torch.manual_seed(5)
+    flat, busy = torch.zeros(1, 20, 20), torch.full((1, 20, 20), 0.2)
+    stamp = torch.rand(1, 1, 8, 8).repeat(1, 3, 20, 20)
+    free = torch.rand(1, 1, 160, 160).expand(-1, 3, -1, -1)
+    bold, faint = (float(stamping(0.5 + amount * stamp, flat)) for amount in (0.5, 0.1))
+    assert bold > 0.9
+    assert faint > 0.8 * bold
+    assert float(stamping(free, flat)) < 0.1
+    assert float(stamping(stamp, busy)) == 0
+    assert float(stamping(stamp[..., :64, :64], flat)) == 0

@@ -41,6 +41,7 @@ _HELP = {
     "shift_weight": "Weight of strokes that move with the photograph, for films; a step then takes a third longer.",
     "grid_weight": "Weight against checkerboards.",
     "lattice_weight": "Weight against what repeats every 8 or 16 pixels.",
+    "stamp_weight": "Weight of strokes in flat places that do not repeat every 8 pixels.",
     "self_weight": "Weight of giving a photograph back in its own style.",
     "seed": "Random seed.",
     "save_every": "Seconds between checkpoints.",

@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.models import Model
 from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, few, read_albums
-from impasto.training.critic import Critic, regularity, weighed
+from impasto.training.critic import Critic, regularity, stamping, weighed
 from impasto.training.diet import training_files, vary_colors
 from impasto.training.network import Shape, TransferNetwork, grown
 from impasto.training.preparation import coarse_to_fine
@@ -64,6 +64,8 @@ class BasePlan:
     light_weight: float = 5.0
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
+    stamp_weight: float = 3.0
+    """How much it counts that strokes in flat places do not repeat every 8 pixels."""
     textures: int = 28
     """How many textures made by code join the paintings."""
     seed: int = 0
@@ -120,12 +122,14 @@ class BaseLearner(Recorded[BasePlan]):
             painted, _ = self.network(contents, codes)
         painted = painted.float()
         terms = self.critic.compare(painted, photo_look, style_look) | regularity(painted)
+        terms["stamp"] = stamping(painted, photo_look.contrast)
         weights: dict[str, float | Tensor] = {
             "style": plan.style_weight,
             "gram": plan.gram_weight,
             "light": plan.light_weight,
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
+            "stamp": plan.stamp_weight,
         }
         told = descend(self.optimiser, self.network, terms, weighed(terms, weights))
         follow_average(self.average, self.network, self.share)

@@ -22,7 +22,7 @@ from impasto.perceptual.losses import (
     style_distance,
 )
 
-__all__ = ["SCALES", "Critic", "Look", "mean_look", "regularity", "unsteadiness", "weighed"]
+__all__ = ["SCALES", "Critic", "Look", "mean_look", "regularity", "stamping", "unsteadiness", "weighed"]
 
 SCALES = (1, 2, 4)
 """By how much pictures are shrunk before their styles are compared: a stroke is longer than a 3x3 filter sees."""
@@ -37,6 +37,10 @@ _BARE = 0.02
 _TOLERANCE = 20 / 255
 """By how much the light of a block may move before it counts."""
 _PERIODS = (8, 16)
+_PANE = 64
+"""Pixels to a side of the panes in which repeats are counted: a lattice need not be the same all over a picture."""
+_FAINT, _FLAT = 2 / 255, 0.03
+"""Grain below which repeats hardly count, and contrast up to which a photograph is flat."""
 _SHIFT, _CUT = (3, 5), 16
 """Pixels down and to the right, in no step with any grid of a network, and what is cut off for it."""
 
@@ -127,6 +131,25 @@ class Critic:
             _contrast(grey.detach()),
             F.avg_pool2d(grey, min(_BLOCK, *grey.shape[-2:])),
         )
+
+
+def stamping(painted: Tensor, contrast: Tensor) -> Tensor:
+    """How much of the grain of what is painted repeats every 8 pixels where the photograph is flat, 0..1.
+
+    A share, where :func:`lattice_energy` is an energy: strokes in a faint sky are to be as free as in a bold one. Takes
+    pastiches ``(N, 3, H, W)`` and a look's ``contrast`` ``(N, H / 8, W / 8)``; 0 where a side is below 72 pixels.
+    """
+    rows, columns = ((side - _CELL) // _PANE for side in painted.shape[-2:])
+    if not rows or not columns:
+        return painted.new_zeros(())
+    grey, half, cells = painted.mean(1), _CELL // 2, _PANE // _CELL
+    fine = grey[:, half : 1 - half, half : 1 - half] - F.avg_pool2d(grey, _CELL, 1)
+    fine = fine[:, : rows * _PANE, : columns * _PANE]
+    panes = fine.reshape(len(fine), rows, cells, _CELL, columns, cells, _CELL)
+    repeated = panes.mean((2, 5)).var((2, 4), correction=0)
+    share = repeated / (panes.square().mean((2, 3, 5, 6)) + _FAINT**2)
+    flat = F.relu(1 - F.avg_pool2d(contrast, cells)[:, :rows, :columns] / _FLAT)
+    return (share * flat).mean()
 
 
 def regularity(painted: Tensor) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from impasto.models import Model
 from impasto.perceptual.losses import Moments
 from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, few, read_albums
-from impasto.training.critic import Critic, regularity, weighed
+from impasto.training.critic import Critic, regularity, stamping, weighed
 from impasto.training.diet import training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape, grown
 from impasto.training.preparation import coarse_to_fine
@@ -63,6 +63,8 @@ class Plan:
     """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
+    stamp_weight: float = 3.0
+    """How much it counts that strokes in flat places do not repeat every 8 pixels."""
     self_weight: float = 2.0
     """A photograph in its own style must come back unchanged: that gives the strength knob its zero."""
     textures: int = 140
@@ -147,6 +149,7 @@ class Trainer(Recorded[Plan]):
         terms = self.critic.compare(
             pastiches, photo_look.repeat_interleave(len(styles)), style_look.repeat(len(photos))
         ) | regularity(painted)
+        terms["stamp"] = stamping(pastiches, photo_look.repeat_interleave(len(styles)).contrast)
         terms["self"] = F.l1_loss(returned, photos)
         terms["read"] = F.mse_loss(self.reader(style_codes), _flat(style_look.moments[0]))
         weights: dict[str, float | Tensor] = {
@@ -155,6 +158,7 @@ class Trainer(Recorded[Plan]):
             "light": plan.light_weight,
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
+            "stamp": plan.stamp_weight,
             "self": plan.self_weight,
             "read": 0.1,
         }

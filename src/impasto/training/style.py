@@ -19,7 +19,7 @@ from impasto.models import Model
 from impasto.perceptual.opening import open_encoder
 from impasto.picture.scaling import LONGEST_STYLE, fit_style
 from impasto.training.album import Album, few, tensor
-from impasto.training.critic import Critic, mean_look, regularity, unsteadiness, weighed
+from impasto.training.critic import Critic, mean_look, regularity, stamping, unsteadiness, weighed
 from impasto.training.diet import read_picture, training_files, vary_colors
 from impasto.training.network import Shape, StyleNetwork, grown
 from impasto.training.preparation import coarse_to_fine
@@ -78,6 +78,8 @@ class StylePlan:
     """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
+    stamp_weight: float = 3.0
+    """How much it counts that strokes in flat places do not repeat every 8 pixels."""
     shift_weight: float = 0.0
     """How much it counts that strokes move with the photograph, for films; above 0 a step takes a third longer."""
     drawing: float = 0.92
@@ -160,11 +162,13 @@ class StyleLearner(Recorded[StylePlan]):
                 steady["shift"] = unsteadiness(lambda x: self.network(x)[0].float(), prepared, painted.float())
         painted = painted.float()
         terms = self.critic.compare(painted, look, self.goal) | regularity(painted) | steady
+        terms["stamp"] = stamping(painted, look.contrast)
         weights: dict[str, float | Tensor] = {
             "content": self.weight,
             "style": plan.style_weight,
             "gram": plan.gram_weight,
             "light": plan.light_weight,
+            "stamp": plan.stamp_weight,
             "shift": plan.shift_weight,
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
