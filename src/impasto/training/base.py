@@ -40,8 +40,8 @@ __all__ = ["NARROW", "BasePlan", "load_base", "train_base"]
 NARROW = Shape(widths=(24, 48, 72), blocks=4)
 """A third of ``instant``'s weights, beside the heads, which one style needs no more."""
 
-_LARGEST_PHOTO, _LARGEST_STYLE = 560, 640
-"""Short side of the largest picture that a crop is cut of."""
+_LARGEST_PHOTO, _LARGEST_STYLE = 1280, 640
+"""Short side of the largest picture that a crop is cut of; large photographs are flat at their pixels."""
 
 
 @dataclass(frozen=True)

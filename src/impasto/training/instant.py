@@ -76,8 +76,8 @@ class Plan:
     """Folder of a model to grow from, of the same widths and blocks."""
 
 
-_LARGEST_PHOTO, _LARGEST_STYLE = 560, 900
-"""Short side of the largest picture that a crop is cut of."""
+_LARGEST_PHOTO, _LARGEST_STYLE = 1280, 900
+"""Short side of the largest picture that a crop is cut of; large photographs are flat at their pixels."""
 
 
 class Trainer(Recorded[Plan]):

@@ -49,6 +49,8 @@ class Recorder:
         if self._stream is None:
             yield
             return
+        # What was made outside, weights and pictures, must be there.
+        self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             yield
 

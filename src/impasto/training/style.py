@@ -45,7 +45,8 @@ __all__ = ["StyleLearner", "StylePlan", "load_style", "train_style"]
 
 _SIDE = 512
 """Short side at which paintings are looked at, as the engine ``instant`` does."""
-_LARGEST = 560
+_LARGEST = 1280
+"""Short side of the largest photograph that a crop is cut of; large photographs are flat at their pixels."""
 _MOST = 300
 """Photographs that are read: more would take memory and teach no more in minutes."""
 _PROBES = 24
