@@ -95,7 +95,7 @@ class BaseLearner(Recorded[BasePlan]):
         self.optimiser = adam(self.network, plan.learning_rate, self.device)
         self.reader = read_instant(None if plan.codes is None else Model.read(plan.codes)).encoder.to(self.device)
         self.precision = precision(self.device)
-        self.critic = Critic(open_encoder(plan.encoder).to(self.device, self.precision))
+        self.critic = Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
         if self.checkpoint.is_file() or self.portable.is_file():
             self._resume()
         seed = plan.seed + self.number

@@ -99,7 +99,7 @@ class Trainer(Recorded[Plan]):
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
         self.precision = precision(self.device)
-        self.encoder = open_encoder(plan.encoder).to(self.device, self.precision)
+        self.encoder = open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision)
         self.critic = Critic(self.encoder)
         # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
         width = sum(int(f.shape[1]) for f in self.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values())

@@ -114,7 +114,7 @@ class StyleLearner(Recorded[StylePlan]):
         self.device = device()
         torch.manual_seed(plan.seed)
         self.precision = precision(self.device)
-        self.critic = Critic(open_encoder(plan.encoder).to(self.device, self.precision))
+        self.critic = Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
         instant = read_instant(None if plan.codes is None else Model.read(plan.codes)).to(self.device)
         paintings = [self._painting(file) for file in plan.paintings]
         with torch.no_grad():
