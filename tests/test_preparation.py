@@ -122,12 +122,16 @@ def test_what_hangs_on_a_grid_does_not_move_with_the_picture() -> None:
 
 def test_a_stamp_counts_where_the_photograph_is_flat_however_faint() -> None:
     torch.manual_seed(5)
-    flat, busy = torch.zeros(1, 20, 20), torch.full((1, 20, 20), 0.2)
-    stamp = torch.rand(1, 1, 8, 8).repeat(1, 3, 20, 20)
-    free = torch.rand(1, 1, 160, 160).expand(-1, 3, -1, -1)
+    flat, busy = torch.zeros(1, 24, 24), torch.full((1, 24, 24), 0.2)
+    stamp = torch.rand(1, 1, 8, 8).repeat(1, 3, 24, 24)
+    free = torch.rand(1, 1, 192, 192).expand(-1, 3, -1, -1)
     bold, faint = (float(stamping(0.5 + amount * stamp, flat)) for amount in (0.5, 0.1))
     assert bold > 0.9
     assert faint > 0.8 * bold
     assert float(stamping(free, flat)) < 0.1
     assert float(stamping(stamp, busy)) == 0
-    assert float(stamping(stamp[..., :64, :64], flat)) == 0
+    assert float(stamping(stamp[..., :96, :96], flat)) == 0
+    # Hatching that drifts along is no lattice, but stamped all the same.
+    places = torch.arange(192.0)
+    drifting = (torch.outer(places, torch.ones(192)) * (2 * torch.pi / 8.3)).sin().expand(1, 3, -1, -1)
+    assert float(stamping(drifting, flat)) > 0.5

@@ -38,7 +38,10 @@ _TOLERANCE = 20 / 255
 """By how much the light of a block may move before it counts."""
 _PERIODS = (8, 16)
 _PANE = 64
-"""Pixels to a side of the panes in which repeats are counted: a lattice need not be the same all over a picture."""
+"""Pixels to a side of the panes in which repeats are counted."""
+_LAGS = tuple((down, right) for down in (-16, -8, 0, 8, 16) for right in (0, 8, 16) if right or down > 0)
+_REACH = 16
+"""How far on repeats are looked for: to every second place of the network's coarsest grid."""
 _FAINT, _FLAT = 2 / 255, 0.03
 """Grain below which repeats hardly count, and contrast up to which a photograph is flat."""
 _SHIFT, _CUT = (3, 5), 16
@@ -134,22 +137,28 @@ class Critic:
 
 
 def stamping(painted: Tensor, contrast: Tensor) -> Tensor:
-    """How much of the grain of what is painted repeats every 8 pixels where the photograph is flat, 0..1.
+    """How much of the grain of what is painted comes again 8 or 16 pixels on, where the photograph is flat, 0..1.
 
-    A share, where :func:`lattice_energy` is an energy: strokes in a faint sky are to be as free as in a bold one. Takes
-    pastiches ``(N, 3, H, W)`` and a look's ``contrast`` ``(N, H / 8, W / 8)``; 0 where a side is below 72 pixels.
+    The highest autocorrelation at such lags, pane by pane: a stamp need not be in step all over a picture, as it
+    must be for :func:`lattice_energy`, nor bold. Takes pastiches ``(N, 3, H, W)`` and a look's ``contrast``
+    ``(N, H / 8, W / 8)``; 0 where a side is below 104 pixels.
     """
-    rows, columns = ((side - _CELL) // _PANE for side in painted.shape[-2:])
-    if not rows or not columns:
+    rows, columns = ((side - _CELL - 2 * _REACH) // _PANE for side in painted.shape[-2:])
+    if rows < 1 or columns < 1:
         return painted.new_zeros(())
-    grey, half, cells = painted.mean(1), _CELL // 2, _PANE // _CELL
-    fine = grey[:, half : 1 - half, half : 1 - half] - F.avg_pool2d(grey, _CELL, 1)
-    fine = fine[:, : rows * _PANE, : columns * _PANE]
-    panes = fine.reshape(len(fine), rows, cells, _CELL, columns, cells, _CELL)
-    repeated = panes.mean((2, 5)).var((2, 4), correction=0)
-    share = repeated / (panes.square().mean((2, 3, 5, 6)) + _FAINT**2)
+    grey, half = painted.mean(1, keepdim=True), _CELL // 2
+    fine = grey[..., half : 1 - half, half : 1 - half] - F.avg_pool2d(grey, _CELL, 1)
+    height, width = rows * _PANE, columns * _PANE
+
+    def pane(down: int, right: int) -> Tensor:
+        return fine[..., _REACH + down : _REACH + down + height, _REACH + right : _REACH + right + width]
+
+    here = pane(0, 0)
+    energy = F.avg_pool2d(here.square(), _PANE) + _FAINT**2
+    again = torch.stack([F.avg_pool2d(here * pane(*lag), _PANE) for lag in _LAGS]).amax(0) / energy
+    cells = _PANE // _CELL
     flat = F.relu(1 - F.avg_pool2d(contrast, cells)[:, :rows, :columns] / _FLAT)
-    return (share * flat).mean()
+    return (F.relu(again[:, 0]) * flat).mean()
 
 
 def regularity(painted: Tensor) -> dict[str, Tensor]:
