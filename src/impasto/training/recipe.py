@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from impasto.models import Model, find
+from impasto.models.store import shipped
 from impasto.training.album import Album, read_albums
 from impasto.training.base import NARROW, BaseLearner, BasePlan
 from impasto.training.diet import training_files
@@ -207,8 +208,6 @@ def _style(recipe: Recipe, name: str, photos: Album) -> StyleLearner:
 
 
 def _shipped() -> list[Model]:
-    from impasto.models.store import shipped
-
     return [model for model in shipped() if model.kind == "per-style" and model.rules.get("form") == "own"]
 
 

@@ -6,6 +6,7 @@ A small network's step is hundreds of short kernels: launched one by one from Py
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class Recorder:
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._shapes: list[torch.Size] = []
-        self._seen = 0
+        self._seen, self._refused = 0, False
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: tuple[Tensor, ...] = ()
         self._outputs: dict[str, Tensor] = {}
@@ -81,10 +82,16 @@ class Recorder:
         if shapes != self._shapes:
             self._shapes, self._seen, self._graph = shapes, 0, None
         self._seen += 1
-        if self._seen <= _WARMING:
+        if self._seen <= _WARMING or self._refused:
             return self._lesson(*batch)
         if self._graph is None:
-            self._record(batch)
+            try:
+                self._record(batch)
+            except RuntimeError as error:
+                # Slow is better than nothing while the card is lent.
+                warnings.warn(f"a step cannot be recorded ({error}); it is taken as it comes", stacklevel=2)
+                self._refused = True
+                return self._lesson(*batch)
         assert self._graph is not None
         for place, x in zip(self._inputs, batch, strict=True):
             place.copy_(x)

@@ -78,12 +78,12 @@ class StylePlan:
     light_weight: float = 5.0
     """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
-    lattice_weight: float = 300.0
+    lattice_weight: float = 1000.0
     stamp_weight: float = 3.0
     """How much it counts that strokes in flat places do not repeat every 8 pixels."""
     shift_weight: float = 0.0
     """How much it counts that strokes move with the photograph, for films; above 0 a step takes a third longer."""
-    drawing: float = 0.92
+    drawing: float = 1.0
     """How far the drawing may go from the photograph's, where 1 is as far as what is started from goes: the engine
     ``instant``, or the network of ``start``."""
     style_scale: float = 1.0
