@@ -25,7 +25,8 @@ from impasto.training.base import BasePlan, load_base, train_base
 from impasto.training.critic import Critic, mean_look, weighed
 from impasto.training.export import export, export_style
 from impasto.training.installing import install_style, style_name
-from impasto.training.network import EdgePad, InstanceNorm, Shape, StyleNetwork, TransferNetwork
+from impasto.training.layers import EdgePad, InstanceNorm
+from impasto.training.network import Shape, StyleNetwork, TransferNetwork
 from impasto.training.reading import read_base, read_instant
 from impasto.training.style import StyleLearner, StylePlan, train_style
 
@@ -228,11 +229,11 @@ def test_several_pictures_of_a_style_count_as_one() -> None:
     both = mean_look([critic.look(picture[None]) for picture in pictures])
     joined = {k: v.transpose(0, 1).flatten(1)[None] for k, v in critic.encoder(pictures).items()}
     for layer, value in joined.items():
-        mean, std = both.moments[layer]
+        mean, std = both.moments[0][layer]
         assert torch.allclose(mean, value.mean(2), rtol=1e-3, atol=1e-3)
         assert torch.allclose(std, value.std(2, correction=0), rtol=1e-2, atol=1e-2)
     alone = critic.look(pictures[:1])
-    assert torch.equal(mean_look([alone]).grams["relu1_1"], alone.grams["relu1_1"])
+    assert torch.equal(mean_look([alone]).grams[0]["relu1_1"], alone.grams[0]["relu1_1"])
 
 
 def test_a_photograph_is_its_own_drawing_and_terms_add_up_by_weight() -> None:

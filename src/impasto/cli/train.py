@@ -37,12 +37,18 @@ _HELP = {
     "learning_rate": "Largest learning rate.",
     "style_weight": "Weight of the style loss.",
     "gram_weight": "Weight of the Gram matrices' distance.",
+    "light_weight": "Weight of keeping dark what is drawn dark, and light what is light: faces above all.",
+    "shift_weight": "Weight of strokes that move with the photograph, for films; a step then takes a third longer.",
     "grid_weight": "Weight against checkerboards.",
-    "lattice_weight": "Weight against what repeats every 8 pixels.",
+    "lattice_weight": "Weight against what repeats every 8 or 16 pixels.",
+    "stamp_weight": "Weight of strokes in flat places that do not repeat every 8 pixels.",
     "self_weight": "Weight of giving a photograph back in its own style.",
     "seed": "Random seed.",
     "save_every": "Seconds between checkpoints.",
-    "drawing": "How far the drawing may go from the photograph's, where 1 is as far as the engine instant goes.",
+    "drawing": "How far the drawing may go from the photograph's, where 1 is as far as what is started from goes.",
+    "start": "Folder of a model to start from: for a style, a network of that style; for instant, one to grow from.",
+    "codes": "Folder of the model whose codes the base knows.  [default instant that ships]",
+    "deep": "Channels of a level at a sixteenth of the size: longer strokes for a little time. 0 for none.",
     "style_scale": "How large the painting is looked at; larger makes larger strokes.",
 }
 
@@ -173,7 +179,7 @@ def export(run: Path, out: Path, photos: Path | None, styles: Path | None, encod
 
     With --photos and --styles, the steps of an instant network's strength are measured and made even.
     """
-    if not (run / "checkpoint.pt").is_file():
+    if not any((run / file).is_file() for file in ("checkpoint.pt", "average.pt")):
         raise click.UsageError(f"{run} holds no checkpoint.pt; give the --run folder of a training")
     try:
         from impasto.models import Model

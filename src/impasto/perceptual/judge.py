@@ -245,4 +245,4 @@ def _painted(picture: Levels, painting: Levels) -> tuple[float, ...]:
 def _drawing(picture: _Look, content: _Look, photograph: Pixels) -> float:
     height, width = content.content.shape[2:]
     weight = contrast(photograph, (height, width)).to(content.content.device)
-    return content_distance(picture.content, content.content, weight).item()
+    return content_distance(picture.content, content.content, weight / weight.sum()).item()

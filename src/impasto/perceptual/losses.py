@@ -65,11 +65,12 @@ def style_distance(a: Moments, b: Moments) -> Tensor:
     The style loss of Huang & Belongie 2017 (AdaIN), made relative so that no layer outweighs
     another. Returns ``(N,)``.
     """
-    total = torch.zeros(1)
-    for name, target in b.items():
-        for value, goal in zip(a[name], target, strict=True):
-            total = total.to(value.device) + (value - goal).square().mean(1) / goal.square().mean(1).clamp_min(1e-8)
-    return total
+    distances = [
+        (value - goal).square().mean(1) / goal.square().mean(1).clamp_min(1e-8)
+        for name, target in b.items()
+        for value, goal in zip(a[name], target, strict=True)
+    ]
+    return torch.stack(distances).sum(0)
 
 
 def grams(features: Features) -> Grams:
@@ -89,13 +90,11 @@ def content_distance(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tens
     """1 - cosine, averaged over places, of features whose channels are normalised first: 0 for the same drawing.
 
     Channel normalisation takes the style's contrast and colour out of the comparison. Takes
-    ``(N, C, H, W)`` twice, and how much each place counts as a ``weight`` ``(N, H, W)``; all count alike
-    without it. Returns ``(N,)``.
+    ``(N, C, H, W)`` twice, returns ``(N,)``. With a ``weight`` ``(N, H, W)`` the places are not averaged but
+    summed by their weights, which say what the whole is.
     """
-    alike = F.cosine_similarity(_normalised(a), _normalised(b), dim=1)
-    if weight is None:
-        return 1 - alike.mean((1, 2))
-    return 1 - (alike * weight).sum((1, 2)) / weight.sum((1, 2))
+    distances = 1 - F.cosine_similarity(_normalised(a), _normalised(b), dim=1)
+    return distances.mean((1, 2)) if weight is None else (distances * weight).sum((1, 2))
 
 
 def self_similarity(features: Tensor, side: int = 32) -> Tensor:

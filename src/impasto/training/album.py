@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from impasto.training.diet import read_picture
+from impasto.training.diet import read_picture, training_files
+from impasto.training.textures import KINDS, texture
 
-__all__ = ["Album", "few", "tensor"]
+__all__ = ["Album", "few", "read_albums", "tensor"]
 
 
 class Album:
@@ -59,6 +60,19 @@ class Album:
         cut = picture[None, :, top : top + side, left : left + side].float() / 255
         crop = F.interpolate(cut, (size, size), mode="bicubic", antialias=True)[0].clamp(0, 1)
         return crop.flip(2) if self._random.random() < 0.5 else crop
+
+
+def read_albums(
+    photos: Path, styles: Path, device: torch.device, textures: int, seed: int, short_side: int = 512
+) -> tuple[Album, Album]:
+    """The photographs and the styles of two folders; ``textures`` made by code join the styles.
+
+    Raises ``ValueError`` for a folder without pictures, and :class:`PictureError` for a file that cannot be read.
+    """
+    random = np.random.default_rng(seed)
+    drawn = (texture(random, kind=KINDS[i % len(KINDS)]) for i in range(textures))
+    contents = Album.read(training_files(photos), device, seed, short_side)
+    return contents, Album.read(training_files(styles), device, seed + 1, short_side).with_more(drawn)
 
 
 def few(files: list[Path], count: int, device: torch.device, size: int, short_side: int) -> Tensor:

@@ -10,34 +10,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.models import Model
 from impasto.perceptual.opening import open_encoder
-from impasto.training.album import Album, few
-from impasto.training.critic import Critic, regularity, weighed
+from impasto.training.album import Album, few, read_albums
+from impasto.training.critic import Critic, regularity, stamping, weighed
 from impasto.training.diet import training_files, vary_colors
-from impasto.training.network import Shape, TransferNetwork
-from impasto.training.reading import read_instant
+from impasto.training.network import Shape, TransferNetwork, grown
+from impasto.training.preparation import coarse_to_fine
+from impasto.training.reading import read_base, read_instant
+from impasto.training.recorder import Recorded
 from impasto.training.run import (
-    Learner,
     Step,
+    adam,
     crop_side,
     descend,
     device,
     follow,
     follow_average,
-    schedule,
-    set_rate,
+    load_optimiser,
+    load_state,
+    precision,
     write_checkpoint,
+    write_portable,
 )
 from impasto.training.sheet import write_sheet
-from impasto.training.textures import KINDS, texture
 
 __all__ = ["NARROW", "BasePlan", "load_base", "train_base"]
 
 NARROW = Shape(widths=(24, 48, 72), blocks=4)
 """A third of ``instant``'s weights, beside the heads, which one style needs no more."""
 
-_LARGEST_PHOTO, _LARGEST_STYLE = 560, 640
-"""Short side of the largest picture that a crop is cut of."""
+_LARGEST_PHOTO, _LARGEST_STYLE = 1280, 640
+"""Short side of the largest picture that a crop is cut of; large photographs are flat at their pixels."""
 
 
 @dataclass(frozen=True)
@@ -51,74 +55,90 @@ class BasePlan:
     """Whose features make the losses: VGG19 (``.npz``), or pocket (``.safetensors``, by default the one that ships)."""
     minutes: float = 60.0
     sizes: tuple[int, ...] = (160, 192, 256)
-    """Crop sides, each for an equal share of the time; styles are shown half as large again."""
+    """Crop sides, multiples of 16, each for an equal share of the time; styles are shown half as large again."""
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1.5e-3
     style_weight: float = 5.0
     gram_weight: float = 1.9
+    light_weight: float = 5.0
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
+    stamp_weight: float = 3.0
+    """How much it counts that strokes in flat places do not repeat every 8 pixels."""
     textures: int = 28
     """How many textures made by code join the paintings."""
     seed: int = 0
     save_every: float = 60.0
+    codes: Path | None = None
+    """Folder of the model whose codes drive the network; by default ``instant`` that ships."""
+    start: Path | None = None
+    """Folder of a base to go on from, of the same widths and blocks."""
 
 
-class BaseLearner(Learner[BasePlan]):
-    """Network, its weight average, optimiser and data of one run folder. The codes are those of ``instant``."""
+class BaseLearner(Recorded[BasePlan]):
+    """Network, its weight average, optimiser and data of one run folder. The codes are those of ``instant``.
 
-    def __init__(self, plan: BasePlan, shape: Shape = NARROW) -> None:
+    ``albums`` are photographs and styles where they are read already.
+    """
+
+    def __init__(self, plan: BasePlan, shape: Shape = NARROW, albums: tuple[Album, Album] | None = None) -> None:
         super().__init__(plan)
         self.device, self.shape = device(), shape
         torch.manual_seed(plan.seed)
         self.network = TransferNetwork(shape).to(self.device)
+        if plan.start is not None:
+            grown(read_base(Model.read(plan.start))[0], self.network)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = TransferNetwork(shape).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
-        )
-        self.reader = read_instant().encoder.to(self.device)
-        self.critic = Critic(open_encoder(plan.encoder).to(self.device, torch.bfloat16))
-        if self.checkpoint.is_file():
+        self.optimiser = adam(self.network, plan.learning_rate, self.device)
+        self.reader = read_instant(None if plan.codes is None else Model.read(plan.codes)).encoder.to(self.device)
+        self.precision = precision(self.device)
+        self.critic = Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
+        if self.checkpoint.is_file() or self.portable.is_file():
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
-        self.photos = Album.read(training_files(plan.photos), self.device, seed, 512)
-        styles = Album.read(training_files(plan.styles), self.device, seed + 1, 512)
-        drawn = (texture(self.random, kind=KINDS[i % len(KINDS)]) for i in range(plan.textures))
-        self.styles = styles.with_more(drawn)
+        self.noise = torch.Generator(self.device).manual_seed(seed)
+        self.photos, self.styles = albums or read_albums(plan.photos, plan.styles, self.device, plan.textures, seed)
         self.samples = self._samples()
+        self.record(self.device, self.noise, self.optimiser)
 
-    def step(self) -> dict[str, float]:
-        """One optimisation step on every pair of a few photographs and a few styles."""
-        plan = self.plan
-        set_rate(self.optimiser, plan.learning_rate * schedule(self.number, self.done))
-        size = crop_side(plan.sizes, self.done)
-        photos, styles = self._batch(size)
+    def batch(self) -> tuple[Tensor, ...]:
+        """A few photographs and a few styles."""
+        return self._batch(crop_side(self.plan.sizes, self.done))
+
+    def lesson(self, *batch: Tensor) -> dict[str, Tensor]:
+        """Learn from every pair of a photograph and a style, half of them painted over a coarser pastiche."""
+        plan, (photos, styles) = self.plan, batch
         with torch.no_grad():
             codes = self.reader(styles)
         photo_look = self.critic.look(photos).repeat_interleave(len(styles))
         style_look = self.critic.look(styles).repeat(len(photos))
-        with torch.autocast(self.device.type, torch.bfloat16):
-            painted, _ = self.network(photos.repeat_interleave(len(styles), 0), codes.repeat(len(photos), 1))
+        contents, codes = photos.repeat_interleave(len(styles), 0), codes.repeat(len(photos), 1)
+        with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
+            contents = coarse_to_fine(contents, lambda x, some: self.average(x, codes[some])[0], self.noise)
+            painted, _ = self.network(contents, codes)
         painted = painted.float()
         terms = self.critic.compare(painted, photo_look, style_look) | regularity(painted)
-        weights = {
+        terms["stamp"] = stamping(painted, photo_look.contrast)
+        weights: dict[str, float | Tensor] = {
             "style": plan.style_weight,
             "gram": plan.gram_weight,
+            "light": plan.light_weight,
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
+            "stamp": plan.stamp_weight,
         }
         told = descend(self.optimiser, self.network, terms, weighed(terms, weights))
-        self.number += 1
-        follow_average(self.average, self.network, self.number)
-        return {**told, "size": size}
+        follow_average(self.average, self.network, self.share)
+        return {**told, "size": self.share.new_full((), photos.shape[-1])}
 
     @torch.no_grad()
     def save(self) -> None:
-        """Write a checkpoint to continue from, and a sheet of samples to look at."""
+        """Write a checkpoint to continue from, the weights alone, and a sheet of samples to look at."""
+        self.recorder.wait()
         state = {
             "base": self.shape.to_dict(),
             "network": self.network.state_dict(),
@@ -128,6 +148,7 @@ class BaseLearner(Learner[BasePlan]):
             "minutes": self.minutes,
         }
         write_checkpoint(self.checkpoint, state)
+        write_portable(self.portable, "base", self.shape.to_dict(), self.average, self.number, self.minutes)
         photos, styles = self.samples
         codes = self.reader(styles)
         rows = [[torch.ones_like(photos[0]), *styles]]
@@ -156,10 +177,12 @@ class BaseLearner(Learner[BasePlan]):
         return photos, few(training_files(self.plan.styles), 7, self.device, 256, 384)
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
+        whole = self.checkpoint.is_file()
+        state = torch.load(self.checkpoint if whole else self.portable, map_location=self.device, weights_only=True)
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.network.load_state_dict(state["network" if whole else "average"])
+        if whole:
+            load_optimiser(self.optimiser, state["optimiser"])
         self.number, self.minutes = state["number"], state["minutes"]
 
 
@@ -170,7 +193,7 @@ def train_base(plan: BasePlan, shape: Shape = NARROW) -> Generator[Step, None, N
 
 def load_base(run: Path) -> tuple[TransferNetwork, Shape]:
     """The averaged network of a run folder and its shape, for export."""
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = load_state(run)
     shape = Shape.from_dict(state["base"])
     network = TransferNetwork(shape)
     network.load_state_dict(state["average"])

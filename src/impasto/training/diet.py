@@ -95,11 +95,16 @@ def vary_colors(pictures: Tensor, random: np.random.Generator, share: float = 0.
         if random.random() < 0.6:
             exponents[i] = np.exp(random.uniform(-0.6, 0.6, (3, 1, 1)))
     # One batch on whatever device: a graphics card waits for every single small step.
-    turns, swaps, curves = (torch.from_numpy(a).to(pictures.device) for a in (mixing, inverted, exponents))
-    picked = torch.from_numpy(chosen).to(pictures.device)
+    turns, swaps, curves, picked = (_sent(a, pictures.device) for a in (mixing, inverted, exponents, chosen))
     varied = torch.einsum("nij,njhw->nihw", turns, pictures[picked]).clamp(0, 1)
     varied = torch.where(swaps, 1 - varied, varied).clamp_min(1e-4) ** curves
     return pictures.index_copy(0, picked, varied)
+
+
+def _sent(numbers: np.ndarray, device: torch.device) -> Tensor:
+    """On the device; a card is not waited for, as it would be for memory that may be paged out."""
+    found = torch.from_numpy(numbers)
+    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
 def _hue_turn(angle: float) -> np.ndarray:

@@ -17,6 +17,7 @@ from impasto.training.base import load_base
 from impasto.training.instant import load_network
 from impasto.training.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, Trunk
 from impasto.training.pocket import load_pocket
+from impasto.training.run import load_state
 from impasto.training.style import load_style
 
 __all__ = ["export", "export_base", "export_network", "export_pocket", "export_style"]
@@ -24,18 +25,27 @@ __all__ = ["export", "export_base", "export_network", "export_pocket", "export_s
 _OPSET = 17
 
 
-def export(run: Path, out: Path, *, name: str | None = None, version: str = "1") -> Path:
+def export(
+    run: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    version: str = "1",
+    source: str = "",
+    codes: str = "instant@1",
+) -> Path:
     """Export the averaged network of a run folder, whichever kind of training it was; returns ``out``.
 
+    ``source`` says what an own network's style is of, ``codes`` is the model whose codes drive a base.
     All but ``pocket`` and ``base`` need ``onnx``.
     """
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = load_state(run)
     if "pocket" in state:
         return export_pocket(load_pocket(run), out, name=name or "pocket", version=version)
     if "base" in state:
-        return export_base(*load_base(run), out, name=name or "base", version=version)
+        return export_base(*load_base(run), out, name=name or "base", version=version, codes=codes)
     if "style" in state:
-        return export_style(*load_style(run), out, name=name or "style", version=version)
+        return export_style(*load_style(run), out, name=name or "style", version=version, source=source)
     return export_network(load_network(run), out, name=name or "instant", version=version)
 
 
@@ -57,8 +67,13 @@ def export_pocket(pocket: Pocket, out: Path, *, name: str, version: str) -> Path
     return out
 
 
-def export_base(network: TransferNetwork, shape: Shape, out: Path, *, name: str, version: str) -> Path:
-    """Write ``network.safetensors``, in fp16, and ``manifest.json`` into ``out``: what styles are started from."""
+def export_base(
+    network: TransferNetwork, shape: Shape, out: Path, *, name: str, version: str, codes: str = "instant@1"
+) -> Path:
+    """Write ``network.safetensors``, in fp16, and ``manifest.json`` into ``out``: what styles are started from.
+
+    ``codes`` is the model whose codes drive it.
+    """
     out.mkdir(parents=True, exist_ok=True)
     file = out / "network.safetensors"
     _save_tensors(network, file)
@@ -69,7 +84,7 @@ def export_base(network: TransferNetwork, shape: Shape, out: Path, *, name: str,
         "architecture": {"family": "impasto-style", **shape.to_dict()},
         "licence": "Apache-2.0",
         "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
-        "rules": {"multiple": 8, "code": shape.code, "codes": "instant@1"},
+        "rules": {"multiple": shape.multiple, "code": shape.code, "codes": codes},
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return out
@@ -97,15 +112,15 @@ def export_style(network: StyleNetwork, shape: Shape, out: Path, *, name: str, v
         "name": name,
         "version": version,
         "kind": "per-style",
-        "architecture": {"family": "impasto-style", "widths": list(shape.widths), "blocks": shape.blocks},
+        "architecture": {"family": "impasto-style", **_trunk(shape)},
         "licence": "Apache-2.0",
         "source": source,
         "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
         "rules": {
             "form": "own",
-            "multiple": 8,
+            "multiple": network.multiple,
             "margin": margin(network),
-            "smallest": 8,
+            "smallest": network.multiple,
             "statistics": network.statistics,
         },
     }
@@ -151,7 +166,7 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
         "licence": "Apache-2.0",
         "files": files,
         "rules": {
-            "multiple": 8,
+            "multiple": network.transfer.multiple,
             "margin": margin(network.transfer),
             "code": network.shape.code,
             "statistics": network.transfer.statistics,
@@ -163,12 +178,20 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
     return out
 
 
+def _trunk(shape: Shape) -> dict[str, object]:
+    """What a manifest says of a network without a code."""
+    return {k: v for k, v in shape.alone.to_dict().items() if k not in ("code", "encoder_widths")}
+
+
 def margin(network: Trunk) -> int:
-    """How far a pixel's surroundings reach, in pixels, rounded up to a multiple of 8."""
+    """How far a pixel's surroundings reach, in pixels, rounded up to a multiple of what the network works in."""
     # Three pixels a convolution: one step of the grid it works on, to either side.
     reach = 2 * (1 + 1) + 4 * 1 + 8 * len(network.blocks) + 4 * 1 + 2 * (1 + 1)
+    if network.depth is not None:
+        # Blurred over two cells of the finer grid, and spread over two of its own on the way back.
+        reach += 8 * 2 + 16 * (1 + len(network.depth.blocks)) + 16
     # Nearest upsampling and the strided grid round by less than one cell of the coarsest grid.
-    return -(-(reach + 8) // 8) * 8
+    return -(-(reach + network.multiple) // network.multiple) * network.multiple
 
 
 def _write(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +13,29 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from impasto.models import Model
 from impasto.perceptual.losses import Moments
 from impasto.perceptual.opening import open_encoder
-from impasto.training.critic import Critic, regularity, weighed
-from impasto.training.diet import Pool, training_files, vary_colors
-from impasto.training.network import InstantNetwork, Shape
+from impasto.training.album import Album, few, read_albums
+from impasto.training.critic import Critic, regularity, stamping, weighed
+from impasto.training.diet import training_files, vary_colors
+from impasto.training.network import InstantNetwork, Shape, grown
+from impasto.training.preparation import coarse_to_fine
+from impasto.training.reading import read_instant
+from impasto.training.recorder import Recorded
 from impasto.training.run import (
-    Learner,
     Step,
+    adam,
     crop_side,
+    descend,
     device,
     follow,
     follow_average,
-    schedule,
-    set_rate,
+    load_optimiser,
+    load_state,
+    precision,
     write_checkpoint,
+    write_portable,
 )
 from impasto.training.sheet import sheet
 
@@ -45,14 +53,18 @@ class Plan:
     """Whose features make the losses: VGG19 (``.npz``), or pocket (``.safetensors``, by default the one that ships)."""
     minutes: float = 60.0
     sizes: tuple[int, ...] = (128, 192, 256)
-    """Crop sides, each for an equal share of the time."""
+    """Crop sides, multiples of 16, each for an equal share of the time."""
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1e-3
     style_weight: float = 5.0
     gram_weight: float = 1.9
+    light_weight: float = 5.0
+    """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
+    stamp_weight: float = 3.0
+    """How much it counts that strokes in flat places do not repeat every 8 pixels."""
     self_weight: float = 2.0
     """A photograph in its own style must come back unchanged: that gives the strength knob its zero."""
     textures: int = 140
@@ -60,109 +72,120 @@ class Plan:
     seed: int = 0
     save_every: float = 180.0
     """Seconds between checkpoints and sample sheets."""
+    start: Path | None = None
+    """Folder of a model to grow from, of the same widths and blocks."""
 
 
-class Trainer(Learner[Plan]):
-    """Network, its weight average, optimiser and data of one run folder."""
+_LARGEST_PHOTO, _LARGEST_STYLE = 1280, 900
+"""Short side of the largest picture that a crop is cut of; large photographs are flat at their pixels."""
 
-    def __init__(self, plan: Plan, shape: Shape | None = None) -> None:
+
+class Trainer(Recorded[Plan]):
+    """Network, its weight average, optimiser and data of one run folder.
+
+    ``albums`` are photographs and styles where they are read already.
+    """
+
+    def __init__(self, plan: Plan, shape: Shape | None = None, albums: tuple[Album, Album] | None = None) -> None:
         super().__init__(plan)
         self.device = device()
         torch.manual_seed(plan.seed)
-        self.network = InstantNetwork(shape).to(self.device)
+        self.network = InstantNetwork(shape)
+        if plan.start is not None:
+            grown(read_instant(Model.read(plan.start)), self.network)
+        self.network = self.network.to(self.device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = InstantNetwork(shape).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
-        self.encoder = open_encoder(plan.encoder).to(self.device, torch.bfloat16)
+        self.precision = precision(self.device)
+        self.encoder = open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision)
         self.critic = Critic(self.encoder)
         # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
         width = sum(int(f.shape[1]) for f in self.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values())
         self.reader = nn.Linear(self.network.shape.code, 2 * width).to(self.device)
-        self.optimisers = {
-            part: torch.optim.Adam(module.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
-            for part, module in (("network", self.network), ("reader", self.reader))
-        }
-        self.random = np.random.default_rng()
-        if self.checkpoint.is_file():
+        self.pupils = nn.ModuleDict({"network": self.network, "reader": self.reader})
+        self.optimiser = adam(self.pupils, plan.learning_rate, self.device)
+        if self.checkpoint.is_file() or self.portable.is_file():
             self._resume()
         self._saved = self.number
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
-        self.photos = Pool.read(training_files(plan.photos), seed)
-        self.styles = Pool.read(training_files(plan.styles), seed + 1)
-        fixed = (Pool.read(training_files(f)[::step][:5], 7) for f, step in ((plan.photos, 60), (plan.styles, 130)))
-        self.textures = Pool.drawn(plan.textures, seed + 2)
-        self._cutter = ThreadPoolExecutor(1)
-        self._coming: Future[tuple[Tensor, Tensor]] | None = None
-        photos, styles = fixed
-        self.sample_inputs = photos.batch(5, 256, 256, 320), styles.batch(5, 256, 384, 512)
+        self.noise = torch.Generator(self.device).manual_seed(seed)
+        self.photos, self.styles = albums or read_albums(
+            plan.photos, plan.styles, self.device, plan.textures, seed, 640
+        )
+        self.sample_inputs = (
+            few(training_files(plan.photos), 5, self.device, 256, 320),
+            few(training_files(plan.styles), 5, self.device, 256, 384),
+        )
+        self.record(self.device, self.noise, self.optimiser)
 
-    def step(self) -> dict[str, float]:
-        """One optimisation step on every pair of a few photographs and a few styles."""
-        plan = self.plan
-        for optimiser in self.optimisers.values():
-            set_rate(optimiser, plan.learning_rate * schedule(self.number, self.done))
-        size = crop_side(plan.sizes, self.done)
-        photos, styles = (x.to(self.device) for x in self._next(size))
+    def batch(self) -> tuple[Tensor, ...]:
+        """A few photographs and a few styles."""
+        plan, size = self.plan, crop_side(self.plan.sizes, self.done)
+        photos = self.photos.batch(plan.photos_per_step, size, int(size * 1.1), _LARGEST_PHOTO)
+        styles = self.styles.batch(plan.styles_per_step, size, int(size * 1.1), _LARGEST_STYLE)
+        styles = vary_colors(styles, self.random)
+        # Now and then a photograph serves as a style, so that palettes of photographs work too.
+        if self.random.random() < 0.15:
+            styles[0] = self.photos.batch(1, size, size, 512)[0]
+        return photos, styles
+
+    def lesson(self, *batch: Tensor) -> dict[str, Tensor]:
+        """Learn from every pair of a photograph and a style, half of them painted over a coarser pastiche."""
+        plan, (photos, styles) = self.plan, batch
         photo_look, style_look = self.critic.look(photos), self.critic.look(styles)
-
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
             codes = self.network.encoder(torch.cat([styles, photos]))
             style_codes, photo_codes = codes.float().split([len(styles), len(photos)])
-            # Every photograph in every style, then every photograph in its own.
-            contents = torch.cat([photos.repeat_interleave(len(styles), 0), photos])
-            painted, _ = self.network.transfer(contents, torch.cat([style_codes.repeat(len(photos), 1), photo_codes]))
+            # Every photograph in every style, as coarse to fine would have it; then every photograph in its own.
+            pairs, pair_codes = photos.repeat_interleave(len(styles), 0), style_codes.repeat(len(photos), 1)
+            pairs = coarse_to_fine(pairs, partial(self._coarser, pair_codes), self.noise)
+            painted, _ = self.network.transfer(torch.cat([pairs, photos]), torch.cat([pair_codes, photo_codes]))
         painted = painted.float()
         pastiches, returned = painted.split([len(photos) * len(styles), len(photos)])
 
         terms = self.critic.compare(
             pastiches, photo_look.repeat_interleave(len(styles)), style_look.repeat(len(photos))
         ) | regularity(painted)
+        terms["stamp"] = stamping(pastiches, photo_look.repeat_interleave(len(styles)).contrast)
         terms["self"] = F.l1_loss(returned, photos)
-        terms["read"] = F.mse_loss(self.reader(style_codes), _flat(style_look.moments))
-        loss = weighed(
-            terms,
-            {
-                "style": plan.style_weight,
-                "gram": plan.gram_weight,
-                "grid": plan.grid_weight,
-                "lattice": plan.lattice_weight,
-                "self": plan.self_weight,
-                "read": 0.1,
-            },
-        )
-
-        for optimiser in self.optimisers.values():
-            optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        if torch.isfinite(norm):
-            for optimiser in self.optimisers.values():
-                optimiser.step()
-        self.number += 1
-        follow_average(self.average, self.network, self.number)
-        told = {"loss": loss, **terms, "gradient": norm}
-        return {**{k: float(v.detach()) for k, v in told.items()}, "size": size}
+        terms["read"] = F.mse_loss(self.reader(style_codes), _flat(style_look.moments[0]))
+        weights: dict[str, float | Tensor] = {
+            "style": plan.style_weight,
+            "gram": plan.gram_weight,
+            "light": plan.light_weight,
+            "grid": plan.grid_weight,
+            "lattice": plan.lattice_weight,
+            "stamp": plan.stamp_weight,
+            "self": plan.self_weight,
+            "read": 0.1,
+        }
+        told = descend(self.optimiser, self.pupils, terms, weighed(terms, weights))
+        follow_average(self.average, self.network, self.share)
+        return {**told, "size": self.share.new_full((), photos.shape[-1])}
 
     def save(self) -> None:
-        """Write a checkpoint to continue from, and a sheet of samples to look at."""
+        """Write a checkpoint to continue from, the weights alone, and a sheet of samples to look at."""
+        self.recorder.wait()
+        shape = self.network.shape.to_dict()
         state = {
-            "shape": self.network.shape.to_dict(),
+            "shape": shape,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "reader": self.reader.state_dict(),
-            "optimisers": {part: optimiser.state_dict() for part, optimiser in self.optimisers.items()},
+            "optimiser": self.optimiser.state_dict(),
             "number": self.number,
             "minutes": self.minutes,
         }
         write_checkpoint(self.checkpoint, state)
+        write_portable(self.portable, "shape", shape, self.average, self.number, self.minutes)
         self._saved = self.number
         self.sample_sheet().save(self.plan.run / f"samples-{self.number:06d}.jpg", quality=88)
 
     def close(self) -> None:
         """Keep what was learnt, also when training is stopped half-way."""
-        self._cutter.shutdown()
         if self.number > self._saved:
             self.save()
 
@@ -177,36 +200,20 @@ class Trainer(Learner[Plan]):
             rows.append(torch.cat([photo[None], painted.clamp(0, 1)]))
         return sheet([list(row) for row in rows])
 
-    def _next(self, size: int) -> tuple[Tensor, Tensor]:
-        """The batch that was cut while the last one was learnt from; cutting releases the interpreter's lock."""
-        batch = self._coming.result() if self._coming else None
-        if batch is None or batch[0].shape[2] != size:
-            batch = self._batch(size)
-        self._coming = self._cutter.submit(self._batch, size)
-        return batch
-
-    def _batch(self, size: int) -> tuple[Tensor, Tensor]:
-        return self.photos.batch(self.plan.photos_per_step, size, int(size * 1.1), 560), self._style_batch(size)
-
-    def _style_batch(self, size: int) -> Tensor:
-        styles = self.styles.batch(self.plan.styles_per_step, size, int(size * 1.1), 900)
-        if self.random.random() < 0.25:
-            styles[-1] = self.textures.batch(1, size, size, 900)[0]
-        styles = vary_colors(styles, self.random)
-        # Now and then a photograph serves as a style, so that palettes of photographs work too.
-        if self.random.random() < 0.15:
-            styles[0] = self.photos.batch(1, size, size, 512)[0]
-        return styles
+    def _coarser(self, codes: Tensor, photos: Tensor, chosen: slice) -> Tensor:
+        """What the averaged network makes of smaller photographs in the styles of these codes."""
+        painted: Tensor = self.average.transfer(photos, codes[chosen])[0]
+        return painted
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
+        whole = self.checkpoint.is_file()
+        state = torch.load(self.checkpoint if whole else self.portable, map_location=self.device, weights_only=True)
         self.average.load_state_dict(state["average"])
-        self.optimisers["network"].load_state_dict(state["optimisers"]["network"])
-        # Another encoder has other moments to read: then the reader starts anew.
-        if state["reader"]["weight"].shape == self.reader.weight.shape:
+        self.network.load_state_dict(state["network" if whole else "average"])
+        # Another encoder has other moments to read: then the reader starts anew, and so does the optimiser.
+        if whole and state["reader"]["weight"].shape == self.reader.weight.shape:
             self.reader.load_state_dict(state["reader"])
-            self.optimisers["reader"].load_state_dict(state["optimisers"]["reader"])
+            load_optimiser(self.optimiser, state["optimiser"])
         self.number, self.minutes = state["number"], state["minutes"]
 
 
@@ -221,7 +228,7 @@ def train(plan: Plan, shape: Shape | None = None) -> Generator[Step, None, None]
 
 def load_network(run: Path) -> InstantNetwork:
     """The averaged network of a run folder, for export."""
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = load_state(run)
     shape = Shape.from_dict(state["shape"])
     network = InstantNetwork(shape)
     network.load_state_dict(state["average"])

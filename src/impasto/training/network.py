@@ -2,165 +2,84 @@
 
 Conditional instance normalisation (Dumoulin et al. 2017) with predicted affine parameters
 (Ghiasi et al. 2017), on a transfer network after Johnson et al. 2016 that works at half
-resolution outside and an eighth inside. A ``StyleNetwork`` is the same for one style alone: what the code
-would say is part of its weights.
+resolution outside and an eighth inside, or a sixteenth. A ``StyleNetwork`` is the same for one style alone:
+what the code would say is part of its weights.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["InstantNetwork", "Shape", "StyleEncoder", "StyleNetwork", "TransferNetwork", "Trunk"]
+from impasto.training.layers import BlurPool, EdgeConv, Norms
+from impasto.training.shape import Shape
+from impasto.training.style_encoder import StyleEncoder
 
-_EPSILON = 1e-5
+__all__ = ["InstantNetwork", "Shape", "StyleNetwork", "TransferNetwork", "Trunk", "grown"]
 
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of an ``instant`` network. ``widths`` are channels at 1/2, 1/4 and 1/8 of the picture's size."""
-
-    widths: tuple[int, int, int] = (32, 64, 128)
-    blocks: int = 4
-    code: int = 256
-    encoder_widths: tuple[int, ...] = (32, 64, 128, 256)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Shape:
-        """From what :meth:`to_dict` gave, lists for tuples allowed."""
-        arguments: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**arguments)
+T = TypeVar("T")
 
 
-class EdgeConv(nn.Conv2d):
-    """A 3x3 convolution that repeats the border pixels, so that frames do not darken as with zeros."""
+class Depth(nn.Module):
+    """A level at half the size of what it is given, whose output is added to it: nothing, until it has learnt.
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__(inputs, outputs, 3, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
-            padded: Tensor = EdgePad.apply(x)  # type: ignore[no-untyped-call]
-            return super().forward(padded)
-        return super().forward(F.pad(x, (1, 1, 1, 1), mode="replicate"))
-
-
-class EdgePad(torch.autograd.Function):
-    """One more pixel on every side, the border's own, with its gradient written out: no scattered additions."""
-
-    @staticmethod
-    def forward(_: Any, x: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to ``(N, C, H + 2, W + 2)``, channels last in memory."""
-        n, channels, height, width = x.shape
-        wide = torch.empty(
-            (n, channels, height + 2, width + 2),
-            dtype=x.dtype,
-            device=x.device,
-            memory_format=torch.channels_last,
-        )
-        wide[..., 1:-1, 1:-1] = x
-        wide[..., 1:-1, 0], wide[..., 1:-1, -1] = x[..., 0], x[..., -1]
-        wide[..., 0, :], wide[..., -1, :] = wide[..., 1, :], wide[..., -2, :]
-        return wide
-
-    @staticmethod
-    def backward(_: Any, *gradients: Tensor) -> Tensor:
-        """Of ``x``: a border pixel also answers for its copies."""
-        (flow,) = gradients
-        rows = flow[..., 1:-1, :].clone(memory_format=torch.channels_last)
-        rows[..., 0, :] += flow[..., 0, :]
-        rows[..., -1, :] += flow[..., -1, :]
-        result = rows[..., 1:-1].clone(memory_format=torch.channels_last)
-        result[..., 0] += rows[..., 0]
-        result[..., -1] += rows[..., -1]
-        return result
-
-
-class Norms:
-    """The instance normalisations of one forward pass, in order: measured on the features, or given.
-
-    ``given`` holds every mean and standard deviation side by side, ``(1, statistics)``; ``use``
-    ``(1, 1)`` says whether they replace the measured ones. With them, a batch counts as samples of
-    one large picture and is measured as a whole; without, every picture is measured by itself.
+    Height and width must be even.
     """
 
-    def __init__(self, affine: list[Tensor], given: Tensor | None, use: Tensor | None) -> None:
-        self._affine = iter(affine)
-        self._given, self._use = given, use
-        self._axes = (2, 3) if given is None else (0, 2, 3)
-        self._offset = 0
-        self.measured: list[Tensor] = []
+    def __init__(self, outside: int, inside: int, blocks: int) -> None:
+        super().__init__()
+        self.blur = BlurPool(outside)
+        self.down = EdgeConv(outside, inside)
+        self.blocks = nn.ModuleList(EdgeConv(inside, inside) for _ in range(2 * blocks))
+        self.up = nn.Conv2d(inside, outside, 1)
+        nn.init.zeros_(self.up.weight)
+        assert self.up.bias is not None
+        nn.init.zeros_(self.up.bias)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        scale, shift = next(self._affine).chunk(2, dim=1)
-        if self._given is None and torch.is_grad_enabled():
-            # A style that is the same for all pictures of the batch comes once.
-            scale, shift = scale.expand(len(x), -1), shift.expand(len(x), -1)
-            result: Tensor = InstanceNorm.apply(x, 1 + scale, shift)  # type: ignore[no-untyped-call]
-            return result
-        channels = x.shape[1]
-        mean = x.mean(self._axes, keepdim=True)
-        std = ((x - mean).square().mean(self._axes, keepdim=True) + _EPSILON).sqrt().flatten(1)
-        mean = mean.flatten(1)
-        if self._given is not None and self._use is not None:
-            self.measured += [mean, std]
-            mean = torch.where(self._use, self._take(channels), mean)
-            std = torch.where(self._use, self._take(channels), std)
-        # Centred before it is scaled: the other way round, a flat picture drowns in what bf16 rounds away.
-        return (x - mean[..., None, None]) * ((1 + scale) / std)[..., None, None] + shift[..., None, None]
-
-    def _take(self, channels: int) -> Tensor:
-        assert self._given is not None
-        start, self._offset = self._offset, self._offset + channels
-        return self._given[:, start : self._offset]
+    def forward(self, x: Tensor, norm: Norms) -> Tensor:
+        """``(N, C, H, W)`` with what is seen at half that size."""
+        y = F.relu(norm(self.down(self.blur(x))))
+        for first, second in zip(self.blocks[0::2], self.blocks[1::2], strict=True):
+            y = y + norm(second(F.relu(norm(first(y)))))
+        return x + F.interpolate(self.up(y), scale_factor=2.0, mode="bilinear")
 
 
-class InstanceNorm(torch.autograd.Function):
-    """Instance normalisation with its gradient written out: a quarter of the time that tracing each step takes."""
+class Mixing(nn.Module):
+    """Channels mixed by a small matrix of the style's own: ``x + B M A x``. Scale and shift keep channels apart."""
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """Normalise ``x`` ``(N, C, H, W)``, then apply ``scale`` and ``shift`` ``(N, C)``."""
-        wide = torch.float32 if x.dtype == torch.bfloat16 else x.dtype
-        flat = x.permute(0, 2, 3, 1).flatten(1, 2)
-        mean = flat.mean(1, dtype=wide)
-        centred = flat - mean[:, None].to(x.dtype)
-        std = (centred.square().mean(1, dtype=wide) + _EPSILON).sqrt()
-        gain = (scale / std)[:, None].to(x.dtype)
-        ctx.save_for_backward(centred, std, scale)
-        return (
-            torch.addcmul(shift[:, None].to(x.dtype), centred, gain).view_as(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        )
+    def __init__(self, channels: int, rank: int, code: int) -> None:
+        super().__init__()
+        self.rank = rank
+        self.into = nn.Conv2d(channels, rank, 1, bias=False)
+        self.out = nn.Conv2d(rank, channels, 1, bias=False)
+        self.matrix = nn.Linear(code, rank * rank)
+        nn.init.zeros_(self.matrix.weight)
+        nn.init.zeros_(self.matrix.bias)
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of ``x``, ``scale`` and ``shift``."""
-        centred, std, scale = ctx.saved_tensors
-        n, channels, height, width = gradients[0].shape
-        flow = gradients[0].permute(0, 2, 3, 1).reshape(n, height * width, channels)
-        shift = flow.mean(1, dtype=std.dtype)
-        slope = (flow * centred).mean(1, dtype=std.dtype) / std
-        gain = scale / std
-        # gain * (flow - mean(flow) - normalised * mean(flow * normalised))
-        result = torch.addcmul((-gain * shift)[:, None].to(flow.dtype), flow, gain[:, None].to(flow.dtype))
-        result.addcmul_(centred, (-gain * slope / std)[:, None].to(flow.dtype))
-        places = height * width
-        return result.view(n, height, width, channels).permute(0, 3, 1, 2), slope * places, shift * places
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """``x`` ``(N, C, H, W)`` mixed as the ``code`` ``(N or 1, codes)`` says."""
+        few: Tensor = self.into(x)
+        mixed: Tensor = torch.matmul(self.matrix(code).view(-1, self.rank, self.rank).to(few.dtype), few.flatten(2))
+        spread: Tensor = self.out(mixed.view_as(few))
+        return x + spread
+
+    def folded(self, weight: Tensor, code: Tensor) -> Tensor:
+        """The ``weight`` ``(O, C, 3, 3)`` of the convolution behind it, with the mixing of one code in it."""
+        matrix = self.matrix(code).view(self.rank, self.rank)
+        whole: Tensor = self.out.weight.flatten(1) @ matrix @ self.into.weight.flatten(1)
+        return weight + torch.einsum("ojhw,ji->oihw", weight, whole)
 
 
 class Trunk(nn.Module):
-    """The convolutions, which all styles share. Height and width of pictures must be multiples of 8."""
+    """The convolutions, which all styles share. Height and width of pictures must be multiples of ``multiple``."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
+        self.multiple = shape.multiple
         half, quarter, eighth = shape.widths
         self.down1 = EdgeConv(12, half)
         self.down2 = EdgeConv(half, quarter, 2)
@@ -169,12 +88,18 @@ class Trunk(nn.Module):
         self.up1 = EdgeConv(eighth, quarter)
         self.up2 = EdgeConv(quarter, half)
         self.out = EdgeConv(half, 12)
-        # Of every normalisation, in the order in which paint() asks for them.
+        self.depth = Depth(eighth, shape.deep, shape.deep_blocks) if shape.deep else None
+        # Of every normalisation, in the order in which paint() asks for them; those of the depth come by themselves.
         self.channels = [half, quarter, eighth, *[eighth] * (2 * shape.blocks), quarter, quarter, half]
-        self.statistics = 2 * sum(self.channels)
+        self.deep_channels = [shape.deep] * (1 + 2 * shape.deep_blocks) if shape.deep else []
+        self.statistics = 2 * sum(self.channels + self.deep_channels)
 
-    def paint(self, content: Tensor, norm: Norms) -> tuple[Tensor, Tensor]:
-        """Repaint ``content`` ``(N, 3, H, W)`` in 0..1 with these normalisations.
+    def in_order(self, affine: Sequence[T], deep: Sequence[T]) -> list[T]:
+        """What belongs to the normalisations of the trunk and of its depth, in the order of :meth:`paint`."""
+        return [*affine[:3], *deep, *affine[3:]]
+
+    def paint(self, content: Tensor, norm: Norms, code: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Repaint ``content`` ``(N, 3, H, W)`` in 0..1 with these normalisations, and what ``code`` mixes.
 
         Returns the pastiche ``(N, 3, H, W)``, a hair beyond 0..1 at most, and the measured
         statistics ``(N, statistics)``, which are empty unless some are given.
@@ -183,8 +108,10 @@ class Trunk(nn.Module):
         quarter = self.down2(x)
         x = F.relu(norm(quarter))
         x = F.relu(norm(self.down3(x)))
-        for first, second in zip(self.blocks[0::2], self.blocks[1::2], strict=True):
-            x = x + norm(second(F.relu(norm(first(x)))))
+        if self.depth is not None:
+            x = self.depth(x, norm)
+        for i, (first, second) in enumerate(zip(self.blocks[0::2], self.blocks[1::2], strict=True)):
+            x = x + norm(second(self.mix(i, F.relu(norm(first(x))), code)))
         x = norm(self.up1(F.interpolate(x, scale_factor=2.0, mode="nearest")))
         # The photograph's own edges come past the bottleneck, restyled: faces and lettering need them.
         x = F.relu(x + norm(quarter))
@@ -193,6 +120,11 @@ class Trunk(nn.Module):
         pastiche = torch.sigmoid(F.pixel_shuffle(self.out(x), 2)) * 1.04 - 0.02
         return pastiche, torch.cat(norm.measured, 1) if norm.measured else pastiche.new_empty(0)
 
+    def mix(self, _: int, x: Tensor, code: Tensor | None) -> Tensor:
+        """What a style makes of the channels within a residual block: nothing, where it is part of the weights."""
+        assert code is None
+        return x
+
 
 class TransferNetwork(Trunk):
     """Content picture and style code to pastiche, in one pass."""
@@ -200,16 +132,31 @@ class TransferNetwork(Trunk):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         self.affine = nn.ModuleList(nn.Linear(shape.code, 2 * n) for n in self.channels)
-        for head in self.affine:
+        self.deep_affine = nn.ModuleList(nn.Linear(shape.code, 2 * n) for n in self.deep_channels)
+        for head in (*self.affine, *self.deep_affine):
             assert isinstance(head, nn.Linear)
             nn.init.normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
+        for head in self.deep_affine:
+            assert isinstance(head, nn.Linear)
+            # No two alike: of equal weights the exporter keeps one.
+            nn.init.normal_(head.bias, std=0.02)
+        mixings = shape.blocks if shape.rank else 0
+        self.mixings = nn.ModuleList(Mixing(shape.widths[2], shape.rank, shape.code) for _ in range(mixings))
 
     def forward(
         self, content: Tensor, code: Tensor, given: Tensor | None = None, use: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Repaint ``content`` ``(N, 3, H, W)`` in 0..1 by ``code`` ``(N, 256)``; returns what :meth:`paint` does."""
-        return self.paint(content, Norms([head(code) for head in self.affine], given, use))
+        affine, deep = ([head(code) for head in heads] for heads in (self.affine, self.deep_affine))
+        return self.paint(content, Norms(self.in_order(affine, deep), given, use), code)
+
+    def mix(self, block: int, x: Tensor, code: Tensor | None) -> Tensor:
+        """By the code's own matrix, where the network has a rank."""
+        if not len(self.mixings):
+            return x
+        mixed: Tensor = self.mixings[block](x, code)
+        return mixed
 
 
 class StyleNetwork(Trunk):
@@ -218,49 +165,26 @@ class StyleNetwork(Trunk):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         self.affine = nn.ParameterList(torch.zeros(1, 2 * n) for n in self.channels)
+        self.deep_affine = nn.ParameterList(0.02 * torch.randn(1, 2 * n) for n in self.deep_channels)
 
     @classmethod
     def folded(cls, network: TransferNetwork, shape: Shape, code: Tensor) -> StyleNetwork:
         """``network`` for one ``code`` ``(1, codes)``: what its heads make of it becomes part of the weights."""
         result = cls(shape)
-        weights = {name: value for name, value in network.state_dict().items() if not name.startswith("affine.")}
+        weights = {name: value for name, value in network.state_dict().items() if name in result.state_dict()}
         with torch.no_grad():
-            weights |= {f"affine.{i}": head(code) for i, head in enumerate(network.affine)}
+            for kind in ("affine", "deep_affine"):
+                weights |= {f"{kind}.{i}": head(code) for i, head in enumerate(getattr(network, kind))}
+            for i, mixing in enumerate(network.mixings):
+                assert isinstance(mixing, Mixing)
+                behind = f"blocks.{2 * i + 1}.weight"
+                weights[behind] = mixing.folded(weights[behind], code)
         result.load_state_dict(weights)
         return result
 
     def forward(self, content: Tensor, given: Tensor | None = None, use: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Repaint ``content`` ``(N, 3, H, W)`` in 0..1; returns what :meth:`paint` does."""
-        return self.paint(content, Norms(list(self.affine), given, use))
-
-
-class StyleEncoder(nn.Module):
-    """Style picture to code: channel means and deviations of every feature level, through a small perceptron."""
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        widths = shape.encoder_widths
-        self.levels = nn.ModuleList(
-            EdgeConv(i, o, stride) for i, o, stride in zip((12, *widths), widths, (1, 2, 2, 2), strict=False)
-        )
-        self.hidden = nn.Linear(2 * (12 + sum(widths)), 512)
-        self.code = nn.Linear(512, shape.code)
-
-    def forward(self, style: Tensor) -> Tensor:
-        """Codes ``(N, 256)`` of style pictures ``(N, 3, H, W)`` in 0..1; sides multiples of 8."""
-        x = F.pixel_unshuffle(style, 2) * 2 - 1
-        summary = _summary(x)
-        for level in self.levels:
-            x = F.relu(level(x))
-            summary += _summary(x)
-        code: Tensor = self.code(F.relu(self.hidden(torch.cat(summary, 1))))
-        return code
-
-
-def _summary(x: Tensor) -> list[Tensor]:
-    x = x.float()
-    mean = x.mean((2, 3))
-    return [mean, ((x - mean[..., None, None]).square().mean((2, 3)) + _EPSILON).sqrt()]
+        return self.paint(content, Norms(self.in_order(list(self.affine), list(self.deep_affine)), given, use))
 
 
 class InstantNetwork(nn.Module):
@@ -271,3 +195,14 @@ class InstantNetwork(nn.Module):
         self.shape = shape or Shape()
         self.encoder = StyleEncoder(self.shape)
         self.transfer = TransferNetwork(self.shape)
+
+
+def grown(small: nn.Module, large: nn.Module) -> None:
+    """Give ``large`` the weights of ``small``, which is of the same kind and has less: it then paints the same.
+
+    Raises ``ValueError`` where ``small`` has a weight that ``large`` has not, or has in another size.
+    """
+    weights, places = small.state_dict(), large.state_dict()
+    if odd := [name for name, value in weights.items() if name not in places or places[name].shape != value.shape]:
+        raise ValueError(f"a network of the other shape has no place for {', '.join(odd[:3])}; keep widths and blocks")
+    large.load_state_dict(places | weights)

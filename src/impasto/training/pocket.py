@@ -17,7 +17,7 @@ from impasto.perceptual.vgg import VGG19
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.instant import load_network
 from impasto.training.pruning import prune
-from impasto.training.run import Learner, Step, follow, follow_average, schedule, set_rate, write_checkpoint
+from impasto.training.run import Learner, Step, follow, follow_average, following, schedule, set_rate, write_checkpoint
 
 __all__ = ["PocketPlan", "distil", "load_pocket"]
 
@@ -92,7 +92,7 @@ class Distiller(Learner[PocketPlan]):
         if torch.isfinite(norm):
             self.optimiser.step()
         self.number += 1
-        follow_average(self.average, self.pocket, self.number)
+        follow_average(self.average, self.pocket, torch.tensor(following(self.number), device=self.device))
         return {"loss": float(loss.detach())} | {f"missed {k}": float(v.detach()) for k, v in missed.items()}
 
     def save(self) -> None:

@@ -1,10 +1,14 @@
-"""Train a network for one style of one's own, in minutes: it starts as ``base`` painting in that style."""
+"""Train a network for one style of one's own, in minutes.
+
+It starts as ``base`` painting in that style, or as a network of that style, and learns on what coarse to fine gives it.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Generator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +19,25 @@ from impasto.models import Model
 from impasto.perceptual.opening import open_encoder
 from impasto.picture.scaling import LONGEST_STYLE, fit_style
 from impasto.training.album import Album, few, tensor
-from impasto.training.critic import Critic, mean_look, regularity, weighed
+from impasto.training.critic import Critic, mean_look, regularity, stamping, unsteadiness, weighed
 from impasto.training.diet import read_picture, training_files, vary_colors
-from impasto.training.network import InstantNetwork, Shape, StyleNetwork
-from impasto.training.reading import read_base, read_instant
+from impasto.training.network import Shape, StyleNetwork, grown
+from impasto.training.preparation import coarse_to_fine
+from impasto.training.reading import read_base, read_instant, read_style
+from impasto.training.recorder import Recorded
 from impasto.training.run import (
-    Learner,
     Step,
+    adam,
     crop_side,
     descend,
     device,
     follow,
     follow_average,
-    schedule,
-    set_rate,
+    load_optimiser,
+    load_state,
+    precision,
     write_checkpoint,
+    write_portable,
 )
 from impasto.training.sheet import write_sheet
 
@@ -37,7 +45,8 @@ __all__ = ["StyleLearner", "StylePlan", "load_style", "train_style"]
 
 _SIDE = 512
 """Short side at which paintings are looked at, as the engine ``instant`` does."""
-_LARGEST = 560
+_LARGEST = 1280
+"""Short side of the largest photograph that a crop is cut of; large photographs are flat at their pixels."""
 _MOST = 300
 """Photographs that are read: more would take memory and teach no more in minutes."""
 _PROBES = 24
@@ -45,6 +54,7 @@ _PROBES = 24
 _EASING = 0.02
 _WARMING = 20
 _BOUNDS = (0.2, 6.0)
+"""Between which the weight of the drawing is moved."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +68,24 @@ class StylePlan:
     encoder: Path | str | None = None
     """Whose features make the losses: a file, or a model's name; by default ``pocket``."""
     minutes: float = 20.0
-    sizes: tuple[int, ...] = (192, 256)
-    """Crop sides in pixels, each for an equal share of the time."""
-    pictures: int = 3
+    sizes: tuple[int, ...] = (256,)
+    """Crop sides in pixels, multiples of 16, each for an equal share of the time."""
+    pictures: int = 2
     """Photographs in a step."""
     learning_rate: float = 2e-3
-    style_weight: float = 5.0
-    gram_weight: float = 3.0
+    style_weight: float = 8.0
+    gram_weight: float = 5.0
+    light_weight: float = 5.0
+    """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
     grid_weight: float = 1000.0
-    lattice_weight: float = 300.0
-    drawing: float = 0.92
-    """How far the drawing may go from the photograph's, where 1 is as far as the engine ``instant`` goes."""
+    lattice_weight: float = 1000.0
+    stamp_weight: float = 3.0
+    """How much it counts that strokes in flat places do not repeat every 8 pixels."""
+    shift_weight: float = 0.0
+    """How much it counts that strokes move with the photograph, for films; above 0 a step takes a third longer."""
+    drawing: float = 1.0
+    """How far the drawing may go from the photograph's, where 1 is as far as what is started from goes: the engine
+    ``instant``, or the network of ``start``."""
     style_scale: float = 1.0
     """How large the painting is looked at: larger makes larger strokes."""
     seed: int = 0
@@ -76,70 +93,100 @@ class StylePlan:
     """Seconds between checkpoints and sample sheets."""
     base: Path | None = None
     """Folder of the model to start from; by default the one that ships."""
+    codes: Path | None = None
+    """Folder of the model whose codes the base knows; by default ``instant`` that ships."""
+    start: Path | None = None
+    """Folder of a network of this very style to start from, instead of the base."""
+    deep: int = 0
+    """Channels of a level at a sixteenth of the size that the network grows: longer strokes for a little time."""
 
 
-class StyleLearner(Learner[StylePlan]):
-    """Network, its weight average, optimiser and data of one run folder."""
+class StyleLearner(Recorded[StylePlan]):
+    """Network, its weight average, optimiser and data of one run folder.
 
-    def __init__(self, plan: StylePlan) -> None:
+    ``photos`` are those to learn on where they are read already, for several learners.
+    """
+
+    warming, follows = 20, 100
+
+    def __init__(self, plan: StylePlan, photos: Album | None = None) -> None:
         super().__init__(plan)
         self.device = device()
         torch.manual_seed(plan.seed)
-        self.critic = Critic(open_encoder(plan.encoder).to(self.device, torch.bfloat16))
-        instant = read_instant().to(self.device)
+        self.precision = precision(self.device)
+        self.critic = Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
+        instant = read_instant(None if plan.codes is None else Model.read(plan.codes)).to(self.device)
         paintings = [self._painting(file) for file in plan.paintings]
         with torch.no_grad():
             code = torch.stack([instant.encoder(painting) for painting in paintings]).mean(0)
         self.goal = mean_look([self.critic.look(painting) for painting in paintings])
-        base, self.shape = read_base(None if plan.base is None else Model.read(plan.base))
-        self.network = StyleNetwork.folded(base.to(self.device), self.shape, code).to(self.device)
+        network, self.shape = self._start(code)
+        self.network = network.to(self.device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = StyleNetwork(self.shape).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
-        )
+        self.optimiser = adam(self.network, plan.learning_rate, self.device)
         self.random = np.random.default_rng(plan.seed)
+        self.noise = torch.Generator(self.device).manual_seed(plan.seed)
         files = training_files(plan.photos)
         if len(files) > _MOST:
             files = [files[i] for i in np.linspace(0, len(files) - 1, _MOST).astype(int)]
-        self.photos = Album.read(files, self.device, plan.seed, 512)
+        self.photos = photos or Album.read(files, self.device, plan.seed, 512)
         self.samples = self._samples(files)
         self.sample_painting = paintings[0]
-        self.content_weight, self.target = 1.0, 0.0
-        if self.checkpoint.is_file():
+        self.weight, self.target = torch.ones((), device=self.device), 0.0
+        self.record(self.device, self.noise, self.optimiser)
+        if self.checkpoint.is_file() or self.portable.is_file():
             self._resume()
-        else:
-            self.target = plan.drawing * self._drawing(instant, code)
+        if not self.target:
+            today = self.average if plan.start else partial(instant.transfer, code=code)
+            self.target = plan.drawing * self._drawing(lambda photo: today(photo)[0])
 
-    def step(self) -> dict[str, float]:
-        """One optimisation step on a few photographs."""
-        plan = self.plan
-        set_rate(self.optimiser, plan.learning_rate * schedule(self.number, self.done, _WARMING))
-        size = crop_side(plan.sizes, self.done)
-        photos = self._batch(plan.pictures, size)
+    @property
+    def content_weight(self) -> float:
+        """What the drawing weighs: moved after every step, so that it goes as far as it may."""
+        return float(self.weight)
+
+    def batch(self) -> tuple[Tensor, ...]:
+        """A few photographs."""
+        return (self._batch(self.plan.pictures, crop_side(self.plan.sizes, self.done)),)
+
+    def lesson(self, *batch: Tensor) -> dict[str, Tensor]:
+        """Learn to paint photographs, some of them painted over a coarser pastiche."""
+        plan, (photos,) = self.plan, batch
         look = self.critic.look(photos)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            painted, _ = self.network(photos)
+        with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
+            prepared = coarse_to_fine(photos, lambda small, _: self.average(small)[0], self.noise)
+            painted, _ = self.network(prepared)
+            steady = {}
+            if plan.shift_weight:
+                steady["shift"] = unsteadiness(lambda x: self.network(x)[0].float(), prepared, painted.float())
         painted = painted.float()
-        terms = self.critic.compare(painted, look, self.goal) | regularity(painted)
-        weights = {
-            "content": self.content_weight,
+        terms = self.critic.compare(painted, look, self.goal) | regularity(painted) | steady
+        terms["stamp"] = stamping(painted, look.contrast)
+        weights: dict[str, float | Tensor] = {
+            "content": self.weight,
             "style": plan.style_weight,
             "gram": plan.gram_weight,
+            "light": plan.light_weight,
+            "stamp": plan.stamp_weight,
+            "shift": plan.shift_weight,
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
         }
         told = descend(self.optimiser, self.network, terms, weighed(terms, weights))
-        # Too far from the drawing: it counts for more from now on; nearer than need be: for less.
-        off = min(1.0, told["content"] / self.target - 1)
-        self.content_weight = min(max(self.content_weight * math.exp(_EASING * off), _BOUNDS[0]), _BOUNDS[1])
-        self.number += 1
-        follow_average(self.average, self.network, self.number, 100)
-        return {**told, "target": self.target, "content_weight": self.content_weight, "size": size}
+        follow_average(self.average, self.network, self.share)
+        with torch.no_grad():
+            # Too far from the drawing: it counts for more from now on; nearer than need be: for less.
+            off = (terms["content"].detach() / self.target - 1).clamp_max(1.0)
+            self.weight.mul_((_EASING * off).exp()).clamp_(*_BOUNDS)
+        size = self.weight.new_full((), photos.shape[-1])
+        target = self.weight.new_full((), self.target)
+        return {**told, "target": target, "content_weight": self.weight.clone(), "size": size}
 
     def save(self) -> None:
-        """Write a checkpoint to continue from, and a sheet of samples to look at."""
+        """Write a checkpoint to continue from, the weights alone, and a sheet of samples to look at."""
+        self.recorder.wait()
         state = {
             "style": self.shape.to_dict(),
             "network": self.network.state_dict(),
@@ -151,6 +198,7 @@ class StyleLearner(Learner[StylePlan]):
             "minutes": self.minutes,
         }
         write_checkpoint(self.checkpoint, state)
+        write_portable(self.portable, "style", self.shape.to_dict(), self.average, self.number, self.minutes)
         self.draw()
 
     def close(self) -> None:
@@ -176,32 +224,50 @@ class StyleLearner(Learner[StylePlan]):
         return vary_colors(photos, self.random, share=0.1)
 
     @torch.no_grad()
-    def _drawing(self, instant: InstantNetwork, code: Tensor) -> float:
-        """How far the engine ``instant`` goes from a photograph's drawing in this style."""
+    def _drawing(self, paint: Callable[[Tensor], Tensor]) -> float:
+        """How far ``paint`` goes from a photograph's drawing in this style, coarse to fine and at once."""
         found = []
-        for _ in range(_PROBES):
-            photo = self._batch(1, self.plan.sizes[-1])
-            painted, _ = instant.transfer(photo, code)
-            found.append(self.critic.compare(painted, self.critic.look(photo), self.goal)["content"])
+        for _ in range(_PROBES // 2):
+            photos = self._batch(2, self.plan.sizes[-1])
+            painted = paint(coarse_to_fine(photos, lambda small, _: paint(small), self.noise))
+            found.append(self.critic.compare(painted, self.critic.look(photos), self.goal)["content"])
         return max(0.01, float(torch.stack(found).mean()))
 
     def _samples(self, files: list[Path]) -> Tensor:
         """The same few photographs for every sheet."""
         return few(files, 4, self.device, 320, 352)
 
+    def _start(self, code: Tensor) -> tuple[StyleNetwork, Shape]:
+        """What is learnt on from: the network of ``plan.start``, or the base at this ``code``; with its depth."""
+        plan = self.plan
+        if plan.start is None:
+            base, shape = read_base(None if plan.base is None else Model.read(plan.base))
+            network = StyleNetwork.folded(base.to(self.device), shape, code).cpu()
+        else:
+            network, shape = read_style(Model.read(plan.start))
+        larger = replace(shape, deep=plan.deep or shape.deep)
+        result = StyleNetwork(larger)
+        grown(network, result)
+        return result, larger
+
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
+        whole = self.checkpoint.is_file()
+        file = self.checkpoint if whole else self.portable
+        state = torch.load(file, map_location=self.device, weights_only=True)
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.content_weight, self.target = state["content_weight"], state["target"]
+        self.network.load_state_dict(state["network" if whole else "average"])
+        if whole:
+            load_optimiser(self.optimiser, state["optimiser"])
+            self.target = state["target"]
+            self.weight.fill_(state["content_weight"])
         self.number, self.minutes = state["number"], state["minutes"]
         seed = self.plan.seed + self.number
         self.random = np.random.default_rng(seed)
+        self.noise.manual_seed(seed)
         self.photos.reseed(seed)
 
 
-def train_style(plan: StylePlan) -> Generator[Step, None, None]:
+def train_style(plan: StylePlan, clock: Callable[[], float] = time.monotonic) -> Generator[Step, None, None]:
     """Train until ``plan.minutes`` are spent, over however many runs; yields after every step.
 
     Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``, what the network
@@ -210,12 +276,12 @@ def train_style(plan: StylePlan) -> Generator[Step, None, None]:
     """
     learner = StyleLearner(plan)
     learner.draw()
-    yield from follow(learner)
+    yield from follow(learner, clock)
 
 
 def load_style(run: Path) -> tuple[StyleNetwork, Shape]:
     """The averaged network of a run folder and its shape, for export."""
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = load_state(run)
     shape = Shape.from_dict(state["style"])
     network = StyleNetwork(shape)
     network.load_state_dict(state["average"])

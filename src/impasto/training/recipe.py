@@ -1,0 +1,241 @@
+"""Recipe: the networks that ship, trained anew within the minutes that a graphics card is to be had.
+
+One pass: ``instant`` grown from the one that ships, then ``base`` driven by its codes, then own networks of many
+styles, side by side. Pictures are read once and stay in the card's memory. Whatever is there when the time is up is a
+model: every stage ends in time for the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from impasto.models import Model, find
+from impasto.models.store import shipped
+from impasto.training.album import Album, read_albums
+from impasto.training.base import NARROW, BaseLearner, BasePlan
+from impasto.training.diet import training_files
+from impasto.training.export import export
+from impasto.training.instant import Plan, Trainer
+from impasto.training.network import Shape
+from impasto.training.reading import read_base, read_instant
+from impasto.training.run import Learner, Step, device, follow
+from impasto.training.style import StyleLearner, StylePlan
+
+__all__ = ["STAGES", "Recipe", "Report", "Style", "cook"]
+
+STAGES = {"instant": 0.4, "base": 0.2, "styles": 0.4}
+"""The stages in their order, and the share of the time that each gets where all are asked for."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """One style to be learnt: its painting, and what the manifest says of it."""
+
+    painting: Path
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, of what, and for how long.
+
+    ``out`` gets model folders, and per stage the averaged weights in half precision with log and samples: a few
+    megabytes each. ``runs`` holds the whole state, optimisers and all, and may be thrown away: what is in ``out`` is
+    gone on from as well, with new optimisers.
+    """
+
+    photos: Path
+    paintings: Path
+    out: Path
+    runs: Path
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    """By name, in the order in which they are learnt."""
+    encoder: Path | None = None
+    minutes: float = 10.0
+    stages: Sequence[str] = tuple(STAGES)
+    lanes: int = 6
+    """Own networks that learn at the same time."""
+    version: str = "2"
+    grown: Shape = Shape(deep=128, deep_blocks=2, rank=16, reader="pocket")
+    """Of which ``instant`` takes ``deep``, ``deep_blocks``, ``rank`` and ``reader``."""
+    deep: int = 96
+    """Channels of the deepest level of ``base`` and of own networks."""
+    pairs: int = 6
+    """Photographs in a step, and styles, of ``instant`` and ``base``: each meets each."""
+    pictures: int = 8
+    """Photographs in a step of an own network."""
+    sizes: tuple[int, ...] = (192, 256)
+    own_sizes: tuple[int, ...] = (256, 384)
+    shift_weight: float = 0.0
+    """See :class:`StylePlan`; for own networks."""
+    textures: int = 28
+    spare: float = 20.0
+    """Seconds at the end that are left for writing models."""
+    clock: Callable[[], float] = time.monotonic
+    """What the minutes are made of, in seconds; ``time.process_time`` on a processor that does other work too."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A step of one network, or the folder that became a model (``model``)."""
+
+    name: str
+    step: Step | None = None
+    model: Path | None = None
+
+
+def cook(recipe: Recipe) -> Generator[Report, None, None]:
+    """Train stage after stage until the minutes are spent, going on from what ``runs`` or ``out`` hold.
+
+    Raises ``ValueError`` for an unknown stage and for a folder without pictures.
+    """
+    if unknown := set(recipe.stages) - set(STAGES):
+        raise ValueError(f"there is no stage {', '.join(sorted(unknown))}; the stages are {', '.join(STAGES)}")
+    end = recipe.clock() + recipe.minutes * 60 - recipe.spare
+    stages = [stage for stage in STAGES if stage in recipe.stages]
+    if stages == ["styles"]:  # every other painting would be read for nothing
+        photos = Album.read(training_files(recipe.photos), device(), 0, 512)
+        albums = photos, photos
+    else:
+        albums = read_albums(recipe.photos, recipe.paintings, device(), recipe.textures, 0)
+    for i, stage in enumerate(stages):
+        share = STAGES[stage] / sum(STAGES[later] for later in stages[i:])
+        until = recipe.clock() + max(0.0, end - recipe.clock()) * share
+        if stage == "styles":
+            yield from _styles(recipe, albums[0], until)
+        else:
+            yield from _alone(recipe, stage, albums, until)
+
+
+def _alone(recipe: Recipe, stage: str, albums: tuple[Album, Album], until: float) -> Iterator[Report]:
+    learner = _instant(recipe, albums) if stage == "instant" else _base(recipe, albums)
+    for step in _followed(recipe, learner, until):
+        yield Report(stage, step)
+    yield _written(recipe, stage)
+
+
+def _styles(recipe: Recipe, photos: Album, until: float) -> Iterator[Report]:
+    """So many at a time: each waits for its own kernels only, and together they fill the card."""
+    names = list(recipe.styles)
+    waves = [names[i : i + recipe.lanes] for i in range(0, len(names), recipe.lanes)]
+    for i, wave in enumerate(waves):
+        goal = recipe.clock() + max(0.0, until - recipe.clock()) / (len(waves) - i)
+        learners = {name: _style(recipe, name, photos) for name in wave}
+        running = {name: _followed(recipe, learner, goal) for name, learner in learners.items()}
+        while running:
+            for name in list(running):
+                step = next(running[name], None)
+                if step is None:
+                    del running[name]
+                else:
+                    yield Report(name, step)
+        for name in wave:
+            yield _written(recipe, name)
+        del learners
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _followed(recipe: Recipe, learner: Learner[Any], until: float) -> Iterator[Step]:
+    """Train until then. What was learnt before counts: the rate goes on falling from where it was."""
+    minutes = learner.minutes + max(1e-3, (until - recipe.clock()) / 60)
+    learner.plan = replace(learner.plan, minutes=minutes)
+    return follow(learner, recipe.clock)
+
+
+def _instant(recipe: Recipe, albums: tuple[Album, Album]) -> Trainer:
+    start = find("instant", kind="arbitrary")
+    grown = recipe.grown
+    shape = replace(
+        read_instant(start).shape,
+        deep=grown.deep,
+        deep_blocks=grown.deep_blocks,
+        rank=grown.rank,
+        reader=grown.reader,
+    )
+    plan = Plan(
+        recipe.photos,
+        recipe.paintings,
+        _run(recipe, "instant"),
+        recipe.encoder,
+        sizes=recipe.sizes,
+        photos_per_step=recipe.pairs,
+        styles_per_step=recipe.pairs,
+        start=start.path,
+        save_every=60.0,
+    )
+    return Trainer(plan, shape, albums)
+
+
+def _base(recipe: Recipe, albums: tuple[Album, Album]) -> BaseLearner:
+    plan = BasePlan(
+        recipe.photos,
+        recipe.paintings,
+        _run(recipe, "base"),
+        recipe.encoder,
+        sizes=recipe.sizes,
+        photos_per_step=recipe.pairs,
+        styles_per_step=recipe.pairs,
+        codes=_trained(recipe, "instant"),
+        start=find("base", kind="base").path,
+    )
+    return BaseLearner(plan, replace(NARROW, deep=recipe.deep, code=read_base()[1].code), albums)
+
+
+def _style(recipe: Recipe, name: str, photos: Album) -> StyleLearner:
+    own = [model for model in _shipped() if model.name == name]
+    plan = StylePlan(
+        (recipe.styles[name].painting,),
+        recipe.photos,
+        _run(recipe, name),
+        recipe.encoder,
+        sizes=recipe.own_sizes,
+        pictures=recipe.pictures,
+        base=_trained(recipe, "base"),
+        codes=_trained(recipe, "instant"),
+        start=own[0].path if own else None,
+        deep=recipe.deep,
+        shift_weight=recipe.shift_weight,
+        save_every=60.0,
+    )
+    return StyleLearner(plan, photos)
+
+
+def _shipped() -> list[Model]:
+    return [model for model in shipped() if model.kind == "per-style" and model.rules.get("form") == "own"]
+
+
+def _run(recipe: Recipe, name: str) -> Path:
+    """The folder of a run; where only the weights are left of it, these are put there to go on from."""
+    run, kept = recipe.runs / name, recipe.out / name / "average.pt"
+    run.mkdir(parents=True, exist_ok=True)
+    if kept.is_file() and not (run / "checkpoint.pt").is_file():
+        (run / "average.pt").write_bytes(kept.read_bytes())
+    return run
+
+
+def _trained(recipe: Recipe, name: str) -> Path | None:
+    """The model that this recipe made, if it did."""
+    folder = recipe.out / "models" / name
+    return folder if (folder / "manifest.json").is_file() else None
+
+
+def _written(recipe: Recipe, name: str) -> Report:
+    """What is kept of a run: the model, the weights, the log and the last samples."""
+    run, kept = recipe.runs / name, recipe.out / name
+    kept.mkdir(parents=True, exist_ok=True)
+    for file in ("average.pt", "log.jsonl", "sample.jpg"):
+        if (run / file).is_file():
+            (kept / file).write_bytes((run / file).read_bytes())
+    source = recipe.styles[name].source if name in recipe.styles else ""
+    trained = _trained(recipe, "instant")
+    codes = Model.read(trained or find("instant", kind="arbitrary").path).identity
+    folder = recipe.out / "models" / name
+    model = export(run, folder, name=name, version=recipe.version, source=source, codes=codes)
+    return Report(name, model=model)

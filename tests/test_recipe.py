@@ -1,0 +1,129 @@
+"""The recipe for a card, on a processor with next to nothing: stages, models, going on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from impasto.models import Model
+from impasto.training.network import Shape
+from impasto.training.reading import read_base, read_instant, read_style
+from impasto.training.recipe import Recipe, Style, cook
+from impasto.training.recorder import Recorder
+from impasto.training.run import adam, descend, follow_average, following, load_optimiser, set_rate
+from impasto.training.style import StyleLearner, StylePlan
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    random = np.random.default_rng(0)
+    for kind in ("photos", "paintings"):
+        (tmp_path / kind).mkdir()
+        for i in range(2):
+            small = Image.fromarray(random.integers(0, 256, (12, 16, 3), np.uint8))
+            small.resize((80, 64), Image.Resampling.BICUBIC).save(tmp_path / kind / f"{i}.png")
+    first = tmp_path / "paintings" / "0.png"
+    return Recipe(
+        tmp_path / "photos",
+        tmp_path / "paintings",
+        tmp_path / "out",
+        tmp_path / "runs",
+        {"starry-night": Style(first, "of a test"), "mine": Style(first)},
+        minutes=0.001,
+        lanes=2,
+        grown=Shape(deep=16, deep_blocks=1, rank=4, reader="pocket"),
+        deep=16,
+        pairs=2,
+        pictures=2,
+        sizes=(32,),
+        own_sizes=(32,),
+        textures=2,
+        spare=0,
+    )
+
+
+def test_every_stage_ends_in_models_that_go_together(recipe: Recipe, tmp_path: Path) -> None:
+    reports = list(cook(recipe))
+    made = [(report.name, report.model) for report in reports if report.model]
+    assert [name for name, _ in made] == ["instant", "base", "starry-night", "mine"]
+    models = [Model.read(folder) for _, folder in made if folder]
+    assert [model.identity for model in models] == ["instant@2", "base@2", "starry-night@2", "mine@2"]
+    shape = read_instant(models[0]).shape
+    assert (shape.deep, shape.rank, shape.reader) == (16, 4, "pocket")
+    assert read_base(models[1])[1].deep == 16
+    assert models[1].rules["codes"] == "instant@2"
+    assert read_style(models[2])[1].deep == 16
+    assert "of a test" in (models[2].path / "manifest.json").read_text()
+    # What is kept is small, and enough to go on from.
+    for name in ("instant", "base", "mine"):
+        kept = tmp_path / "out" / name
+        assert (kept / "average.pt").stat().st_size < 16 * 2**20
+        assert (kept / "log.jsonl").is_file()
+    before = torch.load(tmp_path / "out" / "mine" / "average.pt", weights_only=True)
+    on = replace(recipe, stages=("styles",), styles={"mine": recipe.styles["mine"]}, runs=tmp_path / "elsewhere")
+    steps = [report.step for report in cook(on) if report.step]
+    assert steps[0].number == before["number"] + 1
+    assert steps[0].minutes > before["minutes"]
+
+
+def test_an_unknown_stage_is_refused(recipe: Recipe) -> None:
+    with pytest.raises(ValueError, match="no stage pocket"):
+        next(cook(replace(recipe, stages=("pocket",))))
+
+
+def test_a_style_goes_on_from_its_weights_alone(recipe: Recipe, tmp_path: Path) -> None:
+    painting = recipe.styles["mine"].painting
+    plan = StylePlan((painting,), recipe.photos, tmp_path / "one", sizes=(32,), pictures=2, deep=16)
+    plan.run.mkdir()
+    learner = StyleLearner(plan)
+    learner.step()
+    learner.save()
+    (plan.run / "checkpoint.pt").unlink()
+    again = StyleLearner(plan)
+    assert (again.number, again.shape.deep) == (1, 16)
+    assert again.target > 0
+    for a, b in zip(learner.average.parameters(), again.network.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-3)
+
+
+def test_an_endless_gradient_moves_nothing() -> None:
+    network = torch.nn.Linear(2, 1)
+    optimiser = adam(network, 0.1, torch.device("cpu"))
+    before = network.weight.clone()
+    told = descend(optimiser, network, {}, (network(torch.ones(1, 2)) * torch.inf).sum())
+    assert not torch.isfinite(told["gradient"])
+    assert torch.equal(network.weight, before)
+    descend(optimiser, network, {}, network(torch.ones(1, 2)).sum())
+    assert not torch.equal(network.weight, before)
+
+
+def test_rates_stay_where_the_optimiser_keeps_them() -> None:
+    network, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    first, second = (adam(n, 0.1, torch.device("cpu")) for n in (network, other))
+    descend(first, network, {}, network(torch.ones(1, 2)).sum())
+    rate = torch.tensor(0.5)
+    second.param_groups[0]["lr"] = rate
+    load_optimiser(second, first.state_dict())
+    assert second.param_groups[0]["lr"] is rate
+    set_rate(second, 0.25)
+    assert float(rate) == 0.25
+
+
+def test_an_average_follows_by_its_share() -> None:
+    average, network = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    start, goal = average.weight.clone(), network.weight.clone()
+    follow_average(average, network, torch.tensor(0.25))
+    assert torch.allclose(average.weight, start + 0.25 * (goal - start))
+    assert following(1) > following(100) > following(10_000) == pytest.approx(1 / 500)
+
+
+def test_a_lesson_on_a_processor_is_just_run() -> None:
+    recorder = Recorder(lambda x: {"sum": x.sum(), "most": x.max()}, torch.device("cpu"))
+    with recorder.lane():
+        assert recorder((torch.tensor([1.0, 2.0]),)) == {"sum": 3.0, "most": 2.0}
+    recorder.wait()
