@@ -38,12 +38,15 @@ def main() -> None:
     cat = impasto.Picture.from_array(data.chelsea())
     strip("strength", [stylizer.stylize(cat, "starry-night", strength=s).pastiche for s in (0, 0.25, 0.5, 0.75, 1)])
 
+    rocket = impasto.Picture.from_array(data.rocket())
+    strip("boldness", [stylizer.stylize(rocket, "starry-night", boldness=b).pastiche for b in (0, 0.25, 0.5, 0.75, 1)])
+
     coffee = impasto.Picture.from_array(data.coffee())
     mask = np.zeros((coffee.height, coffee.width, 3), np.uint8)
     mask[:, coffee.width // 2 :] = 255
     knobs: list[dict[str, object]] = [
         {},
-        {"size": 300},
+        {"style_scale": 0.5},
         {"style_scale": 2.0},
         {"colors": "keep"},
         {"colors": "match"},
