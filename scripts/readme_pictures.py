@@ -14,7 +14,7 @@ import impasto
 
 DOCS = Path(__file__).parents[1] / "docs"
 HEIGHT = 240
-NETWORKS = ("starry-night", "the-wave", "composition-vii", "metzinger", "strawberry-thief")
+NETWORKS = ("starry-night", "wheat-field", "the-scream", "collioure", "the-kiss")
 
 
 def strip(name: str, pictures: list[impasto.Picture], height: int = HEIGHT) -> None:
