@@ -61,7 +61,7 @@ def test_settings() -> None:
         "keep_metadata": False,
         "max_pixels": 50_000_000,
         "encoder": "pocket",
-        "steps": 22,
+        "steps": 20,
         "coarse_steps": 1.5,
         "seconds": None,
         "flat": None,

@@ -264,12 +264,14 @@ def test_it_goes_on_after_words_kills_and_stops_and_is_published_once(
     # The worker is killed.
     before, pid = learnt(jobs, job), trainer(jobs)["pid"]
     until(lambda: learnt(jobs, job) > before + 3)
+    # On a busy machine the one that was given up may have been ended as well, for it took too long to.
+    restarts = trainer(jobs)["restarts"]
     os.kill(pid, signal.SIGKILL)
     until(lambda: trainer(jobs)["pid"] not in (None, pid))
     before = learnt(jobs, job)
     until(lambda: learnt(jobs, job) > before)
     assert learnt(jobs, job) > points
-    assert trainer(jobs)["restarts"] == 1
+    assert trainer(jobs)["restarts"] == restarts + 1
     # The server stops.
     before = learnt(jobs, job)
     jobs = start()

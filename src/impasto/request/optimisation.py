@@ -29,7 +29,7 @@ class Optimisation:
         group="iterative",
     )
     steps: int = option(
-        int, 22, "Steps at the finest level of the pyramid.", minimum=0, maximum=100_000, group="iterative"
+        int, 20, "Steps at the finest level of the pyramid.", minimum=0, maximum=100_000, group="iterative"
     )
     coarse_steps: float = option(
         float,

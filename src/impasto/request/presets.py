@@ -44,7 +44,7 @@ def _second() -> str:
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "quick": MappingProxyType({"engine": "iterative", "steps": 8}),
+        "quick": MappingProxyType({"engine": "iterative", "steps": 6, "coarse_steps": 1.7}),
         "fine": MappingProxyType({"engine": "iterative"}),
         "museum": MappingProxyType(
             {"engine": "iterative", "encoder": "best", "steps": 70, "coarse_steps": 1.3, "content_weight": 0.8}
