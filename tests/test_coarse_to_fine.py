@@ -123,7 +123,7 @@ def test_strokes_belong_to_the_picture(stylizer: Stylizer) -> None:
         one, other = (stylizer.stylize(p, "starry-night", boldness=boldness).pastiche for p in (small, large))
         return float(np.abs(strokes(other) - strokes(one)).mean())
 
-    assert apart(0.5) < 0.5 * apart(0)
+    assert apart(0.5) < 0.7 * apart(0)
 
 
 def test_boldness_goes_in_even_steps(stylizer: Stylizer) -> None:
