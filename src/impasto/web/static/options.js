@@ -8,7 +8,7 @@ let list = [
   { name: 'style_scale', type: 'float', default: 1, minimum: 0.25, maximum: 4 },
   { name: 'size', type: 'int', default: null, minimum: 16, maximum: 32768 },
   { name: 'colors', type: 'str', default: 'style', choices: ['style', 'keep', 'match'] },
-  { name: 'steps', type: 'int', default: 40, minimum: 0, maximum: 100_000, group: 'iterative' },
+  { name: 'steps', type: 'int', default: 20, minimum: 0, maximum: 100_000, group: 'iterative' },
 ];
 
 const listeners = new Set();
