@@ -131,7 +131,8 @@ def test_a_preset_gives_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert chosen("--preset", "old") == {"engine": "iterative", **found["old"]}
     assert chosen("--preset", "none") == {"engine": "iterative"}
-    own = chosen("--preset", "old", "--steps", str(DEFAULTS["steps"]), "--style-loss", "moments", "--match-colors", "--quality", "80")
+    usual = ("--steps", str(DEFAULTS["steps"]), "--quality", "80")
+    own = chosen("--preset", "old", *usual, "--style-loss", "moments", "--match-colors")
     assert own == {"engine": "iterative", "style_loss": "moments", "colors": "match", "quality": 80}
     assert "--preset is for the engine iterative" in chosen("--preset", "old", "--engine", "instant")
     assert "'new' is not one of 'old', 'none'" in chosen("--preset", "new")
