@@ -17,7 +17,7 @@ from impasto.models import find
 from impasto.picture import Picture
 from impasto.picture.picture import Pixels
 from impasto.picture.transparency import fill_transparent
-from impasto.request import MAX_PIXELS, PRESETS, Progress, Region, Request, Result, options
+from impasto.request import MAX_PIXELS, Progress, Region, Request, Result, options, preset_settings
 from impasto.styles import Gallery, Style, StyleCard
 from impasto.styles.card import check_name
 
@@ -110,9 +110,7 @@ class Stylizer:
         override.
         """
         if preset is not None:
-            if preset not in PRESETS:
-                raise RequestError(f"there is no preset {preset!r}; choose one of {', '.join(PRESETS)}")
-            settings = {"engine": "iterative", **PRESETS[preset], **settings}
+            settings = preset_settings(preset) | settings
         settings = {"engine": self.engine, **settings}
         guide, initial = settings.pop("guide", None), settings.pop("initial", None)
         regions = settings.pop("regions", ())

@@ -71,22 +71,22 @@ def underpainted(photograph: Picture, coarser: Picture | None, touch: Touch, see
     Faces, lettering and edges keep their drawing. Grain gives strokes something to hold on to: without it, a network
     stamps the same pattern all over a sky. The same for the same seed.
     """
-    if not touch.cover and not touch.grain:
+    if not touch.cover:
         return photograph
     height, width = photograph.pixels.shape[:2]
     peak = photograph.peak
     contrast = _contrast(photograph)
-    cover = Image.fromarray(
-        np.float32(touch.cover) * (1 - np.float32(touch.keep) * _drawn(contrast, max(height, width)))
-    )
     flat = Image.fromarray(np.float32(touch.grain * peak) * (1 - contrast / _FLAT).clip(0, 1))
     noise = Image.fromarray(np.random.default_rng(seed).standard_normal((-(-height // 2), -(-width // 2)), np.float32))
-    below = None if coarser is None else coarser.resized(photograph.size).pixels
+    if coarser is not None:
+        below = coarser.resized(photograph.size).pixels
+        kept = np.float32(touch.keep) * _drawn(contrast, max(height, width))
+        cover = Image.fromarray(np.float32(touch.cover) * (1 - kept))
     pixels = np.empty_like(photograph.pixels)
     for top in range(0, height, _STRIP):
         rows = slice(top, min(top + _STRIP, height))
         strip = photograph.pixels[rows].astype(np.float32)
-        if below is not None:
+        if coarser is not None:
             strip += _enlarged(cover, _CELL, width, rows, Image.Resampling.BILINEAR) * (below[rows] - strip)
         grain = _enlarged(flat, _CELL, width, rows, Image.Resampling.BILINEAR)
         strip += grain * _enlarged(noise, 2, width, rows, Image.Resampling.BICUBIC)

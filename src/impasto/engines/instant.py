@@ -154,8 +154,7 @@ class InstantEngine:
         whole, done = sum(width * height for width, height in sizes), 0
         painted: Picture | None = None
         for size in sizes:
-            below = painted if touch.cover else None
-            pixels = underpainted(working.resized(size), below, touch, request.seed).pixels
+            pixels = underpainted(working.resized(size), painted, touch, request.seed).pixels
             canvas = np.empty_like(pixels)
             for tile, part in painter.paint(pixels, brushes, own):
                 canvas[tile.keep] = quantise(part, working)

@@ -10,6 +10,7 @@ from typing import Any
 
 from impasto.errors import RequestError
 from impasto.evaluation.inputs import SIDE
+from impasto.evaluation.pairs import read_json
 from impasto.metrics import light
 from impasto.picture.picture import Pixels
 
@@ -34,12 +35,7 @@ def read_faces(file: Path | None = None) -> dict[str, tuple[Box, ...]]:
     if file is None:
         found: Any = json.loads((files("impasto.evaluation") / "faces.json").read_text("utf-8"))
     else:
-        try:
-            found = json.loads(file.read_text("utf-8"))
-        except OSError as error:
-            raise RequestError(f"{file} cannot be read: {error.strerror}") from error
-        except (ValueError, RecursionError) as error:
-            raise RequestError(f"{file} is no JSON: {error}") from error
+        found = read_json(file)
         if not isinstance(found, dict):
             raise RequestError(f'{file} is no list of faces; give {{"photo.jpg": [[0.4, 0.2, 0.6, 0.5]], ...}}')
     return {name: _boxes(name, boxes) for name, boxes in found.items()}

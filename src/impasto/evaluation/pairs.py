@@ -10,7 +10,7 @@ from typing import Any
 
 from impasto.errors import RequestError
 
-__all__ = ["Pair", "is_name", "read_pairs"]
+__all__ = ["Pair", "is_name", "read_json", "read_pairs"]
 
 _FIELDS = ("id", "content", "style")
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?")
@@ -47,13 +47,18 @@ def read_pairs(file: Path) -> list[Pair]:
     return pairs
 
 
-def _entries(file: Path) -> list[Any]:
+def read_json(file: Path) -> Any:
+    """What a file says. Raises :class:`RequestError` where it cannot be read, or is no JSON."""
     try:
-        entries = json.loads(file.read_text("utf-8"))
+        return json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise RequestError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{file} is no JSON: {error}") from error
+
+
+def _entries(file: Path) -> list[Any]:
+    entries = read_json(file)
     if not isinstance(entries, list) or not entries:
         shape = '[{"id": "one", "content": "photo.jpg", "style": "painting.jpg"}, ...]'
         raise RequestError(f"{file} is no list of pairs; give {shape}")

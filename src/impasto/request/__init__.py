@@ -1,7 +1,7 @@
 """Request, Progress and Result: the records that every engine and every door speak."""
 
 from impasto.request.option import Option
-from impasto.request.presets import PRESETS
+from impasto.request.presets import PRESETS, preset_settings
 from impasto.request.records import Enough, Progress, Result, run_to_end
 from impasto.request.request import MAX_PIXELS, Precision, Region, Request, StyleLike, options
 
@@ -17,5 +17,6 @@ __all__ = [
     "Result",
     "StyleLike",
     "options",
+    "preset_settings",
     "run_to_end",
 ]

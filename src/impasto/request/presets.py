@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from impasto.errors import RequestError
 from impasto.request.weights import weights_text
 
-__all__ = ["PRESETS"]
+__all__ = ["PRESETS", "preset_settings"]
 
 _DEVIATION = 0.226
 _TIMES = 255 * _DEVIATION
@@ -100,3 +101,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Settings by name: ``quick``, ``fine`` and ``museum``; ``gatys-adam`` (VGG19, Adam) and ``gatys-lbfgs-tv`` (VGG16,
 L-BFGS-B, total variation)."""
+
+
+def preset_settings(name: str) -> dict[str, Any]:
+    """The settings of a preset, and the engine that heeds them. Raises :class:`RequestError` for an unknown one."""
+    if name not in PRESETS:
+        raise RequestError(f"there is no preset {name!r:.82}; choose one of {', '.join(PRESETS)}")
+    return {"engine": "iterative", **PRESETS[name]}

@@ -18,7 +18,7 @@ from impasto.jobs.job import JobKind
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import FILES, Order
 from impasto.jobs.training import TEXTS, Training
-from impasto.request import PRESETS, Option, options
+from impasto.request import PRESETS, Option, options, preset_settings
 
 __all__ = ["PICTURE", "body", "check_fields", "opened", "picture", "read_order", "text"]
 
@@ -103,11 +103,7 @@ async def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -
 def _preset(form: FormData) -> dict[str, Any]:
     """The settings of the preset that is asked for; those sent besides go before them."""
     name = text(form, "preset")
-    if not name:
-        return {}
-    if name not in PRESETS:
-        raise RequestError(f"there is no preset {name[:80]!r}; choose one of {', '.join(PRESETS)}")
-    return {"engine": "iterative", **PRESETS[name]}
+    return preset_settings(name) if name else {}
 
 
 def _training(form: FormData, kind: str) -> Training | None:

@@ -12,7 +12,6 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from impasto.errors import PictureError
-from impasto.training.textures import KINDS, texture
 
 __all__ = ["Pool", "read_picture", "training_files", "vary_colors"]
 
@@ -47,12 +46,6 @@ class Pool:
     def read(cls, files: list[Path], seed: int, short_side: int = 640) -> Pool:
         """From files, larger pictures scaled down."""
         return cls((read_picture(f, short_side) for f in files), seed)
-
-    @classmethod
-    def drawn(cls, count: int, seed: int) -> Pool:
-        """From textures that are made by code, each kind in turn."""
-        random = np.random.default_rng(seed)
-        return cls((texture(random, kind=KINDS[i % len(KINDS)]) for i in range(count)), seed)
 
     def __len__(self) -> int:
         return len(self._pictures)
