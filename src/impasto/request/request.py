@@ -23,6 +23,7 @@ MAX_PIXELS = 50_000_000
 """Largest picture that is decoded unless the caller allows more, in pixels."""
 
 Colors = Literal["style", "keep", "match"]
+Skin = Literal["keep", "free"]
 Precision = Literal["auto", "bf16", "f32"]
 Format = Literal["png", "jpeg", "webp", "tiff", "avif"]
 
@@ -116,6 +117,12 @@ class Request(Optimisation):
         "Whose colours: the style's; the photograph's under the pastiche's light and dark (keep); "
         "or the photograph itself with only its palette moved (match).",
         choices=("style", "keep", "match"),
+    )
+    skin: Skin = option(
+        str,
+        "keep",
+        "Skin: about as dark or as fair as it is (keep), or as the style has it (free).",
+        choices=("keep", "free"),
     )
     seed: int = option(
         int, 0, "Random seed, of the grain in flat areas and of a start from noise.", minimum=0, maximum=2**31 - 1
