@@ -1,4 +1,4 @@
-"""Skin: it stays about as dark or as fair as it is, whatever ground a painting has.
+"""Skin: it stays about as dark or as fair as it is, and dark hair dark, whatever ground a painting has.
 
 A painting on pale ground makes every picture pale: a sky may take that, a dark face may not. Skin of every tone has
 nearly one hue (Hsu, Abdel-Mottaleb and Jain 2002), so it is found by hue, in no time. What else has that hue, such as
@@ -26,6 +26,10 @@ _CHROMA = (0.05, 0.09, 0.7, 0.8)
 """The same for chroma, as a share of luma."""
 _SHINE = 13
 """Side in cells of gaps within skin that count as skin: a highlight has no hue, an eye another."""
+_NEAR = 21
+"""Side in cells of what is near skin: what is dark there is hair, brows and beards, and stays dark."""
+_DARK = 0.12, 0.22
+"""Luma that is surely dark, and that is not."""
 _SOFT = 2.5
 """Cells over which skin fades into what is beside it."""
 _TOLERANCE = 20 / 255
@@ -57,14 +61,21 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
 
 
 def skin(photograph: Picture) -> Array:
-    """How surely there is skin, 0..1, in cells of which the longest side has 128."""
+    """How surely there is skin, or dark hair beside it, 0..1, in cells of which the longest side has 128."""
     small, bright = _small(photograph), _luma(photograph)
     red, blue = (small.pixels[..., i].astype(np.float32) / np.float32(small.peak) for i in (0, 2))
     below, above = (blue - bright) / 1.8556, (red - bright) / 1.5748
     hue, chroma = np.degrees(np.arctan2(above, -below)), np.hypot(below, above) / bright.clip(0.05)
     found = _between(hue, _HUES) * _between(chroma, _CHROMA)
-    image = Image.fromarray((found * 255 + 0.5).astype(np.uint8))
-    for step in (ImageFilter.MaxFilter(_SHINE), ImageFilter.MinFilter(_SHINE), ImageFilter.GaussianBlur(_SOFT)):
+    whole = _filtered(found, ImageFilter.MaxFilter(_SHINE), ImageFilter.MinFilter(_SHINE))
+    near = _filtered(whole, ImageFilter.MaxFilter(_NEAR))
+    dark = ((_DARK[1] - bright) / (_DARK[1] - _DARK[0])).clip(0, 1)
+    return _filtered(np.maximum(whole, near * dark), ImageFilter.GaussianBlur(_SOFT))
+
+
+def _filtered(share: Array, *steps: ImageFilter.Filter) -> Array:
+    image = Image.fromarray((share * 255 + 0.5).astype(np.uint8))
+    for step in steps:
         image = image.filter(step)
     return np.asarray(image, np.float32) / 255
 
