@@ -26,6 +26,7 @@ from PIL import (
 
 from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
 from impasto.picture.picture import Picture
+from impasto.picture.tiff_page import TiffPage
 from impasto.picture.unpacking import unpack
 
 __all__ = ["READABLE", "Source", "from_pil", "opened", "read"]
@@ -41,7 +42,6 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,
     "png": PngImagePlugin.PngImageFile,
     "webp": WebPImagePlugin.WebPImageFile,
-    "tiff": TiffImagePlugin.TiffImageFile,
     "gif": GifImagePlugin.GifImageFile,
     "bmp": BmpImagePlugin.BmpImageFile,
     "avif": AvifImagePlugin.AvifImageFile,
@@ -63,8 +63,8 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 def read(source: Source, *, max_pixels: int) -> Picture:
     """Read a file, its bytes or a binary stream as an upright sRGB picture; of several frames, the first.
 
-    Grey TIFF and PNG and plain RGB and RGBA TIFF keep 16 bits a channel, unless a colour profile has
-    to be applied; 16-bit colour PNG is read with 8. TIFF and WebP are bound by twice
+    Of a TIFF's pages it is the first that is not a reduced version of another. TIFF and grey PNG keep 16 bits
+    a channel, unless colours have to be converted; 16-bit colour PNG is read with 8. WebP is bound by twice
     ``PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels, as well. Raises :class:`PictureTooLarge` before decoding,
     :class:`UnsupportedFormat`, :class:`MissingExtra` for HEIF without its reader, and
     :class:`PictureError` for whatever else is wrong; each names the file and the reason.
@@ -81,12 +81,16 @@ def from_pil(image: Image.Image, *, max_pixels: int) -> Picture:
     own = {"MPO": "jpeg"}.get(image.format or "", (image.format or "").lower())
     format_ = own if own in READABLE else None
     with _explained("the picture", format_):
+        file = getattr(image, "fp", None)
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tile and file is not None:
+            with TiffPage(file, "the picture", image.tell()) as page:
+                return _checked(page, format_, "the picture", max_pixels)
         return _checked(image, format_, "the picture", max_pixels)
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[tuple[Image.Image, str, str]]:
-    """A Pillow image whose pixels are not decoded yet, its format, and what to call it in messages.
+def opened(source: Source) -> Iterator[tuple[Image.Image | TiffPage, str, str]]:
+    """A Pillow image, or a TIFF's page, whose pixels are not decoded yet, its format, and what to call it in messages.
 
     Whatever goes wrong, also inside the ``with`` block, is raised as one :class:`ImpastoError`.
     """
@@ -96,11 +100,15 @@ def opened(source: Source) -> Iterator[tuple[Image.Image, str, str]]:
         file.seek(0)
         # The plugin itself, not Image.open: that one refuses by a limit of its own, which only a
         # change for the whole process could lift.
-        with _explained(name, format_), _plugin(format_)(file) as image:
+        with _explained(name, format_), _image(format_, file, name) as image:
             yield image, format_, name
 
 
-def _checked(image: Image.Image, format_: str | None, name: str, max_pixels: int) -> Picture:
+def _image(format_: str, file: IO[bytes], name: str) -> Image.Image | TiffPage:
+    return TiffPage(file, name) if format_ == "tiff" else _plugin(format_)(file)
+
+
+def _checked(image: Image.Image | TiffPage, format_: str | None, name: str, max_pixels: int) -> Picture:
     _check_size(image.size, name, max_pixels)
     picture = unpack(image, format_)
     # HEIF learns its true size while it decodes.
