@@ -212,6 +212,8 @@ def _bmp(file: IO[bytes]) -> ColourSpace | None:
 
 
 def _in_exif(image: Any) -> ColourSpace | None:
+    if getattr(image, "format", None) == "PNG" and "exif" not in image.info:
+        return None  # Pillow would decode the pixels to look for it behind them
     tags: Image.Exif = image.getexif()
     camera = tags.get_ifd(ExifTags.IFD.Exif)
     space = camera.get(ExifTags.Base.ColorSpace)

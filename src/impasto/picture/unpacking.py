@@ -64,7 +64,7 @@ def unpack(image: Image.Image | TiffPage, format_: str | None, orientation: int 
     if isinstance(image, TiffPage):
         pixels, alpha = _page(image)
     else:
-        profile, key = stated_profile(image, format_, _base(image.mode)), _key(image)
+        key, profile = _key(image), stated_profile(image, format_, _base(image.mode))
         image.load()
         pixels, alpha = _image(image, profile, _orientation(image) if orientation is None else orientation, key)
     return Picture(pixels, alpha, format_, _metadata(image))
