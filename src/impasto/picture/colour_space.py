@@ -38,7 +38,7 @@ class ColourSpace:
         Raises ``ValueError`` where the points make no colour space.
         """
         to_xyz = self._to_xyz()
-        table = np.rint(self.light(np.linspace(0, 1, _ENTRIES)).clip(0, 1) * 65535).astype(">u2").tobytes()
+        table: bytes = np.rint(self.light(np.linspace(0, 1, _ENTRIES)).clip(0, 1) * 65535).astype(">u2").tobytes()
         curve = b"curv\0\0\0\0" + struct.pack(">I", _ENTRIES) + table
         tags = {b"wtpt": _xyz(_D50)}
         if mode == "L":
@@ -58,7 +58,9 @@ class ColourSpace:
         if abs(np.linalg.det(primaries)) < 1e-6:
             raise ValueError("the primaries lie on a line")
         cones = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
-        return np.asarray(np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD @ (primaries * np.linalg.solve(primaries, white)))
+        return np.asarray(
+            np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD @ (primaries * np.linalg.solve(primaries, white))
+        )
 
 
 def _upright(point: Point) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -67,12 +69,12 @@ def _upright(point: Point) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _xyz(value: np.ndarray[Any, np.dtype[np.float64]]) -> bytes:
-    return b"XYZ \0\0\0\0" + np.rint(value * 65536).astype(">i4").tobytes()
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(float(v) * 65536) for v in value))
 
 
 def _icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
     head = struct.pack(">I4sI4s4s4s", 0, b"\0\0\0\0", 0x02400000, b"mntr", space, b"XYZ ")
-    head += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + np.rint(_D50 * 65536).astype(">i4").tobytes()
+    head += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _xyz(_D50)[8:]
     head = head.ljust(128, b"\0") + struct.pack(">I", len(tags))
     at, table, body = len(head) + 12 * len(tags), b"", b""
     for name, data in tags.items():

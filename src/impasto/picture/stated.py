@@ -18,7 +18,7 @@ _COLOUR_SPACE_SRGB, _COLOUR_SPACE_ADOBE = 1, 2
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319
 _GAMMA = 0xA500
 _SRGB_GAMMA = 0.45455
-_SLACK = 0.0005
+_SLACK = 0.001
 _LARGEST_BOX = 2**24
 _BMP_CALIBRATED, _BMP_EMBEDDED = 0, b"DEBM"
 
@@ -91,10 +91,7 @@ def _png(info: Mapping[str, Any]) -> ColourSpace | None:
     if points is not None:
         white, red, green, blue = ((float(x), float(y)) for x, y in zip(points[::2], points[1::2], strict=True))
         space = ColourSpace(white, red, green, blue, SRGB.light)
-    # 1/2.2 is how files say sRGB to readers that know nothing else.
-    if gamma and abs(gamma - _SRGB_GAMMA) > _SLACK:
-        space = replace(space, light=power(1 / gamma))
-    return space
+    return _with_gamma(space, 1 / gamma) if gamma else space
 
 
 # --- AVIF and HEIF
@@ -204,8 +201,10 @@ def _bmp(file: IO[bytes]) -> ColourSpace | None:
     gamma = numbers[10] / 2**16
     if kind != _BMP_CALIBRATED or not gamma or (ends.sum(axis=1) <= 0).any():
         return None
-    white, *points = ((float(x / s), float(y / s)) for (x, y, _), s in ((end, end.sum()) for end in (ends.sum(axis=0), *ends)))
-    return ColourSpace(white, *points, power(gamma))
+    white, red, green, blue = (
+        (float(x / (x + y + z)), float(y / (x + y + z))) for x, y, z in (ends.sum(axis=0), *ends)
+    )
+    return ColourSpace(white, red, green, blue, power(gamma))
 
 
 # --- EXIF and TIFF
@@ -231,9 +230,16 @@ def _in_exif(image: Any) -> ColourSpace | None:
         x = [float(v) for v in points]
         white_point = (float(white[0]), float(white[1])) if white is not None else SRGB.white
         known = ColourSpace(white_point, (x[0], x[1]), (x[2], x[3]), (x[4], x[5]), SRGB.light)
-    if gamma is not None and abs(1 / float(gamma) - _SRGB_GAMMA) > _SLACK:
-        known = replace(known, light=power(float(gamma)))
+    known = known if gamma is None else _with_gamma(known, float(gamma))
     return known if curve is None else replace(known, light=curve)
+
+
+def _with_gamma(space: ColourSpace, gamma: float) -> ColourSpace:
+    """``space`` with a power for its curve; beside the primaries of sRGB, 2.2 is how files say sRGB's own."""
+    ours, srgb = (np.array([s.white, s.red, s.green, s.blue]) for s in (space, SRGB))
+    if abs(1 / gamma - _SRGB_GAMMA) < _SLACK and np.abs(ours - srgb).max() < _SLACK:
+        return space
+    return replace(space, light=power(gamma))
 
 
 def _interoperability(tags: Image.Exif) -> str:

@@ -6,10 +6,10 @@ and fax inside of TIFF, and YCbCr, all of 8 bits a sample or one. Everything els
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import islice
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -20,7 +20,7 @@ from impasto.picture.levels import eight, levels, sixteen
 from impasto.picture.picture import Pixels
 from impasto.picture.tiff_samples import BYTEWISE, read_samples
 
-__all__ = ["TiffPage"]
+__all__ = ["TiffPage", "raw_file"]
 
 Base = Literal["L", "RGB", "CMYK", "LAB"]
 
@@ -177,26 +177,32 @@ class TiffColours:
             return stored
         peak, kind = (255, np.uint8) if self._bits < 8 else (65535, np.uint16)
         white = 2**self._bits - 1
-        return ((stored.astype(np.uint32) * peak + white // 2) // white).astype(kind)
+        return np.asarray((stored.astype(np.uint32) * peak + white // 2) // white, kind)
 
 
 def _chosen(whole: Any, name: str) -> Any:
     first = whole.pages.first
-    seen = [first]
-    if _is_reduced(first):
-        seen += [page for page, _ in zip(_others(whole), range(_MOST_PAGES), strict=False)]
-    else:
-        seen += _below(first)
-    if _DNG_VERSION in first.tags or any(map(_is_raw, seen)):
-        raise UnsupportedFormat(
-            f"{name} is a camera's raw file, of which only a preview could be read; develop it and give a JPEG or TIFF"
-        )
-    if not _is_reduced(first) or len(seen) == 1:
-        return first
-    for page in seen[1:]:
-        if not _is_reduced(page) and page.imagewidth * page.imagelength >= first.imagewidth * first.imagelength:
+    reduced = _is_reduced(first)
+    others = list(islice(_others(whole), _MOST_PAGES)) if reduced else _below(first)
+    if _DNG_VERSION in first.tags or any(map(_is_raw, [first, *others])):
+        raise raw_file(name)
+    # A page below another that is larger makes the other a preview, whatever it says.
+    least = _area(first) + (0 if reduced else 1)
+    for page in others:
+        if not _is_reduced(page) and _area(page) >= least:
             return page
-    raise ValueError(f"its {len(seen)} pages are reduced versions or masks of a picture that is not there")
+    if reduced and others:
+        raise ValueError(f"its {len(others) + 1} pages are reduced versions or masks of a picture that is not there")
+    return first
+
+
+def raw_file(name: str) -> UnsupportedFormat:
+    """The refusal of a camera's raw file: what a reader of pictures finds in it is a preview."""
+    return UnsupportedFormat(f"{name} is a camera's raw file; develop it with another program and give a JPEG or TIFF")
+
+
+def _area(page: Any) -> int:
+    return int(page.imagewidth) * int(page.imagelength)
 
 
 def _others(whole: Any) -> Iterator[Any]:
@@ -269,4 +275,4 @@ def _straight(colour: Pixels, alpha: Pixels) -> Pixels:
     """Colours that are not multiplied by their alpha any more."""
     peak = np.iinfo(colour.dtype).max
     cover = np.maximum(alpha, 1).astype(np.uint64)[..., None]
-    return np.minimum((colour.astype(np.uint64) * peak + cover // 2) // cover, peak).astype(colour.dtype)
+    return np.asarray(np.minimum((colour.astype(np.uint64) * peak + cover // 2) // cover, peak), colour.dtype)

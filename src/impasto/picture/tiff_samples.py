@@ -125,7 +125,7 @@ class _Layout:
             return _bitwise(stored, self.columns * self.samples, self.bits).astype(self.type).reshape(shape)
         if self.predictor == _FLOAT_DIFFERENCES:
             return _undone(stored, self.samples, self.type).reshape(shape)
-        values = stored.view(self.type.newbyteorder(self.order)).reshape(shape).astype(self.type, copy=False)
+        values: Pixels = stored.view(self.type.newbyteorder(self.order)).reshape(shape).astype(self.type, copy=False)
         if self.predictor == _DIFFERENCES:
             bits = values.view(f"u{self.type.itemsize}")
             values = bits.cumsum(axis=1, dtype=bits.dtype).view(self.type)
