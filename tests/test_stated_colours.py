@@ -1,7 +1,8 @@
-"""Colours that are stated by other means than an ICC profile; Little CMS, given a profile that says the same, judges."""
+"""Colours stated by other means than an ICC profile; Little CMS, given a profile that says the same, judges."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -16,6 +17,7 @@ from PIL import ExifTags, Image, ImageCms
 from test_profile import gray_profile, profile
 from tiffs import tiff
 
+from impasto.errors import PictureError
 from impasto.picture import Picture
 from impasto.picture.colour_space import coded
 from impasto.picture.profile import srgb
@@ -311,7 +313,5 @@ def test_whatever_is_stated_there_is_a_picture(rubbish: bytes) -> None:
     at = plain.index(b"colrnclx") + 4
     for start in (at, plain.index(b"ipma"), plain.index(b"pitm")):
         broken = plain[:start] + rubbish + plain[start + len(rubbish) :]
-        try:
+        with contextlib.suppress(PictureError):
             assert picture(broken).size == (96, 72)
-        except Exception as error:
-            assert type(error).__name__ in ("PictureError", "PictureTooLarge")

@@ -225,6 +225,6 @@ def test_a_bomb_does_not_grow() -> None:
     plain = {256: (64,), 257: (64,), 258: (8,), 259: (8,), 262: (1,), 277: (1,), 278: (64,)}
     bomb = zlib.compress(bytes(50_000_000), 9)
     assert picture(by_hand(plain, [bomb])).size == (64, 64)
+    tiled = {k: v for k, v in plain.items() if k != 278} | {322: (2**20,), 323: (2**20,), 324: (8,), 325: (9,)}
     with pytest.raises(PictureError, match="tiles are"):
-        tiled = {k: v for k, v in plain.items() if k != 278} | {322: (2**20,), 323: (2**20,), 324: (8,), 325: (9,)}
         picture(by_hand(tiled, [bomb]))

@@ -76,11 +76,11 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 def read(source: Source, *, max_pixels: int) -> Picture:
     """Read a file, its bytes or a binary stream as an upright sRGB picture; of several frames, the first.
 
-    Of a TIFF's pages it is the first that is not a reduced version of another. TIFF and grey PNG keep 16 bits
-    a channel, unless colours have to be converted; 16-bit colour PNG is read with 8. WebP is bound by twice
-    ``PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels, as well. Raises :class:`PictureTooLarge` before decoding,
-    :class:`UnsupportedFormat`, :class:`MissingExtra` for HEIF without its reader, and
-    :class:`PictureError` for whatever else is wrong; each names the file and the reason.
+    Of a TIFF's pages it is the first that is not a reduced version of another; a camera's raw file is refused. TIFF
+    and grey PNG keep 16 bits a channel, unless colours have to be converted; 16-bit colour PNG is read with 8. WebP,
+    and JPEG inside of TIFF, are bound by twice ``PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels, as well. Raises
+    :class:`PictureTooLarge` before decoding, :class:`UnsupportedFormat`, :class:`MissingExtra` for HEIF without its
+    reader, and :class:`PictureError` for whatever else is wrong; each names the file and the reason.
     """
     with opened(source) as (image, format_, name):
         return _checked(image, format_, name, max_pixels)

@@ -61,7 +61,10 @@ class TiffPage:
         self._file = file
         file.seek(0)
         whole = tifffile.TiffFile(file)
-        first = whole.pages.first
+        try:
+            first = whole.pages.first
+        except IndexError:
+            raise ValueError("it has no pages") from None
         self._page = whole.pages[frame] if frame else _chosen(whole, name)
         tags = self._page.tags
         # A page below another shares what it does not say itself.

@@ -37,12 +37,13 @@ def read_samples(page: Any, file: IO[bytes], planes: Sequence[int]) -> Pixels:
     """
     layout = _Layout(page)
     samples = np.empty((layout.height, layout.width, len(planes)), page.dtype)
+    first = list(planes) == list(range(len(planes)))
     for plane in [None] if layout.together else planes:
         for top, left, raw in layout.segments(file, plane):
             values = layout.values(raw)[: layout.height - top, : layout.width - left]
             part = samples[top : top + values.shape[0], left : left + values.shape[1]]
             if plane is None:
-                part[...] = values[..., list(planes)]
+                part[...] = values[..., : len(planes)] if first else values[..., list(planes)]
             else:
                 part[..., planes.index(plane)] = values[..., 0]
     return samples

@@ -244,7 +244,9 @@ def _exif(image: Image.Image | TiffPage) -> bytes:
 
 def _dpi(image: Image.Image | TiffPage) -> tuple[float, float] | None:
     try:
-        sides = image.info["dpi"] if "dpi" in image.info else _exif_dpi(image.getexif())
+        # For a JPEG that has none, Pillow makes one up.
+        made_up = image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2)
+        sides = image.info["dpi"] if "dpi" in image.info and not made_up else _exif_dpi(image.getexif())
         x, y = (float(v) for v in sides)
     except Exception:  # EXIF is hostile input; a picture without it is still a picture
         return None
