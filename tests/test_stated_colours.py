@@ -6,7 +6,7 @@ import contextlib
 import io
 import struct
 import zlib
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from pictures import noise, saved
 from PIL import ExifTags, Image, ImageCms
 from test_profile import gray_profile, profile
-from tiffs import tiff
+from tiffs import by_hand, tiff
 
 from impasto.errors import PictureError
 from impasto.picture import Picture
 from impasto.picture.colour_space import coded
 from impasto.picture.profile import srgb
 from impasto.picture.reading import read
+from impasto.picture.stated import stated_profile
 
 LIMIT = 1_000_000
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -106,6 +107,16 @@ def test_cameras_that_say_adobe_rgb(format_: str, tags: dict[str, Any]) -> None:
     stored = picture(plain).pixels
     assert far(picture(said), judged("adobe", power(563 / 256), np.ascontiguousarray(stored))) <= 2
     assert far(stored, judged("adobe", power(563 / 256))) > 20
+
+
+def test_a_tiff_that_says_adobe_rgb() -> None:
+    height, width = PIXELS.shape[:2]
+    tags = {256: (width,), 257: (height,), 258: (8, 8, 8), 259: (1,), 262: (2,), 277: (3,), 278: (height,)}
+    at = len(by_hand({**tags, 34665: (0,)}, [PIXELS.tobytes()]))
+    directories = struct.pack("<HHHIII", 1, 0xA005, 4, 1, at + 18, 0)
+    directories += struct.pack("<HHHI4sI", 1, 1, 2, 4, b"R03", 0)
+    found = picture(by_hand({**tags, 34665: (at,)}, [PIXELS.tobytes()]) + directories)
+    assert far(found, judged("adobe", power(563 / 256))) <= 2
 
 
 @pytest.mark.parametrize("tags", [{"space": 1}, {"space": 1, "index": "R98"}, {"space": 65535, "index": "R98"}])
@@ -249,6 +260,22 @@ def test_avif(primaries: int, transfer: int) -> None:
     assert (
         Picture.from_pil(Image.open(io.BytesIO(with_nclx(plain, primaries, transfer)))).pixels == found.pixels
     ).all()
+
+
+def test_heif_states_its_colours_as_avif_does() -> None:
+    data = with_nclx(saved(Image.fromarray(PIXELS), "avif"), 12, 13)
+
+    class Heif:
+        fp, mode = io.BytesIO(data), "RGB"
+        info: ClassVar[dict[str, Any]] = {}
+
+    class Decoded:
+        info: ClassVar[dict[str, Any]] = {"nclx_profile": {"color_primaries": 12, "transfer_characteristics": 13}}
+
+    space = coded(12, 13)
+    assert space is not None
+    for image in (Heif(), Decoded()):
+        assert stated_profile(image, "heif", "RGB") == space.profile("RGB")
 
 
 def test_a_profile_counts_before_nclx() -> None:

@@ -35,15 +35,17 @@ def picture(data: bytes) -> Picture:
 @settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_any_layout_gives_the_same_pixels(data: st.DataObject) -> None:
-    dtype = data.draw(st.sampled_from([np.uint8, np.uint16]))
+    dtype, peak = data.draw(st.sampled_from([(np.dtype(np.uint8), 255), (np.dtype(np.uint16), 65535)]))
     channels = data.draw(st.sampled_from([1, 2, 3, 4, 5]))
     height, width = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))
-    array = np.random.default_rng(height * width).integers(0, np.iinfo(dtype).max + 1, (height, width, channels), dtype)
+    array = np.random.default_rng(height * width).integers(0, peak + 1, (height, width, channels)).astype(dtype)
     options: dict[str, Any] = {"byteorder": data.draw(st.sampled_from("<>"))}
     options["compression"] = data.draw(st.sampled_from([None, "zlib", "lzma"]))
     if options["compression"]:
         options["predictor"] = data.draw(st.booleans())
-    cut = data.draw(st.sampled_from([{}, {"tile": (16, 32)}, {"rowsperstrip": data.draw(st.integers(1, 40))}]))
+    rows = data.draw(st.integers(1, 40))
+    cuts: list[dict[str, Any]] = [{}, {"tile": (16, 32)}, {"rowsperstrip": rows}]
+    cut = data.draw(st.sampled_from(cuts))
     colours = 3 if channels >= 3 else 1
     extras = channels - colours
     alpha = extras > 0 and data.draw(st.booleans())
@@ -59,11 +61,11 @@ def test_any_layout_gives_the_same_pixels(data: st.DataObject) -> None:
     found = picture(tiff(stored, **options, **cut))
     expected = array[..., :colours]
     if options["photometric"] == "miniswhite":
-        expected = np.iinfo(dtype).max - expected
+        expected = peak - expected
     assert found.pixels.dtype == dtype
     assert (found.pixels == expected).all()
-    cover = array[..., colours] if alpha else np.full((height, width), np.iinfo(dtype).max)
-    assert (cover == (np.iinfo(dtype).max if found.alpha is None else found.alpha)).all()
+    cover = array[..., colours] if alpha else np.full((height, width), peak)
+    assert np.array_equal(cover, np.full((height, width), peak) if found.alpha is None else found.alpha)
 
 
 @settings(max_examples=60, deadline=None)
@@ -101,9 +103,21 @@ def test_32_bits_do_not_wrap(values: Array) -> None:
     assert np.abs(picture(tiff(values)).pixels[..., 0] - np.rint(values / (2**32 - 1) * 65535)).max() <= 0
 
 
-def test_signed_numbers_go_from_dark_to_bright() -> None:
-    values = np.array([[-32768, 0, 32767]], np.int16)
-    assert picture(tiff(values)).pixels[0, :, 0].tolist() == [0, 32768, 65535]
+@pytest.mark.parametrize(
+    ("values", "dtype", "right"),
+    [
+        ([-32768, 0, 32767], np.int16, [0, 32768, 65535]),
+        ([0, 16384, 32767], np.int16, [0, 32769, 65535]),
+        ([0, 64, 127], np.int8, [0, 33026, 65535]),
+        ([0, 51, 255], np.uint32, [0, 13107, 65535]),
+        ([0, 51, 65535], np.int32, [0, 51, 65535]),
+        ([-0.2, 0.5, 1.3], np.float32, [0, 32768, 65535]),
+        ([0, 2, 8], np.float32, [0, 16384, 65535]),
+        ([0, 51, 255], np.float64, [0, 13107, 65535]),
+    ],
+)
+def test_what_is_black_and_what_is_white(values: list[float], dtype: Any, right: list[int]) -> None:
+    assert picture(tiff(np.array([values], dtype))).pixels[0, :, 0].tolist() == right
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 8, 10, 12, 14, 16])

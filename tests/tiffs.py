@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,9 @@ def tiff(array: Array, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def by_hand(tags: dict[int, tuple[int, ...]], segments: list[bytes], order: str = "<") -> bytes:
+def by_hand(given: Mapping[int, tuple[int, ...]], segments: list[bytes], order: str = "<") -> bytes:
     """One page of these tags, all LONG, whose strips are ``segments``."""
-    tags = {**tags, 273: (0,) * len(segments), 279: tuple(map(len, segments))}
+    tags: dict[int, tuple[int, ...]] = {**given, 273: (0,) * len(segments), 279: tuple(map(len, segments))}
     at = 8 + 2 + 12 * len(tags) + 4
     spots, extra = {}, b""
     for tag, values in sorted(tags.items()):

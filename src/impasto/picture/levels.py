@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -10,20 +11,28 @@ from impasto.picture.picture import Pixels
 
 __all__ = ["eight", "levels", "sixteen"]
 
-_WHITES = (255.0, 65535.0)
+_OVERSHOOT = 0.5
+_DIMMEST = 16.0
+"""A picture in 0..255 whose brightest value is not above this would be black, and is none."""
 _HALF, _FULL = 2.0**31, 2.0**32 - 1
 
 
-def levels(low: float, high: float, kind: str) -> tuple[float, float]:
-    """Black and white of samples between ``low`` and ``high``; ``kind`` is NumPy's: ``f``, ``u`` or ``i``.
+def levels(low: float, high: float, dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Black and white of samples of ``dtype`` between ``low`` and ``high``.
 
-    White is the smallest that is usual and holds them all: 1 (of floats), 255, 65535, and of unsigned numbers of 32
-    bits all that they can hold. Samples of no such range go from their darkest to their brightest. Raises
-    ``ValueError`` for samples that are not finite.
+    White is the least that is usual and holds them all: 1 for floats, which may go beyond a little, as filters leave
+    them; 255; 65535, or what 16 bits with a sign hold; and all of 32 bits. Samples of no such range go from their
+    darkest to their brightest. Raises ``ValueError`` for samples that are not finite.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("it holds values that are not finite")
-    whites = (1.0, *_WHITES) if kind == "f" else (*_WHITES, _FULL) if kind == "u" and high >= _HALF else _WHITES
+    if dtype.kind == "f":
+        if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
+            return 0.0, 1.0
+        whites = [255.0, 65535.0] if high > _DIMMEST else []
+    else:
+        full = float(np.iinfo(dtype).max)
+        whites = [min(full, 255.0), min(full, 65535.0)] + [_FULL] * (dtype.kind == "u" and high >= _HALF)
     return next(((0.0, white) for white in whites if low >= 0 and high <= white), (low, high))
 
 

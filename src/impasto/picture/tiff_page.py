@@ -271,7 +271,7 @@ def _palette(page: Any) -> Pixels:
 
 
 def _levels(values: Pixels) -> tuple[float, float]:
-    return levels(float(values.min()), float(values.max()), values.dtype.kind)
+    return levels(float(values.min()), float(values.max()), values.dtype)
 
 
 def _straight(colour: Pixels, alpha: Pixels) -> Pixels:

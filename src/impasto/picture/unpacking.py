@@ -196,7 +196,7 @@ def _scale(image: Image.Image) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
     low, high = (float(v) for v in image.getextrema())  # type: ignore[arg-type]
-    return levels(low, high, "f" if image.mode == "F" else "i")
+    return levels(low, high, np.dtype(np.float32 if image.mode == "F" else np.int32))
 
 
 def _sixteen(strip: Image.Image, scale: tuple[float, float], key: Key) -> Strip:
