@@ -102,10 +102,14 @@ class TiffPage:
         page = self._page
         if page.compression in BYTEWISE and page.photometric != _YCBCR:
             return None
-        plain = page.bitspersample in (1, 8) and page.sampleformat == 1
+        together = page.planarconfig == 1 or page.samplesperpixel == 1
+        plain = together and page.bitspersample in (1, 8) and page.sampleformat == 1
         if page.compression not in BYTEWISE | _THROUGH_PILLOW or not plain:
             packed = getattr(page.compression, "name", page.compression)
-            raise ValueError(f"{page.bitspersample} bits a sample, packed as {packed}; save it with LZW or Deflate")
+            planes = "" if together else ", each channel by itself"
+            raise ValueError(
+                f"{page.bitspersample} bits a sample{planes}, packed as {packed}; save it with LZW or Deflate"
+            )
         if page.parent.pages.first.offset == page.offset:
             self._file.seek(0)
             return TiffImagePlugin.TiffImageFile(self._file)
