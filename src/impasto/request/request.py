@@ -6,6 +6,7 @@ the HTTP schema and the documentation are derived from :func:`options`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -159,6 +160,12 @@ class Request(Optimisation):
         styled = self.regions or (self.engine == "instant" and self.model)
         if not hasattr(self.style, "describe") and not (self.style is None and styled):
             raise RequestError(f"style is {type(self.style).__name__}; give a Style, such as Style.of(...) makes")
+        if self.mask is not None and 0 < (white := int(self.mask.pixels.max())) <= self.mask.peak // 255:
+            warnings.warn(
+                f"the mask's brightest value is {white} of {self.mask.peak}, so that next to nothing is painted; "
+                "give booleans, or white where the style applies",
+                stacklevel=3,
+            )
         self._settle()
         for known in options():
             value = getattr(self, known.name)
