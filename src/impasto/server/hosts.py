@@ -49,7 +49,7 @@ class Hosts:
         if split is None:
             return False
         name = split[0]
-        return name in self._names or (_is_address(name) if self._any_address else is_loopback(name))
+        return name in self._names or (_is_address(name) and (self._any_address or is_loopback(name)))
 
 
 def same_origin(origin: str, scheme: str, host: str) -> bool:
