@@ -124,7 +124,9 @@ def failed(code: str) -> Job:
     ],
 )
 def test_who_waits_for_a_job_hears_of_its_failure_as_elsewhere(code: str, status: int) -> None:
-    jobs = SimpleNamespace(limits=Limits(), check_line=lambda owner: None, submit=lambda order, owner: (failed(code), True))
+    jobs = SimpleNamespace(
+        limits=Limits(), check_line=lambda owner: None, submit=lambda order, owner: (failed(code), True)
+    )
     app = make_app(cast(Jobs, jobs), Keys())
     form: Any = {"files": {"content": ("a.png", PHOTO)}, "data": STYLE | {"engine": "iterative"}}
     answer = ask(app, "POST", "/v1/stylize", headers={"Prefer": "wait=5"}, **form)
@@ -135,7 +137,8 @@ def test_who_waits_for_a_job_hears_of_its_failure_as_elsewhere(code: str, status
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/v1/stylize"), ("POST", "/v1/jobs"), ("PUT", "/v1/jobs/mine"), ("POST", "/v1/styles")]
+    ("method", "path"),
+    [("POST", "/v1/stylize"), ("POST", "/v1/jobs"), ("PUT", "/v1/jobs/mine"), ("POST", "/v1/styles")],
 )
 @pytest.mark.parametrize("prefer", ["", "respond-async", "wait=5"])
 def test_who_is_turned_away_does_not_send_everything_first(method: str, path: str, prefer: str) -> None:

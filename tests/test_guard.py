@@ -98,7 +98,12 @@ def test_no_stranger_s_name_is(address: str, host: str) -> None:
 
 def test_an_address_is_no_stranger_s_where_others_reach_it() -> None:
     everywhere = Hosts.of("0.0.0.0", ())
-    for host in ("192.0.2.7:8000", "[2001:db8::7]", socket.gethostname(), f"{socket.gethostname().split('.')[0]}.local"):
+    for host in (
+        "192.0.2.7:8000",
+        "[2001:db8::7]",
+        socket.gethostname(),
+        f"{socket.gethostname().split('.')[0]}.local",
+    ):
         assert host in everywhere
     assert "192.0.2.7" not in Hosts.of("127.0.0.1", ())
     assert "Impasto.Example.:443" in Hosts.of("127.0.0.1", ["impasto.example"])
@@ -150,7 +155,8 @@ def test_an_origin_is_scheme_host_and_port(origin: str, scheme: str, host: str, 
     ],
 )
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/v1/stylize"), ("POST", "/v1/jobs"), ("POST", "/v1/styles"), ("DELETE", "/v1/session")]
+    ("method", "path"),
+    [("POST", "/v1/stylize"), ("POST", "/v1/jobs"), ("POST", "/v1/styles"), ("DELETE", "/v1/session")],
 )
 def test_pages_of_other_sites_change_nothing(headers: dict[str, str], status: int, method: str, path: str) -> None:
     app = an_app(hosts=Hosts.of("0.0.0.0", ()))

@@ -42,7 +42,12 @@ def listening(app: FastAPI, clients: ClientLimits) -> Iterator[int]:
     """The application on a real socket, in a thread; its port."""
     # What it is made of is not started: no route that is asked here needs it.
     config = uvicorn.Config(
-        app, port=0, lifespan="off", log_level="critical", ws="none", http=partial(Connection, clients=clients)  # type: ignore[arg-type]
+        app,
+        port=0,
+        lifespan="off",
+        log_level="critical",
+        ws="none",
+        http=partial(Connection, clients=clients),  # type: ignore[arg-type]
     )
     server, started = uvicorn.Server(config), threading.Event()
     startup = server.startup

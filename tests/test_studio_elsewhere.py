@@ -51,7 +51,7 @@ def test_below_a_proxys_path_everything_works(browser: Browser, served: Served) 
         assert all(url.startswith(f"{address}/") for url in kept)
         expect(page.locator("#connection")).to_be_empty()
         go(page, "status")
-        expect(page.locator("#machine")).to_contain_text("interactive")
+        expect(page.locator("#machine")).to_contain_text("udnie")
         page.reload()
         go(page, "studio")
         painted(page)
@@ -74,9 +74,7 @@ def test_the_root_path_is_in_what_the_server_says_of_addresses(tmp_path: Path, b
 
 def test_under_a_name_over_plain_http_the_studio_works_and_other_sites_do_not(browser: Browser, named: Served) -> None:
     port = named.address.rpartition(":")[2]
-    with a_studio(
-        browser, f"http://studio.test:{port}", expected="Cross-Origin-Opener-Policy"
-    ) as page:
+    with a_studio(browser, f"http://studio.test:{port}", expected="Cross-Origin-Opener-Policy") as page:
         # Here, browsers do not say Sec-Fetch-Site, but Origin.
         bring(page, CAT)
 

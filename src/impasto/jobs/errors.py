@@ -72,6 +72,7 @@ class QueueFull(JobError):
 
     code = "queue_full"
     status = 429
+    retry_after = 5
 
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
