@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import Response
+from test_guard import an_app
 
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
@@ -23,7 +24,6 @@ from impasto.server.app import make_app
 from impasto.server.client_limits import ClientLimits
 from impasto.server.connection import Connection
 from impasto.server.keys import Keys
-from test_guard import an_app
 
 PATIENT = 120
 """Seconds after which a connection that should have ended fails its test."""
