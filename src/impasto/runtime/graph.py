@@ -11,6 +11,7 @@ import numpy as np
 
 from impasto.errors import ModelError
 from impasto.runtime.core import core
+from impasto.runtime.quiet import quiet
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -94,8 +95,7 @@ class OpenVinoGraph:
         precision: Precision = "auto",
         fixed: Mapping[str, Array] | None = None,
     ) -> None:
-        import openvino as ov
-        from openvino import opset13
+        from impasto.runtime.openvino import op, ov
 
         try:
             model = core().read_model(str(file))
@@ -105,7 +105,7 @@ class OpenVinoGraph:
         for parameter in model.get_parameters():
             name = parameter.get_friendly_name()
             if name in fixed:
-                parameter.output(0).replace(opset13.constant(fixed[name]).output(0))
+                parameter.output(0).replace(op.constant(fixed[name]).output(0))
         free = [p for p in model.get_parameters() if p.get_friendly_name() not in fixed]
         results = {r.input_value(0).get_any_name(): r for r in model.get_results()}
         model = ov.Model([results[name] for name in outputs], free, file.stem)
@@ -127,8 +127,7 @@ class OnnxGraph:
     precision = "f32"
 
     def __init__(self, file: Path, outputs: Sequence[str], *, fixed: Mapping[str, Array] | None = None) -> None:
-        import onnxruntime
-
+        onnxruntime = _onnxruntime()
         # Without TF32, so that f32 means f32 on graphics cards too.
         options = {"CUDAExecutionProvider": {"use_tf32": "0"}, "CPUExecutionProvider": {}}
         wanted = [(provider, options[provider]) for provider in options if provider in _providers()]
@@ -147,10 +146,17 @@ class OnnxGraph:
         """Nothing to give back: sessions keep no memory for each call."""
 
 
-def _providers() -> list[str]:
-    import onnxruntime
+def _onnxruntime() -> Any:
+    with quiet():
+        import onnxruntime
 
-    return list(onnxruntime.get_available_providers())
+    # Where the switch is not heeded: on Windows the system collects what is reported.
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def _providers() -> list[str]:
+    return list(_onnxruntime().get_available_providers())
 
 
 def _graphics_card() -> bool:
