@@ -14,6 +14,7 @@ import impasto
 ROOT = Path(impasto.__file__).parent
 FLOORS = {
     "errors": 0,
+    "folders": 0,
     "request": 0,
     "color": 0,
     "picture": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from threading import RLock
@@ -17,17 +18,25 @@ OpenVINO does neither."""
 _SWITCH = "ORT_DISABLE_TELEMETRY"
 """What ONNX Runtime looks at when it is imported, before it keeps an id and opens its uploader."""
 
+_COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+"""Where torch makes the folder of its compiler when that is imported, which optimisers do though nothing is compiled;
+by default a new one among the temporary files."""
+
 _lock = RLock()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within, OpenVINO and ONNX Runtime are imported without their telemetry; afterwards the process is as it was.
+    """Within, OpenVINO and ONNX Runtime are imported without their telemetry, and torch's optimisers without the folder
+    of its compiler; afterwards the process is as it was.
 
     They ask once, when they are first imported. What a program had imported before it called Impasto is its own.
     """
+    # One that is there need not be made.
+    folder = os.environ.get(_COMPILED) or tempfile.gettempdir()
     # None makes an import fail as if there were no such package.
-    with _lock, _held(sys.modules, _REPORTER, None), _held(os.environ, _SWITCH, "1"):
+    reporter, switch = _held(sys.modules, _REPORTER, None), _held(os.environ, _SWITCH, "1")
+    with _lock, reporter, switch, _held(os.environ, _COMPILED, folder):
         yield
 
 
