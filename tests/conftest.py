@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import a_browser, a_studio
+from failing import Failing
 from hypothesis import settings
 from ledgers import a_database
 from leftovers import end, mark
+from marking import marks
 from playwright.sync_api import Browser, Page
 from serving import Served
 
@@ -31,6 +33,13 @@ MARK = mark()
 def pytest_configure(config: pytest.Config) -> None:
     # Before it is taken for what tests write.
     config.stash[_STDERR] = os.dup(2)
+    config.pluginmanager.register(Failing(config))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in marks(item):
+            item.add_marker(name)
 
 
 @pytest.hookimpl(wrapper=True)

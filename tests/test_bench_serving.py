@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from pictures import saved
 from PIL import Image
+from waiting import WAIT
 
 from impasto import bench
 from impasto.bench import Figure, serving
@@ -75,7 +76,7 @@ def plain(*colour: int) -> bytes:
 
 
 def painted(address: str, form: Form) -> Image.Image:
-    connection = HTTPConnection(address.removeprefix("http://"), timeout=60)
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=WAIT)
     connection.request("POST", form.path, form.body, form.headers)
     answer = connection.getresponse()
     data = answer.read()

@@ -184,7 +184,7 @@ def test_the_server_and_its_workers(watch: Watch, monkeypatch: pytest.MonkeyPatc
             made = client.post("/v1/jobs", files=files, data=asked)
             assert made.status_code == 202, made.text
             job = f"/v1/jobs/{made.json()['id']}"
-            told = wait(client, job, lambda answer: answer.json()["state"] in ("done", "failed"), seconds=900)
+            told = wait(client, job, lambda answer: answer.json()["state"] in ("done", "failed"))
             assert told.json()["state"] == "done", told.text
         assert server.stop() == 0
     assert list(watch.home.iterdir()) == []

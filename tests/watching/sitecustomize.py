@@ -30,7 +30,7 @@ def _note(event: str, what: object) -> None:
 
 
 def _is_local(host: object) -> bool:
-    text = os.fsdecode(host) if isinstance(host, (str, bytes, bytearray)) else ""
+    text = os.fsdecode(host) if isinstance(host, (str, bytes)) else ""
     try:
         return text in _LOCAL or ipaddress.ip_address(text).is_loopback
     except ValueError:
