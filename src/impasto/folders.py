@@ -36,6 +36,11 @@ def own_folder(name: str) -> Path:
 
 def made(folder: Path) -> Path:
     """``folder``, made where it is not there. Raises :class:`OutputError`."""
+    if folder.is_relative_to(_NOWHERE):
+        raise OutputError(
+            f"there is no home folder to keep {folder.relative_to(_NOWHERE).parts[0]} in; set IMPASTO_HOME to a folder "
+            "that you may write"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -45,9 +50,4 @@ def made(folder: Path) -> Path:
 
 def unwritable(path: Path, error: OSError) -> OutputError:
     """What to raise where ``path``, in a folder of the user's own, cannot be written because of ``error``."""
-    if path.is_relative_to(_NOWHERE):
-        return OutputError(
-            f"there is no home folder to keep {path.relative_to(_NOWHERE).parts[0]} in; set IMPASTO_HOME to a folder "
-            "that you may write"
-        )
     return OutputError(f"{path} cannot be written: {error.strerror or error}; {ELSEWHERE}")
