@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from failing import Failing
 from hypothesis import settings
 from ledgers import a_database
 from leftovers import end, mark
-from marking import marks
+from marking import marks, marks_of
 from playwright.sync_api import Browser, Page
 from serving import Served
 
@@ -34,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # Before it is taken for what tests write.
     config.stash[_STDERR] = os.dup(2)
     config.pluginmanager.register(Failing(config))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file that is left out need not be imported, which takes longer than many a test."""
+    left_out = set(re.findall(r"\bnot (\w+)", config.option.markexpr))
+    is_tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if left_out and is_tests and left_out & marks_of(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

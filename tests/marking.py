@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-__all__ = ["marks"]
+__all__ = ["marks", "marks_of"]
 
 _HERE = Path(__file__).parent
-_PROCESSES = ("serving", "impasto.jobs.pool", "impasto.jobs.service")
-"""What starts servers and workers: seconds pass before one has painted."""
-_TORCH = ("torch", "impasto.perceptual", "impasto.training", "impasto.engines.iterative")
+_ROOMS = {
+    # Seconds pass before a server or a worker has painted.
+    "slow": ("serving", "impasto.jobs.pool", "impasto.jobs.service"),
+    "torch": ("torch", "impasto.perceptual", "impasto.training", "impasto.engines.iterative"),
+}
 
 
-def marks(item: pytest.Item) -> Iterator[str]:
+def marks(item: pytest.Item) -> set[str]:
     """The names of those that a test has beside its own."""
-    imported = _imported(item.path)
-    if "browser" in getattr(item, "fixturenames", ()):
-        yield "browser"
-    if _within(imported, _PROCESSES):
-        yield "slow"
-    if _within(imported, _TORCH):
-        yield "torch"
+    return marks_of(item.path) | ({"browser"} & set(getattr(item, "fixturenames", ())))
 
 
-def _within(imported: frozenset[str], rooms: tuple[str, ...]) -> bool:
-    return any(name == room or name.startswith(f"{room}.") for name in imported for room in rooms)
+def marks_of(file: Path) -> set[str]:
+    """The names of those that every test in a file has. The file is read, not imported."""
+    imported = _imported(file)
+    return {
+        mark
+        for mark, rooms in _ROOMS.items()
+        if any(name == room or name.startswith(f"{room}.") for name in imported for room in rooms)
+    }
 
 
 @cache
