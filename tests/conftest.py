@@ -18,9 +18,11 @@ from leftovers import end, mark
 from marking import marks, marks_of
 from playwright.sync_api import Browser, Page
 from serving import Served
+from waiting import WAIT
 
 from impasto import Picture, Stylizer
 from impasto.jobs.ledger import Ledger
+from impasto.jobs.pool import Pool
 
 # Speed is never asserted: what takes long on a busy machine is not wrong.
 settings.register_profile("impasto", deadline=None)
@@ -94,6 +96,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED.name}/ with training data is not beside the project")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at a picture takes less than ten seconds, but not on a busy machine."""
+    monkeypatch.setitem(Pool.probe.__kwdefaults__, "timeout", WAIT)
 
 
 @pytest.fixture

@@ -69,6 +69,8 @@ class Desk:
     def start(self) -> None:
         self.jobs.start()
         self.promises.start()
+        # Who asks earlier is told, after some seconds, that no worker is free.
+        until(lambda: self.jobs.ready)
 
     def close(self) -> None:
         self.promises.stop()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from marking import marks_of
+from marking import marks, marks_of
 
 HERE = Path(__file__).parent
 
@@ -28,9 +28,11 @@ def test_they_follow_from_imports(file: str, marks: set[str]) -> None:
     assert marks_of(HERE / file) == marks
 
 
-def test_what_uses_the_browser_is_marked(request: pytest.FixtureRequest) -> None:
-    studio = [item for item in request.session.items if item.path.name.startswith("test_studio")]
-    assert all(item.get_closest_marker("browser") for item in studio if "studio" in getattr(item, "fixturenames", ()))
+def test_what_uses_the_browser_is_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = request.node
+    assert marks(item) == set()
+    monkeypatch.setattr(item, "fixturenames", [*item.fixturenames, "browser"])
+    assert marks(item) == {"browser"}
 
 
 TESTS = """

@@ -16,7 +16,7 @@ from impasto.runtime.quiet import quiet
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["Array", "Compiled", "Graph", "OnnxGraph", "OpenVinoGraph", "Precision", "open_graph"]
+__all__ = ["Array", "Compiled", "Graph", "OnnxGraph", "OpenVinoGraph", "Precision", "onnx_runtime", "open_graph"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Precision = Literal["auto", "bf16", "f32"]
@@ -127,12 +127,11 @@ class OnnxGraph:
     precision = "f32"
 
     def __init__(self, file: Path, outputs: Sequence[str], *, fixed: Mapping[str, Array] | None = None) -> None:
-        onnxruntime = _onnxruntime()
         # Without TF32, so that f32 means f32 on graphics cards too.
         options = {"CUDAExecutionProvider": {"use_tf32": "0"}, "CPUExecutionProvider": {}}
         wanted = [(provider, options[provider]) for provider in options if provider in _providers()]
         try:
-            self._session = onnxruntime.InferenceSession(str(file), providers=wanted)
+            self._session = onnx_runtime().InferenceSession(str(file), providers=wanted)
         except Exception as error:  # its exception classes are private
             raise ModelError(f"{file.name} cannot be read ({_first_line(error)}); reinstall impasto") from error
         self._fixed = dict(fixed or {})
@@ -146,7 +145,8 @@ class OnnxGraph:
         """Nothing to give back: sessions keep no memory for each call."""
 
 
-def _onnxruntime() -> Any:
+def onnx_runtime() -> Any:
+    """The module onnxruntime, without its telemetry. Raises :class:`ImportError` where it is not installed."""
     with quiet():
         import onnxruntime
 
@@ -156,7 +156,7 @@ def _onnxruntime() -> Any:
 
 
 def _providers() -> list[str]:
-    return list(_onnxruntime().get_available_providers())
+    return list(onnx_runtime().get_available_providers())
 
 
 def _graphics_card() -> bool:
