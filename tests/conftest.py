@@ -101,7 +101,9 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _no_worker_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking at a picture takes less than ten seconds, but not on a busy machine."""
-    monkeypatch.setitem(Pool.probe.__kwdefaults__, "timeout", WAIT)
+    defaults = Pool.probe.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "timeout", WAIT)
 
 
 @pytest.fixture

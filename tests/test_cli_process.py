@@ -21,6 +21,7 @@ from waiting import WAIT
 SOURCE = Path(__file__).parents[1] / "src"
 COMMAND = [sys.executable, "-W", "error", "-m", "impasto.cli"]
 
+pytestmark = pytest.mark.slow
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are those of POSIX")
 
 
