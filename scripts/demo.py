@@ -20,6 +20,7 @@ BOTH = ("coffee", "the-wave")
 def main() -> None:
     OUT.mkdir(exist_ok=True)
     start = time.perf_counter()
+    impasto.take_turns()
     stylizer = impasto.Stylizer()
     sheet = Image.new("RGB", (CELL * (1 + len(STYLES)), CELL * len(PHOTOS)), "white")
     for row, name in enumerate(PHOTOS):

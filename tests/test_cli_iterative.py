@@ -23,6 +23,7 @@ from impasto.request import Result as Pastiche
 from impasto.stylizer import Stylizer
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
 
 Watch = Callable[[Progress], None]
 

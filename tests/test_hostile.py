@@ -97,10 +97,10 @@ def test_there_are_forty_of_them() -> None:
 def test_it_is_refused_as_photograph_and_as_painting(client: httpx.Client, name: str) -> None:
     data = HOSTILE[name]
     for path in ("/v1/stylize", "/v1/jobs"):
-        answer = client.post(path, files={"content": (name, data)}, data=STYLE, timeout=20)
+        answer = client.post(path, files={"content": (name, data)}, data=STYLE)
         assert 400 <= answer.status_code < 500, (name, path, answer.status_code)
         assert problem(answer, answer.status_code, answer.json()["code"])
-        answer = client.post(path, files={"content": ("a.png", PHOTO), "style": (name, data)}, timeout=20)
+        answer = client.post(path, files={"content": ("a.png", PHOTO), "style": (name, data)})
         assert 400 <= answer.status_code < 500, (name, path, answer.status_code)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from ledgers import a_database
 from pictures import noise, saved
 from PIL import Image
+from waiting import WAIT, until
 
 from impasto import Gallery
 from impasto.errors import PictureTooLarge, RequestError, StyleExists, UnknownStyle, UnsupportedFormat
@@ -21,7 +21,6 @@ from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
 from impasto.jobs.service import Jobs
 
-WAIT = 120
 ENDLESS = {"engine": "iterative", "steps": 100_000, "levels": 1, "optimiser": "adam", "style_scale": 0.25}
 
 
@@ -31,13 +30,6 @@ def photo(seed: int) -> bytes:
 
 def order(seed: int = 0, style: str | bytes = "starry-night", **more: Any) -> Order:
     return Order(**{"kind": "stylize", "contents": (("a.png", photo(seed)),), "styles": ((1.0, style),), **more})
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def ended(jobs: Jobs, job: Job) -> Job:

@@ -10,6 +10,7 @@ try:
 
     from impasto.cli import terminal
     from impasto.errors import ImpastoError, RequestError
+    from impasto.runtime.turns import take_turns
 except KeyboardInterrupt:  # as main() does it, for whoever is quicker than the imports
     raise SystemExit(130) from None
 
@@ -75,6 +76,7 @@ def cli() -> None:
 def main() -> None:
     """The entry point of the installed command."""
     try:
+        take_turns()
         terminal.prepare()
         cli(prog_name="impasto")
     except KeyboardInterrupt:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from impasto.cli import terminal
 from impasto.errors import MissingExtra
+from impasto.folders import own_folder
 
 __all__ = ["serve"]
 
@@ -104,7 +104,7 @@ def serve(
         terminal.note(f"the studio is at {address} (Ctrl-C ends)")
 
     run(
-        home or _default_home(),
+        home or own_folder("jobs"),
         host=host,
         port=port,
         database=database,
@@ -120,10 +120,3 @@ def serve(
         storage=storage,
         ready=ready,
     )
-
-
-def _default_home() -> Path:
-    from platformdirs import user_data_path
-
-    own = os.environ.get("IMPASTO_HOME")
-    return (Path(own) if own else user_data_path("impasto", appauthor=False)) / "jobs"

@@ -11,6 +11,7 @@ import click
 
 from impasto.cli import terminal
 from impasto.errors import MissingExtra
+from impasto.folders import made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,11 +150,11 @@ def style(
         Picture.open(painting)  # tells what is wrong with it before anything else is done
     name = name or style_name(paintings[0])
     check_style_name(name, overwrite=overwrite)
-    run = run or run_folder(name)
     try:
         count = len(training_files(fields["photos"]))
     except ValueError as error:
         raise click.UsageError(f"{error}; give a folder of photographs") from None
+    run = run or made(run_folder(name))
     if count < _FEW:
         terminal.note(f"{fields['photos']} holds {count} pictures; from {_FEW} on the network paints others as well")
     terminal.note(f"training {name} for {fields['minutes']:g} minutes; look at {run / 'sample.jpg'} meanwhile")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from impasto.errors import RequestError
+from impasto.folders import made, unwritable
 
 try:
     import fcntl
@@ -19,10 +20,12 @@ def hold(folder: Path) -> int:
     """Make ``folder``, and keep others out as long as this process lives or :func:`os.close` is called.
 
     Two servers there would take up each other's jobs. Returns a file descriptor. Raises :class:`RequestError` where
-    another has it.
+    another has it, and :class:`OutputError` where it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    held = os.open(folder / "held", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        held = os.open(made(folder) / "held", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise unwritable(folder, error) from error
     if fcntl is not None:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

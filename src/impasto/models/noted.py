@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from impasto.errors import OutputError
+from impasto.folders import ELSEWHERE, made, unwritable
 
 __all__ = ["Noted"]
 
@@ -39,16 +40,19 @@ class Noted:
         try:
             if text is None and name not in self.read():
                 return
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            made(self._file.parent)
             with _alone(self._file.with_name(f".{self._file.name}.lock")):
                 texts = self.read()
                 if text is None:
                     texts.pop(name, None)
                 else:
                     texts[name] = text
-                write_atomically(self._file, json.dumps(texts, indent=1, sort_keys=True).encode())
+                try:
+                    write_atomically(self._file, json.dumps(texts, indent=1, sort_keys=True).encode())
+                except OutputError as error:
+                    raise OutputError(f"{error}; {ELSEWHERE}") from error
         except OSError as error:
-            raise OutputError(f"{self._file} cannot be written: {error.strerror or error}") from error
+            raise unwritable(self._file, error) from error
 
 
 @lru_cache(maxsize=16)

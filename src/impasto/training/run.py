@@ -17,6 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from impasto.runtime.quiet import quiet
+
 __all__ = [
     "Learner",
     "Step",
@@ -145,13 +147,14 @@ def precision(where: torch.device) -> torch.dtype:
 def adam(network: nn.Module, rate: float, where: torch.device) -> torch.optim.Adam:
     """Adam for a network; on a graphics card its rate lies there too, so that a recorded step heeds it."""
     card = where.type == "cuda"
-    return torch.optim.Adam(
-        [p for p in network.parameters() if p.requires_grad],
-        lr=torch.tensor(rate, device=where) if card else rate,
-        betas=(0.9, 0.99),
-        fused=True,
-        capturable=card,
-    )
+    with quiet():
+        return torch.optim.Adam(
+            [p for p in network.parameters() if p.requires_grad],
+            lr=torch.tensor(rate, device=where) if card else rate,
+            betas=(0.9, 0.99),
+            fused=True,
+            capturable=card,
+        )
 
 
 def descend(
