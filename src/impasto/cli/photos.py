@@ -15,12 +15,7 @@ from impasto.errors import ImpastoError, PictureError
 if TYPE_CHECKING:
     from impasto.picture import Picture
 
-__all__ = ["SUFFIXES", "Photo", "find"]
-
-SUFFIXES = frozenset(
-    [".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
-)
-"""What counts as a picture in a folder or pattern; a file named by itself may be called anything."""
+__all__ = ["Photo", "find"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,9 @@ def _named(argument: str) -> list[Photo]:
 
 
 def _found(paths: Iterable[Path]) -> list[Photo]:
-    kept = (p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and os.path.isfile(p))
+    from impasto.picture.suffixes import is_picture_name
+
+    kept = (p for p in paths if is_picture_name(p) and os.path.isfile(p))
     return [Photo(p, found=True) for p in sorted(kept)]
 
 

@@ -150,10 +150,7 @@ def style(
     name = name or style_name(paintings[0])
     check_style_name(name, overwrite=overwrite)
     run = run or run_folder(name)
-    try:
-        count = len(training_files(fields["photos"]))
-    except ValueError as error:
-        raise click.UsageError(f"{error}; give a folder of photographs") from None
+    count = len(training_files(fields["photos"]))
     if count < _FEW:
         terminal.note(f"{fields['photos']} holds {count} pictures; from {_FEW} on the network paints others as well")
     terminal.note(f"training {name} for {fields['minutes']:g} minutes; look at {run / 'sample.jpg'} meanwhile")
