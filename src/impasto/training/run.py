@@ -241,7 +241,7 @@ def load_state(run: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(file: Path, where: torch.device | str = "cpu") -> dict[str, Any]:
-    """What :func:`write_checkpoint` wrote, on that device. Raises ``RuntimeError``, naming the file, where it is torn."""
+    """What :func:`write_checkpoint` wrote, on that device. Raises ``RuntimeError`` that names a torn file."""
     try:
         state: dict[str, Any] = torch.load(file, map_location=where, weights_only=True)
     except Exception as error:  # torch raises a dozen kinds
