@@ -81,7 +81,10 @@ def test_what_is_no_encoder_is_called_what_it_is(data: bytes, message: str, tmp_
 def test_a_folder_is_called_one(tmp_path: Path) -> None:
     Path("net").mkdir()
     Path("a.onnx").touch()
-    fails(impasto("add", "net"), "net is a folder without a manifest.json")
+    fails(
+        impasto("add", "net"),
+        "net is a folder, and none that impasto train export wrote: its manifest.json cannot be read",
+    )
     fails(impasto("add", "net", "a.onnx"), "net is a folder; give the file of a network")
     fails(impasto("add", "vgg19", "net"), "net is a folder; give the file of vgg19")
     with pytest.raises(ModelError, match="is a folder"):

@@ -220,8 +220,8 @@ def _adopt(
     """Take over a folder that is a model: the files that its manifest names, and its card."""
     if not (folder / "manifest.json").is_file():
         raise ModelError(
-            f"{folder} is a folder without a manifest.json, so none that impasto train export wrote; give the file of "
-            "a network"
+            f"{folder} is a folder, and none that impasto train export wrote: its manifest.json cannot be read; give "
+            "the file of a network"
         )
     given = Model.read(folder)
     check(given, given.identity)

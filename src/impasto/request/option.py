@@ -40,9 +40,10 @@ class Option:
             return
         if not isinstance(value, _KINDS[self.type]) or (isinstance(value, bool) and self.type is not bool):
             raise RequestError(f"{self.name} is {value!r}; give {_article(self.type)}{self._hint(value)}")
+        number: Any = value
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
-        if self.type in (int, float) and not low <= value <= high:
+        if self.type in (int, float) and not low <= number <= high:
             raise RequestError(f"{self.name} is {value}; give {_range(low, high)}{self.unit and ' ' + self.unit}")
 
     def _hint(self, value: Any) -> str:
