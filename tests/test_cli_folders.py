@@ -176,7 +176,7 @@ def test_what_appears_meanwhile_is_skipped(
 ) -> None:
     for i in range(3):
         paint(f"trip/{i}.png", i)
-    run, other = shared.run, []
+    run, other = shared.run, list[Result]()
 
     def overtaken(request: Any, **more: Any) -> Any:
         if not other:
