@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from impasto.errors import OutputError
 from impasto.folders import ELSEWHERE, made, unwritable
+from impasto.models.lock import alone
 
 __all__ = ["Noted"]
 
@@ -41,7 +39,7 @@ class Noted:
             if text is None and name not in self.read():
                 return
             made(self._file.parent)
-            with _alone(self._file.with_name(f".{self._file.name}.lock")):
+            with alone(self._file.with_name(f".{self._file.name}.lock")):
                 texts = self.read()
                 if text is None:
                     texts.pop(name, None)
@@ -63,17 +61,3 @@ def _read(file: str, inode: int, changed: int, size: int) -> dict[str, str]:  # 
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: text for name, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Let no other process in meanwhile, where the system has such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with lock.open("w") as held, contextlib.ExitStack() as after:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        after.callback(fcntl.flock, held, fcntl.LOCK_UN)
-        yield
