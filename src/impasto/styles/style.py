@@ -9,7 +9,7 @@ from math import isfinite
 from numbers import Real
 from pathlib import Path
 
-from impasto.errors import StyleError, UnknownStyle
+from impasto.errors import StyleError, UnknownStyle, about
 from impasto.picture.picture import Picture
 from impasto.request import MAX_PIXELS
 from impasto.styles.card import SUFFIX, StyleCard
@@ -76,8 +76,9 @@ class Style:
             raise StyleError(f"a mix is {type(weights).__name__}; give a mapping of styles to weights")
         gallery = Gallery() if gallery is None else gallery
         given = []
-        for source, weight in weights.items():
-            style = cls.of(source, gallery, max_pixels=max_pixels)
+        for number, (source, weight) in enumerate(weights.items(), 1):
+            with about("style", number, of=len(weights)):
+                style = cls.of(source, gallery, max_pixels=max_pixels)
             _check_weight(source if isinstance(source, str) else style.describe(), weight)
             given.append((style, weight))
         return cls(tuple((part, weight * share) for style, weight in given for part, share in style.parts))
