@@ -12,7 +12,8 @@ from pictures import noise, saved
 from PIL import Image
 
 from impasto import Picture, Stylizer
-from impasto.errors import ImpastoError, MissingExtra, PictureError, StyleError, UnknownStyle, about
+from impasto.errors import ImpastoError, MissingExtra, PictureError, StyleError, UnknownStyle
+from impasto.picture.about import about
 from impasto.styles import Style
 
 PHOTO = saved(Image.fromarray(noise(48, 48)), "png")
@@ -47,7 +48,7 @@ def test_of_a_mix_the_number_is_told(stylizer: Stylizer) -> None:
     with pytest.raises(PictureError, match=r"^style 2 of 3: the picture cannot be read as PNG"):
         stylizer.request(PHOTO, {good: 1.0, TORN: 2.0, "starry-night": 1.0})
     # A name says so by itself.
-    with pytest.raises(UnknownStyle, match=r"^there is no style"):
+    with pytest.raises(UnknownStyle, match=r"^no style is named .nobody."):
         stylizer.request(PHOTO, {good: 1.0, "nobody": 1.0})
 
 

@@ -21,8 +21,6 @@ for people; ``status`` is the HTTP status that the server answers with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
 
 __all__ = [
@@ -38,7 +36,6 @@ __all__ = [
     "StyleExists",
     "UnknownStyle",
     "UnsupportedFormat",
-    "about",
 ]
 
 
@@ -120,20 +117,3 @@ class MissingExtra(ImpastoError, ImportError):
             f"{what} needs a package that is not installed; install it with: pip install 'impasto[{extra}]'"
         )
         self.extra = extra
-
-
-@contextmanager
-def about(what: str, number: int = 1, *, of: int = 1) -> Iterator[None]:
-    """Have errors of pictures and styles that are raised inside say which of several it is: ``what``, and its number
-    from 1 where there are more ``of`` them, go before the message."""
-    try:
-        yield
-    except UnknownStyle:
-        raise  # its message has the name that was given
-    except (PictureError, StyleError, MissingExtra) as error:
-        which = what if of == 1 else f"{what} {number} of {of}"
-        told = f"{which}: {error}"
-        error.args = (told, *error.args[1:])
-        if isinstance(error, ImportError):
-            error.msg = told
-        raise

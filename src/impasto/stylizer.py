@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.color import palette
 from impasto.engines.instant import InstantEngine
-from impasto.errors import MissingExtra, RequestError, about
+from impasto.errors import MissingExtra, RequestError
 from impasto.models import find
 from impasto.picture import Picture
+from impasto.picture.about import about
 from impasto.picture.picture import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.request import MAX_PIXELS, Progress, Region, Request, Result, options, preset_settings

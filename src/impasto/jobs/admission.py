@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 from impasto.engines.canvas import level_steps, levels
-from impasto.errors import MissingExtra, PictureError, PictureTooLarge, RequestError, StyleExists, UnknownStyle, about
+from impasto.errors import MissingExtra, PictureError, PictureTooLarge, RequestError, StyleExists, UnknownStyle
 from impasto.jobs.errors import QueueFull, QuotaExceeded, WorkerLost
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.ledger import Ledger
@@ -16,6 +16,7 @@ from impasto.jobs.networks import Networks
 from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Pool
 from impasto.jobs.training import Training
+from impasto.picture.about import about
 from impasto.request import options
 
 __all__ = ["Admission"]

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from impasto.engines.canvas import working_size
-from impasto.errors import ImpastoError, OutputError, PictureError, PictureTooLarge, RequestError, about
+from impasto.errors import ImpastoError, OutputError, PictureError, PictureTooLarge, RequestError
 from impasto.jobs.reports import Report, Reports
 from impasto.jobs.task import Painted, Source, Task
 from impasto.picture import Picture
+from impasto.picture.about import about
 from impasto.request import Enough, Progress, Request, Result
 from impasto.styles import Gallery, Style, StyleCard
 from impasto.stylizer import Stylizer

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
+from impasto.runtime.heap import return_memory
 from impasto.server.app import make_app
 from impasto.server.compat.compat import Compat
 from impasto.server.keys import Keys
@@ -53,6 +54,8 @@ def serve(
         raise RequestError(
             f"{host} can be reached from other machines; give --api-key-file, or --insecure to let everyone in"
         )
+    # Uploads are large, and come in threads.
+    return_memory()
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
     # Of an address that others reach, the names are the operator's business.
     hosts = {*_LOCAL, host.lower(), *(name.lower() for name in names)} if is_loopback(host) or names else ()

@@ -9,7 +9,8 @@ from math import isfinite
 from numbers import Real
 from pathlib import Path
 
-from impasto.errors import StyleError, UnknownStyle, about
+from impasto.errors import StyleError, UnknownStyle
+from impasto.picture.about import about
 from impasto.picture.picture import Picture
 from impasto.request import MAX_PIXELS
 from impasto.styles.card import SUFFIX, StyleCard
