@@ -20,6 +20,7 @@ from impasto.jobs.job import Job
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
 from impasto.jobs.service import Jobs
+from impasto.jobs.training import Training
 
 ENDLESS = {"engine": "iterative", "steps": 100_000, "levels": 1, "optimiser": "adam", "style_scale": 0.25}
 
@@ -304,3 +305,22 @@ def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, mo
         assert job.error == {"code": "error", "message": "the server could not do it: OSError: disk full"}
         jobs.retry("ann", job.id)
         assert ended(jobs, job).state == "done"
+
+
+def test_broken_photographs_of_many_fail_alone(start: Starter) -> None:
+    jobs = start()
+    until(jobs.ready)
+    many = (("a.png", photo(1)), ("torn.png", photo(2)[:200]), ("b.png", photo(3)))
+    job, _ = jobs.submit(order(kind="batch", contents=many), "ann")
+    assert [item.state for item in job.items] == ["waiting", "failed", "waiting"]
+    job = ended(jobs, job)
+    assert (job.state, [item.state for item in job.items]) == ("done", ["done", "failed", "done"])
+    assert job.items[1].error is not None
+    assert str(job.items[1].error["message"]).startswith("content 'torn.png': the picture cannot be read")
+    learning = order(kind="train-style", contents=many, style=photo(4), training=Training("mine"))
+    lesson, _ = jobs.submit(learning, "ann")
+    assert sorted(lesson.files) == ["photo:0", "photo:2"]
+    (left,) = lesson.settings["left_out"]
+    assert (left["name"], left["message"][:19]) == ("torn.png", "content 'torn.png':")
+    assert Training.from_json(lesson.settings) == Training("mine")
+    jobs.cancel("ann", lesson.id)

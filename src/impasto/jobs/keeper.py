@@ -171,6 +171,8 @@ class Keeper:
                     if not errand.future.done():
                         errand.fail(WorkerLost("the process that painted was lost; try again"))
                 self.tasks += 1
+                # What it held may be large, and the next may be long in coming.
+                del errand
                 if self._is_fat(process):
                     break
         finally:
@@ -227,14 +229,17 @@ class Keeper:
         def poll(writable: bool, seconds: float) -> None:
             self._poll(process, writable=writable, seconds=seconds)
 
-        Doing(
-            errand,
-            process,
-            next(self._numbers),
-            memory_limit=self._memory_limit,
-            leave_at=lambda: self._leave_at,
-            poll=poll,
-        ).run()
+        try:
+            Doing(
+                errand,
+                process,
+                next(self._numbers),
+                memory_limit=self._memory_limit,
+                leave_at=lambda: self._leave_at,
+                poll=poll,
+            ).run()
+        finally:
+            process.wire.wait = None  # it holds on to the errand
 
     def _is_fat(self, process: Process) -> bool:
         """Whether it holds more than it may, looked at now and then."""

@@ -8,13 +8,13 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from impasto.errors import RequestError, StyleError
+from impasto.errors import ImpastoError, RequestError, StyleError
 from impasto.jobs.admission import Admission
 from impasto.jobs.blobs import Blobs
 from impasto.jobs.errors import NotReady, QueueFull, UnknownJob
@@ -179,13 +179,13 @@ class Jobs:
                     return there, False
         elif (twin := self._ledger.find_twin(owner, fingerprint)) and not self._is_void(twin):
             return twin, False
-        self._admission.check(order, owner)
+        broken = self._admission.check(order, owner)
         with self._storing:
             if order.training is not None:
                 # Once more: another may have taken the name while the pictures were looked at.
                 self._admission.check_name(order.training.name, owner)
             sizes: dict[str, int] = {}
-            job, new = self._ledger.add(self._entered(order, owner, fingerprint, sizes), sizes)
+            job, new = self._ledger.add(self._entered(order, owner, fingerprint, sizes, broken), sizes)
         if new:
             self._flow.enqueue(job)
             self._live.announce(owner)
@@ -315,8 +315,11 @@ class Jobs:
             with self._lock:
                 self._waiting -= 1
 
-    def _entered(self, order: Order, owner: str, fingerprint: str, sizes: dict[str, int]) -> Job:
-        """The job of an order, its bytes stored, and their ``sizes`` by sha256 noted."""
+    def _entered(
+        self, order: Order, owner: str, fingerprint: str, sizes: dict[str, int], broken: Mapping[int, ImpastoError]
+    ) -> Job:
+        """The job of an order, its bytes stored, and their ``sizes`` by sha256 noted; ``broken`` photographs have
+        failed, each by itself, and nothing is learnt on them."""
 
         def put(data: bytes) -> str:
             sha256 = self._blobs.put(data)
@@ -332,8 +335,9 @@ class Jobs:
         settings = dict(order.settings)
         if order.training is not None:
             ((_, style),) = styles
-            files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents)}
-            settings = order.training.to_json()
+            files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents) if number not in broken}
+            settings = order.training.to_json() | _left_out(order, broken)
+            broken = {}
             parts = [(order.training.name, style["blob"], styles)]
         elif order.kind == "grid":
             ((_, sha256),) = contents
@@ -352,7 +356,8 @@ class Jobs:
             lane=order.lane,
             settings=settings,
             items=tuple(
-                Item(index=i, name=name, content=sha256, style=style) for i, (name, sha256, style) in enumerate(parts)
+                Item(index=i, name=name, content=sha256, style=style, **_failed(broken.get(i)))
+                for i, (name, sha256, style) in enumerate(parts)
             ),
             files=files,
             created=now,
@@ -386,3 +391,14 @@ class Jobs:
         with self._storing:
             self._blobs.sweep(self._ledger.referenced(), _UNUSED_SECONDS)
         self._flow.enqueue_missing(self._ledger.unfinished(), self._work.doing)
+
+
+def _failed(error: ImpastoError | None) -> dict[str, Any]:
+    """How an item begins whose photograph is broken, if it is."""
+    return {} if error is None else {"state": "failed", "error": {"code": error.code, "message": str(error)}}
+
+
+def _left_out(order: Order, broken: Mapping[int, ImpastoError]) -> dict[str, Any]:
+    """Which photographs a training does without, where it has to."""
+    left = [{"name": order.contents[index][0], "message": str(error)} for index, error in broken.items()]
+    return {"left_out": left} if left else {}

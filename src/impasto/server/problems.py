@@ -14,7 +14,7 @@ from starlette.routing import Match
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
 
-__all__ = ["PROBLEM", "add_handlers", "headers_of", "problem"]
+__all__ = ["PROBLEM", "add_handlers", "headers_of", "let_go", "problem"]
 
 _CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -61,6 +61,15 @@ def headers_of(error: ImpastoError) -> dict[str, str]:
     return headers
 
 
+def let_go(error: BaseException) -> None:
+    """Let an error that is answered go without the frames that it came through: they hold what was sent, and are held
+    by the very tasks that it ended, until the garbage collector comes by."""
+    seen: BaseException | None = error
+    while seen is not None and seen.__traceback__ is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+
+
 def add_handlers(app: FastAPI) -> None:
     """Answer errors of the library, of the framework and of neither with problem documents."""
     app.add_exception_handler(ImpastoError, _of_ours)
@@ -71,6 +80,7 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _of_ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ImpastoError)
+    let_go(error)
     return problem(error.status, error.code, str(error), headers_of(error))
 
 

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
+from impasto.runtime.heap import return_memory
 from impasto.server.app import make_app
 from impasto.server.client_limits import ClientLimits
 from impasto.server.compat.compat import Compat
@@ -61,6 +62,8 @@ def serve(
         )
     hosts, root = Hosts.of(host, names), check_root(root)
     clients = ClientLimits() if clients is None else clients
+    # Uploads are large, and come in threads.
+    return_memory()
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
     doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises") if compat else None
     app = make_app(jobs, keys, hosts=hosts, clients=clients, root=root, grace=_GRACE, compat=doors)

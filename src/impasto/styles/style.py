@@ -10,6 +10,7 @@ from numbers import Real
 from pathlib import Path
 
 from impasto.errors import PictureError, PictureTooLarge, StyleError, UnknownStyle
+from impasto.picture.about import about
 from impasto.picture.picture import Picture
 from impasto.picture.pipes import is_pipe
 from impasto.request import MAX_PIXELS
@@ -79,8 +80,9 @@ class Style:
             raise StyleError(f"a mix is {type(weights).__name__}; give a mapping of styles to weights")
         gallery = Gallery() if gallery is None else gallery
         given = []
-        for source, weight in weights.items():
-            style = cls.of(source, gallery, max_pixels=max_pixels)
+        for number, (source, weight) in enumerate(weights.items(), 1):
+            with about("style", number, of=len(weights)):
+                style = cls.of(source, gallery, max_pixels=max_pixels)
             _check_weight(source if isinstance(source, str) else style.describe(), weight)
             given.append((style, weight))
         return cls(tuple((part, weight * share) for style, weight in given for part, share in style.parts))

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import QueueFull
-from impasto.server.problems import headers_of, problem
+from impasto.server.problems import headers_of, let_go, problem
 
 __all__ = ["Detailed", "Modelled", "missing", "pretty", "refused"]
 
@@ -74,6 +74,7 @@ def _shaping(handler: _Handler, shape: Callable[[Exception], Response]) -> _Hand
         try:
             return await handler(request)
         except (ImpastoError, HTTPException, RequestValidationError) as error:
+            let_go(error)
             return shape(error)
 
     return handle
