@@ -96,13 +96,13 @@ class Admission:
         for _, style in order.styles:
             if isinstance(style, str) and style not in gallery:
                 raise UnknownStyle(gallery.unknown(style))
-        sizes = [size for name, data in order.contents for size in self._probe(name, data, len(order.contents))]
-        self._pool.probe([*paintings, *order.files.values()], self._limits.max_pixels)
+        sizes = [size for name, data in order.contents for size in self._probe(name, data, owner, len(order.contents))]
+        self._pool.probe([*paintings, *order.files.values()], self._limits.max_pixels, owner=owner)
         self._check_steps(order, sizes)
 
-    def _probe(self, name: str, data: bytes, count: int) -> list[tuple[int, int]]:
+    def _probe(self, name: str, data: bytes, owner: str, count: int) -> list[tuple[int, int]]:
         try:
-            return self._pool.probe([data], self._limits.max_pixels)
+            return self._pool.probe([data], self._limits.max_pixels, owner=owner)
         except PictureError as error:
             if count > 1:
                 # Which of many it is, nobody else can tell.

@@ -7,27 +7,31 @@ import logging
 import os
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
 from impasto.errors import RequestError, StyleError
 from impasto.jobs.admission import Admission
 from impasto.jobs.blobs import Blobs
-from impasto.jobs.errors import NotReady, QueueFull, UnknownJob
+from impasto.jobs.entering import entered
+from impasto.jobs.errors import NotReady, QueueFull, StorageLost, TooDear, UnknownJob, WorkerLost
 from impasto.jobs.flow import Flow
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.home import hold
 from impasto.jobs.job import Item, Job, Lane
 from impasto.jobs.ledger import Ledger
 from impasto.jobs.limits import Limits
+from impasto.jobs.line import Line
 from impasto.jobs.live import Listener, Live, Message
+from impasto.jobs.meanings import Meanings
 from impasto.jobs.networks import Networks
 from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Cancel, Pool
+from impasto.jobs.rate import Rate
 from impasto.jobs.task import Painted, Task
 from impasto.jobs.view import view
 from impasto.jobs.work import Work
@@ -38,6 +42,8 @@ __all__ = ["Jobs"]
 
 _LOG = logging.getLogger("impasto.jobs")
 _SWEEP_SECONDS = 60
+_LOOKS = 6
+"""So often between two sweeps, what was left undone is queued again."""
 _UNUSED_SECONDS = 3600
 """How long a blob may lie without a job: one that was uploaded while the job was refused, or is not entered yet."""
 
@@ -57,21 +63,28 @@ class Jobs:
     ) -> None:
         """``home`` is the folder for everything, ``database`` the URL of PostgreSQL in place of SQLite files there;
         ``interactive`` and ``bulk`` are how many workers each lane has. Raises :class:`RequestError` where another
-        process has that folder."""
+        process has that folder or that database."""
         self._held = hold(home)
         self.limits = Limits() if limits is None else limits
         self._galleries = Galleries(Gallery() if gallery is None else gallery, home / "styles")
         self._blobs = Blobs(home / "blobs")
         self._ledger = Ledger(database or f"sqlite:///{home / 'jobs.sqlite'}")
+        try:
+            self._ledger.claim(lost=self._lost, beaten=self._beaten, regained=self._regained)
+        except BaseException:
+            self._ledger.close()
+            os.close(self._held)
+            raise
         self._pool = Pool(
             interactive=interactive,
             bulk=bulk,
+            probing=1,
             training=1,
             memory_limit=self.limits.worker_memory,
             time_limit=self.limits.job_seconds,
             home=self._galleries.base.folder,
         )
-        self._networks = Networks(self._galleries)
+        self._networks, self._meanings = Networks(self._galleries), Meanings(self._galleries, self._blobs)
         self._admission = Admission(self._ledger, self._pool, self._galleries, self._networks, self.limits)
         self._live = Live(self.messages, self._ledger.last_event)
         (home / "runs").mkdir(exist_ok=True)
@@ -85,12 +98,13 @@ class Jobs:
             self._live,
             self._galleries,
             self._networks,
+            self._meanings,
             self.limits,
         )
         lanes = {lane: max(1, self._pool.workers(lane)) for lane in get_args(Lane)}
         self._flow = Flow(database or f"sqlite:///{home / 'workflows.sqlite'}", self._work, lanes)
-        self._waiting = 0
-        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._line, self._rate = Line(), Rate(self.limits.requests_per_minute)
+        self._turning, self._stopped = threading.Lock(), threading.Event()
 
     def start(self) -> None:
         """Start workers, take up what was cut off, and begin to expire what is old."""
@@ -103,14 +117,21 @@ class Jobs:
         """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start."""
         self._stopped.set()
         self._pool.stop(grace)
-        self._flow.stop()
+        with self._turning:
+            self._flow.stop()
         self._ledger.close()
         os.close(self._held)
 
-    def paint(self, order: Order, owner: str, cancel: Cancel | None = None) -> Painted:
-        """Paint at once, in the interactive lane, and wait for it. Raises :class:`QueueFull` where too many do."""
+    def paint(self, order: Order, owner: str, cancel: Cancel | None = None, *, or_job: bool = False) -> Painted:
+        """Paint at once, in the interactive lane, and wait for it.
+
+        Raises :class:`QueueFull` where too many do, :class:`QuotaExceeded` where the owner asks too often, and, where
+        it could be a job (``or_job``), :class:`TooDear` for what would not be there in time.
+        """
+        self._rate.take(owner)
         self._admission.check_model(order, owner)
-        with self._in_line():
+        limit = self.limits.instant_seconds
+        with self._line.place(owner, self.limits.at_once):
             task = Task(
                 content=order.contents[0][1],
                 styles=[(w, {"name": s} if isinstance(s, str) else {"bytes": s}) for w, s in order.styles],
@@ -119,7 +140,15 @@ class Jobs:
                 max_pixels=self.limits.max_pixels,
                 gallery=self._galleries.folder(owner),
             )
-            return self._pool.paint(task, lane="interactive", cancelled=cancel, timeout=self.limits.instant_seconds)
+            try:
+                return self._pool.paint(
+                    task, lane="interactive", cancelled=cancel, timeout=limit, owner=owner, is_instant=or_job
+                )
+            except (QueueFull, WorkerLost) as error:
+                if not or_job or (isinstance(error, WorkerLost) and error.reason != "time"):
+                    raise
+                self._rate.give_back(owner)
+                raise TooDear(f"it takes more than {limit:g} seconds here just now; make it a job") from error
 
     def gallery(self, owner: str) -> Gallery:
         """The styles that an owner may name. Those of a server without keys are those of the command on its machine."""
@@ -132,12 +161,13 @@ class Jobs:
         :class:`StyleExists`, :class:`QuotaExceeded`, and :class:`QueueFull` as :meth:`paint`.
         """
         limits = self.limits
+        self._rate.take(owner)
         if not 1 <= len(pictures) <= limits.pictures_per_style:
             raise RequestError(f"there are {len(pictures)} pictures; send 1 to {limits.pictures_per_style}")
         self._admission.check_name(name, owner)
-        with self._in_line():
+        with self._line.place(owner, limits.at_once):
             card = StyleCard.from_bytes(
-                self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds)
+                self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds, owner=owner)
             )
         if card.network and not self._networks.may_name(owner, card.network):
             # That of another owner, to whom it is to stay.
@@ -171,7 +201,9 @@ class Jobs:
         pictures' own errors, :class:`JobConflict` for an id with other content, :class:`QueueFull` and
         :class:`QuotaExceeded`.
         """
-        fingerprint = order.fingerprint
+        self._rate.take(owner)
+        styles = [style for _, style in order.styles]
+        fingerprint = self._meanings.fingerprint(order.digest, owner, order.settings, styles)
         if order.id is not None:
             with suppress(UnknownJob):
                 there = self._ledger.get(owner, order.id)
@@ -185,7 +217,13 @@ class Jobs:
                 # Once more: another may have taken the name while the pictures were looked at.
                 self._admission.check_name(order.training.name, owner)
             sizes: dict[str, int] = {}
-            job, new = self._ledger.add(self._entered(order, owner, fingerprint, sizes), sizes)
+
+            def put(data: bytes) -> str:
+                sha256 = self._blobs.put(data)
+                sizes[sha256] = len(data)
+                return sha256
+
+            job, new = self._ledger.add(entered(order, owner, fingerprint, put, self.limits.kept_seconds), sizes)
         if new:
             self._flow.enqueue(job)
             self._live.announce(owner)
@@ -238,13 +276,18 @@ class Jobs:
         self._live.announce(owner)
 
     def result(self, job: Job, index: int = 0) -> tuple[Path, Item]:
-        """File and facts of a finished item. Raises :class:`NotReady`, and :class:`UnknownJob` for no such item."""
+        """File and facts of a finished item. Raises :class:`NotReady`, :class:`UnknownJob` for no such item, or where
+        the job was deleted meanwhile, and :class:`StorageLost` where the file is gone by itself."""
         if not 0 <= index < len(job.items):
             raise UnknownJob(f"job {job.id} has no item {index}; it has {len(job.items)}")
         item = job.items[index]
         if item.result is None:
             raise NotReady(f"item {index} of job {job.id} is {item.state}; ask again when it is done")
-        return self._blobs.path(item.result), item
+        path = self._blobs.path(item.result)
+        if not path.is_file():
+            self._ledger.get(job.owner, job.id)
+            raise StorageLost(f"the server has lost the picture of item {index}; make the job again")
+        return path, item
 
     def preview(self, owner: str, id: str) -> bytes | None:
         """The latest preview of a running job, a JPEG."""
@@ -273,78 +316,49 @@ class Jobs:
 
     def listen(self, owner: str, listener: Listener) -> Callable[[], None]:
         """Tell ``listener`` what happens from now on, to this owner's jobs and others'; returns what ends it."""
-        self._live.attend(owner)
-        return self._live.listen(listener)
+        # In this order: while nobody listens, nobody is attended to.
+        end = self._live.listen(listener)
+        try:
+            self._live.attend(owner)
+        except BaseException:
+            end()
+            raise
+        return end
 
     def status(self) -> dict[str, Any]:
         """Workers, and jobs by state."""
-        return {"workers": self._pool.status(), "jobs": self._ledger.counts(), "waiting": self._waiting}
+        return {"workers": self._pool.status(), "jobs": self._ledger.counts(), "waiting": len(self._line)}
 
     def ready(self) -> bool:
         """Whether a worker has its model warm, and nothing is being shut down."""
-        return self._pool.ready and not self._stopped.is_set()
+        return self._pool.ready and self._ledger.is_held and not self._stopped.is_set()
 
     def writable(self) -> None:
         """Raises :class:`OutputError` where nothing can be stored."""
         self._blobs.check_writable()
 
-    @contextmanager
-    def _in_line(self) -> Iterator[None]:
-        """As one of those who wait for an answer."""
-        with self._lock:
-            if self._waiting >= self.limits.at_once:
-                raise QueueFull(f"{self._waiting} requests wait already; try again in a few seconds", 2)
-            self._waiting += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting -= 1
+    def _lost(self) -> None:
+        """The database may be another server's by now."""
+        self._work.suspend()
 
-    def _entered(self, order: Order, owner: str, fingerprint: str, sizes: dict[str, int]) -> Job:
-        """The job of an order, its bytes stored, and their ``sizes`` by sha256 noted."""
+    def _beaten(self) -> None:
+        """It is."""
+        with self._turning:
+            self._flow.stop()
 
-        def put(data: bytes) -> str:
-            sha256 = self._blobs.put(data)
-            sizes[sha256] = len(data)
-            return sha256
+    def _regained(self) -> None:
+        """It is this one's again."""
+        with self._turning:
+            if self._stopped.is_set():
+                return
+            self._work.resume()
+            self._flow.start()
+            self._take_up()
 
-        styles = [
-            (weight, {"name": style} if isinstance(style, str) else {"blob": put(style)})
-            for weight, style in order.styles
-        ]
-        contents = [(name, put(data)) for name, data in order.contents]
-        files = {role: put(data) for role, data in order.files.items()}
-        settings = dict(order.settings)
-        if order.training is not None:
-            ((_, style),) = styles
-            files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents)}
-            settings = order.training.to_json()
-            parts = [(order.training.name, style["blob"], styles)]
-        elif order.kind == "grid":
-            ((_, sha256),) = contents
-            parts = [
-                (style.get("name", f"style {i + 1}"), sha256, [(1.0, style)]) for i, (_, style) in enumerate(styles)
-            ]
-        else:
-            parts = [(name, sha256, styles) for name, sha256 in contents]
-        now = time.time()
-        return Job(
-            id=order.id or uuid.uuid4().hex,
-            owner=owner,
-            kind=order.kind,
-            state="queued",
-            priority=order.priority,
-            lane=order.lane,
-            settings=settings,
-            items=tuple(
-                Item(index=i, name=name, content=sha256, style=style) for i, (name, sha256, style) in enumerate(parts)
-            ),
-            files=files,
-            created=now,
-            expires=now + self.limits.kept_seconds,
-            fingerprint=fingerprint,
-        )
+    def _take_up(self) -> None:
+        """Queue again what has fallen out of its queue."""
+        self._work.has_slipped.clear()
+        self._flow.enqueue_missing(self._ledger.unfinished(), self._work.doing)
 
     def _is_void(self, job: Job) -> bool:
         """Whether what a job made is gone: the style of a training that was removed since."""
@@ -357,18 +371,25 @@ class Jobs:
             return {"id": id, "state": "deleted"}
 
     def _sweeping(self) -> None:
-        while not self._stopped.wait(_SWEEP_SECONDS):
+        rounds = count(1)
+        while not self._stopped.wait(_SWEEP_SECONDS / _LOOKS):
             try:
-                self.sweep()
+                self._live.announce_all()
+                if next(rounds) % _LOOKS == 0:
+                    self.sweep()
+                elif self._ledger.is_held and self._work.has_slipped.is_set():
+                    self._take_up()
             except Exception:  # a full disk, say, that is not full the next time
                 _LOG.exception("what is old could not be swept out; this is tried again")
 
     def sweep(self) -> None:
         """Delete what is older than it is kept, and queue again what has fallen out of its queue."""
+        if not self._ledger.is_held:
+            return
         for job in self._ledger.expired(time.time()):
             with suppress(UnknownJob):
                 self.delete(job.owner, job.id)
         self._ledger.forget_events(time.time() - self.limits.kept_seconds)
         with self._storing:
             self._blobs.sweep(self._ledger.referenced(), _UNUSED_SECONDS)
-        self._flow.enqueue_missing(self._ledger.unfinished(), self._work.doing)
+        self._take_up()

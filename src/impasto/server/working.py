@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import RequestError
-from impasto.jobs.errors import NotReady, UnknownJob
+from impasto.jobs.errors import NotReady
 from impasto.jobs.job import FINAL, Job
 from impasto.jobs.service import Jobs
 from impasto.server.form import body, read_order
@@ -154,8 +154,6 @@ def _seconds(text: str | None) -> float | None:
 
 def _picture(jobs: Jobs, job: Job, index: int) -> Response:
     path, item = jobs.result(job, index)
-    if not path.exists():
-        raise UnknownJob(f"job {job.id} was deleted meanwhile")
     headers = {"ETag": f'"{item.result}"', "Cache-Control": "private, max-age=86400, immutable"}
     name = f"{_stem(item.name)}.{_SUFFIXES.get(item.media_type or '', 'bin')}"
     headers["Content-Disposition"] = f'inline; filename="{name}"'
