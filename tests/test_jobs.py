@@ -15,7 +15,16 @@ from PIL import Image
 
 from impasto import Gallery
 from impasto.errors import PictureTooLarge, RequestError, StyleExists, UnknownStyle, UnsupportedFormat
-from impasto.jobs.errors import JobConflict, NotReady, QueueFull, QuotaExceeded, UnknownJob
+from impasto.jobs.errors import (
+    JobConflict,
+    NotReady,
+    QueueFull,
+    QuotaExceeded,
+    StorageLost,
+    TooDear,
+    UnknownJob,
+    WorkerLost,
+)
 from impasto.jobs.job import Job
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
@@ -312,3 +321,120 @@ def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, mo
         assert job.error == {"code": "error", "message": "the server could not do it: OSError: disk full"}
         jobs.retry("ann", job.id)
         assert ended(jobs, job).state == "done"
+
+
+def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 1e6)
+    jobs = start(attempts=2)
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", blocking.id).state == "running")
+    photos = tuple((f"{seed}.png", photo(seed)) for seed in (1, 2, 3))
+    kept, _ = jobs.submit(order(kind="batch", contents=photos), "ann")
+    lost, _ = jobs.submit(order(kind="batch", contents=photos, settings={"boldness": 0.1}), "ann")
+    gone = jobs._blobs.path(kept.items[1].content)
+    gone.rename(gone.with_suffix(".away"))
+    jobs.cancel("ann", blocking.id)
+    until(lambda: all(jobs.get("ann", job.id).done_items == 2 for job in (kept, lost)) and not jobs._work.doing)
+    for job in (kept, lost):
+        assert jobs.get("ann", job.id).state == "running", "it is tried again"
+        assert jobs.get("ann", job.id).items[1].state == "waiting"
+    gone.with_suffix(".away").rename(gone)
+    jobs.sweep()
+    until(lambda: jobs.get("ann", kept.id).is_final and jobs.get("ann", lost.id).is_final)
+    assert jobs.get("ann", kept.id).state == jobs.get("ann", lost.id).state == "done"
+    # For good, it is told as what it is, and the state says that not all is there.
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", blocking.id).state == "running")
+    partial, _ = jobs.submit(order(kind="batch", contents=photos, settings={"boldness": 0.3}), "ann")
+    gone.rename(gone.with_suffix(".away"))
+    jobs.cancel("ann", blocking.id)
+    until(lambda: jobs.get("ann", partial.id).done_items == 2 and not jobs._work.doing)
+    jobs.sweep()
+    ended_so = ended(jobs, partial)
+    assert ended_so.state == "partial"
+    assert ended_so.error is not None
+    assert ended_so.error["code"] == "storage_lost"
+    assert ended_so.error["message"].startswith("1 of 3 failed; of '2.png': the server cannot read a picture")
+    assert jobs.view(ended_so)["state"] == "partial"
+    assert [item.state for item in ended_so.items] == ["done", "failed", "done"]
+    # What was made and is lost is no deleted job either.
+    jobs._blobs.remove(str(ended_so.items[0].result))
+    with pytest.raises(StorageLost):
+        jobs.result(ended_so, 0)
+    gone.with_suffix(".away").rename(gone)
+    jobs.retry("ann", partial.id)
+    assert ended(jobs, partial).state == "done"
+
+
+def test_a_name_that_means_another_style_now_makes_another_job(start: Starter) -> None:
+    jobs = start()
+    jobs.add_style("ann", "mine", [Gallery().export("starry-night")])
+    asked = order(style="mine")
+    first, _ = jobs.submit(asked, "ann")
+    assert ended(jobs, first).state == "done"
+    assert jobs.submit(asked, "ann") == (jobs.get("ann", first.id), False)
+    jobs.remove_style("ann", "mine")
+    jobs.add_style("ann", "mine", [Gallery().export("the-wave")])
+    second, new = jobs.submit(asked, "ann")
+    assert new
+    ended(jobs, second)
+    assert jobs.result(first)[0].read_bytes() != jobs.result(jobs.get("ann", second.id))[0].read_bytes()
+    # Replaced while a job waits: who asks for the style of before gets none that was painted in the one of now.
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", blocking.id).state == "running")
+    waiting, _ = jobs.submit(order(7, kind="batch", style="mine"), "ann")
+    jobs.remove_style("ann", "mine")
+    jobs.add_style("ann", "mine", [Gallery().export("starry-night")])
+    jobs.cancel("ann", blocking.id)
+    ended(jobs, waiting)
+    assert jobs.submit(order(7, kind="batch", style="mine"), "ann")[0].id == waiting.id
+    jobs.remove_style("ann", "mine")
+    jobs.add_style("ann", "mine", [Gallery().export("the-wave")])
+    assert jobs.submit(order(7, kind="batch", style="mine"), "ann")[1]
+
+
+def test_one_owners_many_requests_leave_anothers_their_answers(start: Starter) -> None:
+    jobs = start(at_once=8)
+    until(jobs.ready)
+    over, refused = threading.Event(), list[int]()
+
+    def flood(seed: int) -> None:
+        while not over.is_set():
+            try:
+                jobs.paint(order(seed), "ann")
+            except QueueFull as error:
+                refused.append(error.retry_after)
+                over.wait(0.2)
+
+    threads = [threading.Thread(target=flood, args=(seed,)) for seed in range(40)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: len(refused) > 40)
+        answers = [jobs.paint(order(99), "bob").width for _ in range(12)]
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(WAIT)
+    assert answers == [48] * 12
+    assert jobs.status()["waiting"] == 0
+
+
+def test_what_takes_too_long_for_an_answer_can_be_a_job(start: Starter) -> None:
+    jobs = start(instant_seconds=0.0, requests_per_minute=2)
+    until(jobs.ready)
+    for _ in range(3):
+        # What comes to nothing does not count.
+        with pytest.raises(TooDear, match="make it a job"):
+            jobs.paint(order(), "ann", or_job=True)
+    job, _ = jobs.submit(order(), "ann")
+    assert ended(jobs, job).state == "done", "a job waits as long as it takes"
+    with pytest.raises((QueueFull, WorkerLost)):
+        jobs.paint(order(), "ann")
+    with pytest.raises(QuotaExceeded, match="2 requests a minute are allowed here"):
+        jobs.submit(order(1), "ann")
+    with pytest.raises(QuotaExceeded):
+        jobs.add_style("ann", "mine", [photo(1)])
+    assert jobs.submit(order(1), "bob")[1]
