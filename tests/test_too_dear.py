@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from impasto.jobs.errors import QueueFull, TooDear
 from impasto.jobs.limits import Limits
@@ -35,13 +36,18 @@ class Jobs:
         return {"id": "one", "state": "queued"}
 
 
-def asked(jobs: Jobs) -> Any:
+def asked(jobs: Jobs) -> httpx.Response:
     app = FastAPI()
     app.state.jobs, app.state.keys = jobs, Keys()
     add_handlers(app)
     app.include_router(router)
-    with TestClient(app) as client:
-        return client.post("/v1/stylize", files={"content": ("a.png", b"photo")}, data={"style": "starry-night"})
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            files = {"content": ("a.png", b"photo")}
+            return await client.post("/v1/stylize", files=files, data={"style": "starry-night"})
+
+    return asyncio.run(ask())
 
 
 def test_what_is_too_dear_for_an_answer_becomes_a_job() -> None:

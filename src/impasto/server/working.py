@@ -81,8 +81,12 @@ def result(request: Request, id: Id, owner: Owner) -> Response:
     job = jobs.get(owner, id)
     if len(job.items) == 1:
         return _picture(jobs, job, 0)
-    if not any(item.result for item in job.items):
+    done = [item.index for item in job.items if item.result]
+    if not done:
         raise NotReady(f"nothing of job {id} is done yet; ask again when it is")
+    for index in done:
+        # What is lost is told before anything is sent.
+        jobs.result(job, index)
     headers = {"Content-Disposition": f'attachment; filename="{id}.zip"'}
     return StreamingResponse(_zipped(jobs, job), media_type="application/zip", headers=headers)
 
