@@ -92,7 +92,7 @@ class Cluster:
     def run(self, command: str) -> None:
         """One command by itself."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(command)  # type: ignore[arg-type]
+            connection.execute(command)
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:

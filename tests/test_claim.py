@@ -161,8 +161,11 @@ def step(jobs: Jobs, job: Job) -> int:
 
 
 @needs_postgresql
-def test_work_stops_with_the_lock_and_goes_on_with_it(cluster: Cluster, tmp_path: Path) -> None:
+def test_work_stops_with_the_lock_and_goes_on_with_it(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = cluster.database()
+    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 3)
     jobs = Jobs(tmp_path, database=url, interactive=1, bulk=1, gallery=Gallery(tmp_path / "gallery"))
     jobs.start()
     try:
@@ -184,11 +187,16 @@ def test_work_stops_with_the_lock_and_goes_on_with_it(cluster: Cluster, tmp_path
         assert jobs.ready()
         quick, _ = jobs.submit(order(1), "ann")
         listening.until(lambda: jobs.get("ann", quick.id).state == "done")
+        # A moment without it is enough for work to be left, and too short for anybody to ask for its end.
+        attempt = jobs.get("ann", slow.id).attempt
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"SELECT pg_terminate_backend(({HOLDER} LIMIT 1))")
+        listening.until(lambda: jobs.get("ann", slow.id).attempt > attempt and step(jobs, slow) > 1)
         # Killed and started again, it has forgotten the lock, and nothing else.
         cluster.kill()
         listening.until(lambda: not jobs.ready())
         cluster.start()
-        listening.until(lambda: jobs.ready() and step(jobs, slow) > 1 and jobs.get("ann", slow.id).attempt > 2)
+        listening.until(lambda: jobs.ready() and step(jobs, slow) > 1 and jobs.get("ann", slow.id).attempt > 3)
         jobs.keep("ann", slow.id)
         listening.until(lambda: jobs.get("ann", slow.id).is_final)
         assert jobs.get("ann", slow.id).state == "done"

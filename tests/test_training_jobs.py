@@ -346,7 +346,7 @@ def test_a_network_goes_with_the_last_style_that_names_it(tmp_path: Path) -> Non
     galleries = Galleries(Gallery(tmp_path / "styles"), tmp_path / "owners")
     networks, name = Networks(galleries), "mine-0123abcd"
     for model in (name, "candy"):
-        installed(model, **({"origin": networks.origin(trained("mine", "ann"))} if model == name else {}))
+        installed(model, origin=networks.origin(trained("mine", "ann")) if model == name else {})
         networks.withdraw(f"{model}@1") if model == "candy" else None
     assert find("candy", kind="per-style")
     galleries.of("ann").add(card("mine", name))

@@ -68,6 +68,7 @@ class Work:
         self._slips: Counter[tuple[str, str]] = Counter()
         self._over = threading.Condition(self._lock)
         self._suspended = False
+        self._interrupted = set[Cancel]()
         self.has_slipped = threading.Event()
         """Something was left undone since this was cleared: it is to be queued again."""
 
@@ -93,6 +94,7 @@ class Work:
         finally:
             with self._lock:
                 del self._cancels[owner, id]
+                self._interrupted.discard(cancel)
                 self._over.notify_all()
 
     def suspend(self) -> None:
@@ -100,7 +102,8 @@ class Work:
         is to be queued again after :meth:`resume`."""
         with self._lock:
             self._suspended = True
-            running = [*self._cancels.values()]
+            running = {*self._cancels.values()}
+            self._interrupted |= running
         for cancel in running:
             cancel.cancel()
 
@@ -218,7 +221,8 @@ class Work:
                 else:
                     painted = self._paint(job, item, cancel, finished)
             except Cancelled:
-                if self._suspended:
+                # Though it may be over by now: nobody asked for this job's end.
+                if cancel in self._interrupted:
                     raise _suspended() from None
                 return "cancelled", None
             except ImpastoError as failure:
