@@ -165,7 +165,7 @@ def test_work_stops_with_the_lock_and_goes_on_with_it(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = cluster.database()
-    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 3)
+    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 3)
     jobs = Jobs(tmp_path, database=url, interactive=1, bulk=1, gallery=Gallery(tmp_path / "gallery"))
     jobs.start()
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgers import a_database
+from ledgers import a_database, a_job
 from pictures import noise, saved
 from PIL import Image
 
@@ -297,7 +298,7 @@ def test_a_job_that_fell_out_of_its_queue_is_queued_again(start: Starter, monkey
 
 
 def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
     jobs = start(attempts=3)
     tries: list[str] = []
 
@@ -326,7 +327,7 @@ def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, mo
 def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
     jobs = start(attempts=2)
     blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
     until(lambda: jobs.get("ann", blocking.id).state == "running")
@@ -460,3 +461,33 @@ def test_what_takes_too_long_for_an_answer_can_be_a_job(start: Starter, monkeypa
     with pytest.raises(QuotaExceeded):
         jobs.add_style("ann", "mine", [photo(1)])
     assert jobs.submit(order(1), "bob")[1]
+
+
+def test_who_would_be_refused_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, limits=Limits(at_once=2, requests_per_minute=3, queued_per_owner=1), interactive=1)
+    try:
+        with jobs._line.place("ann", 2), jobs._line.place("ann", 2):
+            for check in (jobs.check_line, jobs.check_shelf):
+                with pytest.raises(QueueFull, match="2 requests wait already"):
+                    check("ann")
+                # Whose share others have taken is let in.
+                check("bob")
+        jobs._ledger.add(a_job("one"), {})
+        for id in (None, "two"):
+            with pytest.raises(QuotaExceeded, match="1 of your jobs wait already"):
+                jobs.check_room("ann", id)
+            jobs.check_room("bob", id)
+        # The same again needs no room; and to be looked at does not count.
+        for _ in range(5):
+            jobs.check_line("ann")
+            jobs.check_shelf("ann")
+            jobs.check_room("ann", "one")
+        for _ in range(3):
+            jobs._rate.take("ann")
+        again = partial(jobs.check_room, id="one")
+        for check in (jobs.check_line, jobs.check_shelf, jobs.check_room, again):
+            with pytest.raises(QuotaExceeded, match="3 requests a minute are allowed here"):
+                check("ann")
+            check("bob")
+    finally:
+        jobs.stop(0)

@@ -24,6 +24,9 @@ class Jobs:
     def __init__(self, error: Exception) -> None:
         self._error, self.submitted = error, list[Any]()
 
+    def check_line(self, owner: str) -> None:
+        """There is a place; the picture is what is too much."""
+
     def paint(self, order: object, owner: str, cancel: object, *, or_job: bool = False) -> None:
         assert or_job
         raise self._error

@@ -36,6 +36,10 @@ __all__ = ["serve"]
 @click.option("--new-key", metavar="OWNER", help="Print a new key and its line for the file, and end.")
 @click.option("--insecure", is_flag=True, help="Let everyone in at an address that others reach.")
 @click.option("--host-name", "names", multiple=True, help="Another name that the server is called by. Repeat it.")
+@click.option("--root-path", "root", default="", help="Path that a proxy has the server at, such as /impasto.")
+@click.option(
+    "--max-connections", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Clients at once."
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes for what somebody waits for.  [by processors]")
 @click.option("--bulk-workers", type=click.IntRange(1, 64), help="Processes for long jobs.  [1]")
 @click.option(
@@ -68,6 +72,8 @@ def serve(
     new_key: str | None,
     insecure: bool,
     names: tuple[str, ...],
+    root: str,
+    max_connections: int,
     workers: int | None,
     bulk_workers: int | None,
     max_upload: int,
@@ -88,6 +94,7 @@ def serve(
     """
     try:
         from impasto.jobs.limits import Limits
+        from impasto.server.client_limits import ClientLimits
         from impasto.server.keys import Keys
         from impasto.server.serving import serve as run
     except ImportError as error:
@@ -115,6 +122,8 @@ def serve(
         key_file=key_file,
         insecure=insecure,
         names=names,
+        root=root,
+        clients=ClientLimits(connections=max_connections),
         interactive=workers,
         bulk=bulk_workers,
         limits=limits,

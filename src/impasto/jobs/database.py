@@ -125,7 +125,7 @@ class Database:
                 connection.execute(_TAKE_TURN)
                 # Asked when the turn is had: whoever else has the claim since then writes after this.
                 if self._claim is not None and not self._claim.holds(connection):
-                    raise Suspended("this server does not have its database to itself; try again in a minute")
+                    raise Suspended("this server does not have its database to itself; try again in some seconds")
             yield connection
 
     def _make_tables(self) -> None:

@@ -17,7 +17,7 @@ class Line:
     have taken them all: so there may be more than places for a while. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._waiting: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -25,17 +25,20 @@ class Line:
         with self._lock:
             return self._waiting.total()
 
+    def check(self, owner: str, places: int) -> None:
+        """Raise :class:`QueueFull` where :meth:`place` would now."""
+        with self._lock:
+            mine, total = self._waiting[owner], self._waiting.total()
+            owners = sum(number > 0 for other, number in self._waiting.items() if other != owner) + 1
+        share = max(min(1, places), places // owners)
+        if total >= places and mine >= share:
+            raise QueueFull(f"{total} requests wait already; try again in a few seconds", 2)
+
     @contextmanager
     def place(self, owner: str, places: int) -> Iterator[None]:
         """One of so many, for as long as the block takes. Raises :class:`QueueFull`."""
         with self._lock:
-            mine, total = self._waiting[owner], self._waiting.total()
-            owners = sum(number > 0 for other, number in self._waiting.items() if other != owner) + 1
-            share = max(min(1, places), places // owners)
-            if total >= places and mine >= share:
-                if not mine:
-                    del self._waiting[owner]
-                raise QueueFull(f"{total} requests wait already; try again in a few seconds", 2)
+            self.check(owner, places)
             self._waiting[owner] += 1
         try:
             yield

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import builtins
-import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,19 +30,13 @@ from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Cancel, Pool
 from impasto.jobs.rate import Rate
 from impasto.jobs.task import Painted, Task
+from impasto.jobs.upkeep import Upkeep
 from impasto.jobs.view import view
 from impasto.jobs.work import Work
 from impasto.models import Model
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]
-
-_LOG = logging.getLogger("impasto.jobs")
-_SWEEP_SECONDS = 60
-_LOOKS = 6
-"""So often between two sweeps, what was left undone is queued again."""
-_UNUSED_SECONDS = 3600
-"""How long a blob may lie without a job: one that was uploaded while the job was refused, or is not entered yet."""
 
 
 class Jobs:
@@ -69,12 +60,6 @@ class Jobs:
         self._galleries = Galleries(Gallery() if gallery is None else gallery, home / "styles")
         self._blobs = Blobs(home / "blobs")
         self._ledger = Ledger(database or f"sqlite:///{home / 'jobs.sqlite'}")
-        try:
-            self._ledger.claim(lost=self._lost, beaten=self._beaten, regained=self._regained)
-        except BaseException:
-            self._ledger.close()
-            os.close(self._held)
-            raise
         self._pool = Pool(
             interactive=interactive,
             bulk=bulk,
@@ -104,20 +89,29 @@ class Jobs:
         lanes = {lane: max(1, self._pool.workers(lane)) for lane in get_args(Lane)}
         self._flow = Flow(database or f"sqlite:///{home / 'workflows.sqlite'}", self._work, lanes)
         self._line, self._rate = Line(), Rate(self.limits.requests_per_minute)
-        self._turning, self._stopped = threading.Lock(), threading.Event()
+        self._upkeep = upkeep = Upkeep(
+            self._ledger, self._blobs, self._storing, self._flow, self._work, self._live, self.delete, self.limits
+        )
+        try:
+            self._ledger.claim(lost=upkeep.lost, beaten=upkeep.beaten, regained=upkeep.regained)
+        except BaseException:
+            self._pool.stop(0)
+            self._ledger.close()
+            os.close(self._held)
+            raise
 
     def start(self) -> None:
         """Start workers, take up what was cut off, and begin to expire what is old."""
         self._pool.start()
         self._flow.start()
         self._flow.enqueue_missing(self._ledger.unfinished())
-        threading.Thread(target=self._sweeping, name="impasto-sweep", daemon=True).start()
+        self._upkeep.start()
 
     def stop(self, grace: float = 8.0) -> None:
         """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start."""
-        self._stopped.set()
+        self._upkeep.end()
         self._pool.stop(grace)
-        with self._turning:
+        with self._upkeep.turning:
             self._flow.stop()
         self._ledger.close()
         os.close(self._held)
@@ -331,34 +325,35 @@ class Jobs:
 
     def ready(self) -> bool:
         """Whether a worker has its model warm, and nothing is being shut down."""
-        return self._pool.ready and self._ledger.is_held and not self._stopped.is_set()
+        return self._pool.ready and self._ledger.is_held and not self._upkeep.has_ended
 
     def writable(self) -> None:
         """Raises :class:`OutputError` where nothing can be stored."""
         self._blobs.check_writable()
 
-    def _lost(self) -> None:
-        """The database may be another server's by now."""
-        self._work.suspend()
+    def sweep(self) -> None:
+        """Delete what is older than it is kept, and queue again what has fallen out of its queue."""
+        self._upkeep.sweep()
 
-    def _beaten(self) -> None:
-        """It is."""
-        with self._turning:
-            self._flow.stop()
+    def check_line(self, owner: str) -> None:
+        """Raise :class:`QueueFull` or :class:`QuotaExceeded` where one more request of that owner would not be
+        answered: asked before its upload is read."""
+        self._rate.check(owner)
+        self._line.check(owner, self.limits.at_once)
 
-    def _regained(self) -> None:
-        """It is this one's again."""
-        with self._turning:
-            if self._stopped.is_set():
+    def check_shelf(self, owner: str) -> None:
+        """The same for one more style of that owner."""
+        self.check_line(owner)
+        self._admission.check_shelf(owner)
+
+    def check_room(self, owner: str, id: str | None = None) -> None:
+        """The same for one more job of that owner. That of ``id``, where it is there, needs no room."""
+        self._rate.check(owner)
+        if id is not None:
+            with suppress(UnknownJob):
+                self._ledger.get(owner, id)
                 return
-            self._work.resume()
-            self._flow.start()
-            self._take_up()
-
-    def _take_up(self) -> None:
-        """Queue again what has fallen out of its queue."""
-        self._work.has_slipped.clear()
-        self._flow.enqueue_missing(self._ledger.unfinished(), self._work.doing)
+        self._admission.check_room(owner)
 
     def _is_void(self, job: Job) -> bool:
         """Whether what a job made is gone: the style of a training that was removed since."""
@@ -369,27 +364,3 @@ class Jobs:
             return self.view(self._ledger.get(owner, id))
         except UnknownJob:
             return {"id": id, "state": "deleted"}
-
-    def _sweeping(self) -> None:
-        rounds = count(1)
-        while not self._stopped.wait(_SWEEP_SECONDS / _LOOKS):
-            try:
-                self._live.announce_all()
-                if next(rounds) % _LOOKS == 0:
-                    self.sweep()
-                elif self._ledger.is_held and self._work.has_slipped.is_set():
-                    self._take_up()
-            except Exception:  # a full disk, say, that is not full the next time
-                _LOG.exception("what is old could not be swept out; this is tried again")
-
-    def sweep(self) -> None:
-        """Delete what is older than it is kept, and queue again what has fallen out of its queue."""
-        if not self._ledger.is_held:
-            return
-        for job in self._ledger.expired(time.time()):
-            with suppress(UnknownJob):
-                self.delete(job.owner, job.id)
-        self._ledger.forget_events(time.time() - self.limits.kept_seconds)
-        with self._storing:
-            self._blobs.sweep(self._ledger.referenced(), _UNUSED_SECONDS)
-        self._take_up()

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.service import Jobs
 from impasto.server import events, facts, gallery, studio, stylizing, working
+from impasto.server.client_limits import ClientLimits
 from impasto.server.compat import blending, entrance, painting, torchserve
 from impasto.server.compat.answers import refused
 from impasto.server.compat.compat import Compat
+from impasto.server.conditional import Conditional
 from impasto.server.guard import Guard, UploadLimit
-from impasto.server.keys import Keys
+from impasto.server.hosts import Hosts
+from impasto.server.keys import Keys, owner_of
 from impasto.server.measures import CONTENT_TYPE, Measured, Measures
 from impasto.server.problems import add_handlers
+from impasto.server.rooted import Rooted
 
 __all__ = ["make_app"]
 
@@ -31,12 +35,19 @@ _WAITING = 4
 
 
 def make_app(
-    jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: float = 8.0, compat: Compat | None = None
+    jobs: Jobs,
+    keys: Keys,
+    *,
+    hosts: Hosts | None = None,
+    clients: ClientLimits | None = None,
+    root: str = "",
+    grace: float = 8.0,
+    compat: Compat | None = None,
 ) -> FastAPI:
     """Starts ``jobs`` with the application, and stops them with it within ``grace`` seconds.
 
-    ``hosts`` are the names that the server may be asked for by; empty allows all. With ``compat`` it has the doors of
-    other public programs as well.
+    ``hosts`` are the names that the server may be asked for by; None allows all. ``root`` is the path that it has on
+    its host, where a proxy has others beside it. With ``compat`` it has the doors of other public programs as well.
     """
 
     @asynccontextmanager
@@ -75,19 +86,23 @@ def make_app(
     for room in (stylizing, working, events, gallery, facts, studio):
         app.include_router(room.router)
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", include_in_schema=False, dependencies=[Depends(owner_of)])
     def metrics() -> Response:
         return Response(measures.text(), media_type=CONTENT_TYPE)
 
     most = jobs.limits.upload_bytes + _FORM
+    limits = ClientLimits() if clients is None else clients
     # The last is the first to see a request.
+    app.add_middleware(Conditional)
     if compat is None:
-        app.add_middleware(UploadLimit, most=most)
+        app.add_middleware(UploadLimit, most=most, clients=limits)
     else:
         # Behind all others, for the last of them takes what is left.
         for door in (torchserve, blending, painting):
             app.include_router(door.router)
-        app.add_middleware(UploadLimit, most=most, refused=refused)
+        app.add_middleware(UploadLimit, most=most, clients=limits, refused=refused)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Measured, measures=measures)
+    if root:
+        app.add_middleware(Rooted, root=root)
     return app

@@ -38,7 +38,7 @@ class Keys:
             owner, _, digest = text.partition(":")
             if len(digest) != 64 or not set(digest.lower()) <= set("0123456789abcdef"):
                 raise RequestError(f"line {number} of {file} is no OWNER:SHA256; make one with --new-key OWNER")
-            self._owners[digest.lower()] = check_id(owner)
+            self._owners[digest.lower()] = _check_owner(owner)
         if not self._owners:
             raise RequestError(f"the key file {file} has no key; make one with --new-key OWNER")
 
@@ -61,9 +61,16 @@ class Keys:
 
     @staticmethod
     def new(owner: str) -> tuple[str, str]:
-        """A new key, and the line of it for the file."""
+        """A new key, and the line of it for the file. Raises :class:`RequestError` for what can be no owner."""
         key = secrets.token_urlsafe(32)
-        return key, f"{check_id(owner)}:{hashlib.sha256(key.encode()).hexdigest()}"
+        return key, f"{_check_owner(owner)}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def _check_owner(text: str) -> str:
+    if check_id(text) == EVERYONE:
+        # Whose are the styles and networks of the machine itself, and the jobs of the time without keys.
+        raise RequestError(f"{EVERYONE!r} is what everyone is called where no keys are; give the owner another name")
+    return text
 
 
 def owner_of(request: Request) -> str:

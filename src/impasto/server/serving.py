@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -15,15 +15,18 @@ from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
+from impasto.server.client_limits import ClientLimits
 from impasto.server.compat.compat import Compat
+from impasto.server.connection import Connection
+from impasto.server.hosts import Hosts, is_loopback
 from impasto.server.keys import Keys
+from impasto.server.rooted import check_root
 
-__all__ = ["is_loopback", "serve"]
+__all__ = ["serve"]
 
 _DRAIN = 2
 """Seconds that answers in the making have, once the server is told to stop; jobs have the rest of ten."""
 _GRACE = 6.0
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 def serve(
@@ -35,6 +38,8 @@ def serve(
     key_file: Path | None = None,
     insecure: bool = False,
     names: Collection[str] = (),
+    root: str = "",
+    clients: ClientLimits | None = None,
     interactive: int | None = None,
     bulk: int | None = None,
     limits: Limits | None = None,
@@ -44,20 +49,21 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM: then nothing new is begun, what runs is saved, and it ends within ten seconds.
 
-    ``names`` are what else the server may be called by; ``ready`` is told the address once it listens. With ``compat``
-    it has the doors of other public programs, and pictures for their clients in ``storage``, by default a folder in
-    ``home``. Raises :class:`RequestError` for an address that others reach, without keys and without ``insecure``.
+    ``names`` are what else the server may be called by, and ``root`` the path that a proxy has it at; ``ready`` is told
+    the address once it listens. With ``compat`` it has the doors of other public programs, and pictures for their
+    clients in ``storage``, by default a folder in ``home``. Raises :class:`RequestError` for an address that others
+    reach, without keys and without ``insecure``.
     """
     keys = Keys(key_file)
     if not is_loopback(host) and not keys.asked and not insecure:
         raise RequestError(
             f"{host} can be reached from other machines; give --api-key-file, or --insecure to let everyone in"
         )
+    hosts, root = Hosts.of(host, names), check_root(root)
+    clients = ClientLimits() if clients is None else clients
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
-    # Of an address that others reach, the names are the operator's business.
-    hosts = {*_LOCAL, host.lower(), *(name.lower() for name in names)} if is_loopback(host) or names else ()
     doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises") if compat else None
-    app = make_app(jobs, keys, hosts=hosts, grace=_GRACE, compat=doors)
+    app = make_app(jobs, keys, hosts=hosts, clients=clients, root=root, grace=_GRACE, compat=doors)
     config = uvicorn.Config(
         app,
         host=host,
@@ -68,6 +74,7 @@ def serve(
         timeout_graceful_shutdown=_DRAIN,
         timeout_keep_alive=30,
         ws="none",
+        http=partial(Connection, clients=clients),  # type: ignore[arg-type]
     )
     _Server(config, app, ready).run()
 
@@ -91,13 +98,3 @@ class _Server(uvicorn.Server):
         # Not as uvicorn does it, which dies of the signal in the end: to be told to stop is no failure.
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches that address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
