@@ -143,7 +143,7 @@ def settle(server: Server, acknowledged: set[str]) -> tuple[list[str], dict[str,
                 job = httpx.get(f"{server.address}/v1/jobs/{id_}", timeout=10).json()
             except httpx.HTTPError:
                 job = {}
-            if job.get("state") in ("done", "failed", "cancelled") or time.monotonic() > deadline:
+            if job.get("state") in ("done", "partial", "failed", "cancelled") or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
         states[job.get("state", "gone")] += 1
@@ -164,7 +164,7 @@ def published_twice(home: Path) -> tuple[list[str], int]:
     while found := ledger.events("local", after):
         after = found[-1].number
         for event in found:
-            if event.kind in ("item", "done", "failed", "queued"):
+            if event.kind in ("item", "done", "partial", "failed", "queued"):
                 counted[event.job, event.data["index"] if event.kind == "item" else event.kind] += 1
     twice = [f"{key}: {count}" for key, count in counted.items() if count > 1]
     return twice, sum(isinstance(what, int) for _, what in counted)

@@ -22,8 +22,9 @@ from impasto.runtime.stored import pack_network
 __all__ = ["drawn", "installed"]
 
 
-def installed(name: str, *, version: str = "1", seed: int = 1, form: str = "layers") -> Model:
-    """Install PyTorch's example of weights drawn with ``seed``, as layers or as a graph of ONNX."""
+def installed(name: str, *, version: str = "1", seed: int = 1, form: str = "layers", **facts: Any) -> Model:
+    """Install PyTorch's example of weights drawn with ``seed``, as layers or as a graph of ONNX; ``facts`` are more of
+    its manifest."""
     module = drawn(seed)
     state = io.BytesIO()
     torch.save(module.state_dict(), state)
@@ -46,6 +47,7 @@ def installed(name: str, *, version: str = "1", seed: int = 1, form: str = "laye
         "licence": "Apache-2.0",
         "files": {"network": {"file": file, "sha256": hashlib.sha256(data).hexdigest()}},
         "rules": rules,
+        **facts,
     }
     store = Store()
     with store.installing(f"{name}@{version}") as folder:

@@ -15,10 +15,11 @@ import httpx
 import pytest
 from serving import Served
 from starlette.types import Message
-from test_guard import an_app, ask
+from test_guard import an_app, ask, turned_away
 from test_server import PHOTO, STYLE, finished, make, problem, wait
 
 from impasto.errors import ImpastoError
+from impasto.jobs.errors import Suspended
 from impasto.jobs.job import Item, Job
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
@@ -142,13 +143,7 @@ def test_who_waits_for_a_job_hears_of_its_failure_as_elsewhere(code: str, status
 )
 @pytest.mark.parametrize("prefer", ["", "respond-async", "wait=5"])
 def test_who_is_turned_away_does_not_send_everything_first(method: str, path: str, prefer: str) -> None:
-    from impasto.jobs.errors import UnknownJob
-
-    def unknown(owner: str, id: str) -> Job:
-        raise UnknownJob("there is none")
-
     app = an_app()
-    app.state.jobs.get = unknown
 
     async def upload() -> AsyncIterator[bytes]:
         pytest.fail("the upload was read")
@@ -162,7 +157,7 @@ def test_who_is_turned_away_does_not_send_everything_first(method: str, path: st
 
 def test_the_same_job_again_needs_no_room() -> None:
     app = an_app()
-    app.state.jobs.get = lambda owner, id: failed("error")
+    app.state.jobs.check_room = lambda owner, id="": None if id == "a" else turned_away(owner)
     asked: list[Order] = []
 
     def submit(order: Order, owner: str) -> tuple[Job, bool]:
@@ -256,3 +251,14 @@ def test_who_leaves_in_the_middle_of_an_upload_leaves_no_traces(tmp_path: Path) 
     for path in ("/v1/stylize", "/v1/jobs"):
         # Nothing is raised, and nobody answered.
         assert asyncio.run(left(path)) == []
+
+
+def test_a_server_that_may_not_write_for_now_says_when_to_come_back() -> None:
+    def suspended(owner: str) -> None:
+        raise Suspended("this server does not have its database to itself; try again in some seconds")
+
+    app = an_app()
+    app.state.jobs.check_room = suspended
+    answer = ask(app, "POST", "/v1/jobs", files={"content": ("a.png", PHOTO)}, data=STYLE)
+    assert "does not have its database to itself" in problem(answer, 503, "suspended")
+    assert answer.headers["retry-after"] == "5"

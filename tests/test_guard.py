@@ -22,7 +22,7 @@ from impasto.server.hosts import Hosts, same_origin
 from impasto.server.keys import Keys
 
 
-def turned_away(owner: str) -> None:
+def turned_away(owner: str, id: str = "") -> None:
     raise QueueFull("enough wait already")
 
 

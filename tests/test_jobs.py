@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ledgers import a_database
+from ledgers import a_database, a_job
 from pictures import noise, saved
 from PIL import Image
 from waiting import WAIT, until
 
 from impasto import Gallery
 from impasto.errors import PictureTooLarge, RequestError, StyleExists, UnknownStyle, UnsupportedFormat
-from impasto.jobs.errors import JobConflict, NotReady, QueueFull, QuotaExceeded, UnknownJob
+from impasto.jobs.errors import (
+    JobConflict,
+    NotReady,
+    QueueFull,
+    QuotaExceeded,
+    StorageLost,
+    TooDear,
+    UnknownJob,
+    WorkerLost,
+)
 from impasto.jobs.job import Job
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
@@ -281,7 +291,7 @@ def test_a_job_that_fell_out_of_its_queue_is_queued_again(start: Starter, monkey
 
 
 def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
     jobs = start(attempts=3)
     tries: list[str] = []
 
@@ -314,7 +324,7 @@ def test_broken_photographs_of_many_fail_alone(start: Starter) -> None:
     job, _ = jobs.submit(order(kind="batch", contents=many), "ann")
     assert [item.state for item in job.items] == ["waiting", "failed", "waiting"]
     job = ended(jobs, job)
-    assert (job.state, [item.state for item in job.items]) == ("done", ["done", "failed", "done"])
+    assert (job.state, [item.state for item in job.items]) == ("partial", ["done", "failed", "done"])
     assert job.items[1].error is not None
     assert str(job.items[1].error["message"]).startswith("content 'torn.png': the picture cannot be read")
     learning = order(kind="train-style", contents=many, style=photo(4), training=Training("mine"))
@@ -324,3 +334,172 @@ def test_broken_photographs_of_many_fail_alone(start: Starter) -> None:
     assert (left["name"], left["message"][:19]) == ("torn.png", "content 'torn.png':")
     assert Training.from_json(lesson.settings) == Training("mine")
     jobs.cancel("ann", lesson.id)
+
+
+def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
+    jobs = start(attempts=2)
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", blocking.id).state == "running")
+    photos = tuple((f"{seed}.png", photo(seed)) for seed in (1, 2, 3))
+    kept, _ = jobs.submit(order(kind="batch", contents=photos), "ann")
+    lost, _ = jobs.submit(order(kind="batch", contents=photos, settings={"boldness": 0.1}), "ann")
+    gone = jobs._blobs.path(kept.items[1].content)
+    gone.rename(gone.with_suffix(".away"))
+    jobs.cancel("ann", blocking.id)
+    until(lambda: all(jobs.get("ann", job.id).done_items == 2 for job in (kept, lost)) and not jobs._work.doing)
+    for job in (kept, lost):
+        assert jobs.get("ann", job.id).state == "running", "it is tried again"
+        assert jobs.get("ann", job.id).items[1].state == "waiting"
+    gone.with_suffix(".away").rename(gone)
+    jobs.sweep()
+    until(lambda: jobs.get("ann", kept.id).is_final and jobs.get("ann", lost.id).is_final)
+    assert jobs.get("ann", kept.id).state == jobs.get("ann", lost.id).state == "done"
+    # For good, it is told as what it is, and the state says that not all is there.
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", blocking.id).state == "running")
+    partial, _ = jobs.submit(order(kind="batch", contents=photos, settings={"boldness": 0.3}), "ann")
+    gone.rename(gone.with_suffix(".away"))
+    jobs.cancel("ann", blocking.id)
+    until(lambda: jobs.get("ann", partial.id).done_items == 2 and not jobs._work.doing)
+    jobs.sweep()
+    ended_so = ended(jobs, partial)
+    assert ended_so.state == "partial"
+    assert ended_so.error is not None
+    assert ended_so.error["code"] == "storage_lost"
+    assert ended_so.error["message"].startswith("1 of 3 failed; of '2.png': the server cannot read a picture")
+    assert jobs.view(ended_so)["state"] == "partial"
+    assert [item.state for item in ended_so.items] == ["done", "failed", "done"]
+    # What was made and is lost is no deleted job either.
+    jobs._blobs.remove(str(ended_so.items[0].result))
+    with pytest.raises(StorageLost):
+        jobs.result(ended_so, 0)
+    gone.with_suffix(".away").rename(gone)
+    jobs.retry("ann", partial.id)
+    assert ended(jobs, partial).state == "done"
+
+
+def test_a_name_that_means_another_style_now_makes_another_job(start: Starter) -> None:
+    jobs = start()
+    jobs.add_style("ann", "mine", [Gallery().export("starry-night")])
+    asked = order(style="mine")
+    first, _ = jobs.submit(asked, "ann")
+    assert ended(jobs, first).state == "done"
+    assert jobs.submit(asked, "ann") == (jobs.get("ann", first.id), False)
+    jobs.remove_style("ann", "mine")
+    jobs.add_style("ann", "mine", [Gallery().export("the-wave")])
+    second, new = jobs.submit(asked, "ann")
+    assert new
+    ended(jobs, second)
+    pictures = [jobs.result(jobs.get("ann", job.id))[0].read_bytes() for job in (first, second)]
+    assert pictures[0] != pictures[1]
+    # Replaced while a job waits: who asks for the style of before gets none that was painted in the one of now.
+    blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
+    until(lambda: jobs.get("ann", blocking.id).state == "running")
+    waiting, _ = jobs.submit(order(7, kind="batch", style="mine"), "ann")
+    jobs.remove_style("ann", "mine")
+    jobs.add_style("ann", "mine", [Gallery().export("starry-night")])
+    jobs.cancel("ann", blocking.id)
+    ended(jobs, waiting)
+    assert jobs.submit(order(7, kind="batch", style="mine"), "ann")[0].id == waiting.id
+    jobs.remove_style("ann", "mine")
+    jobs.add_style("ann", "mine", [Gallery().export("the-wave")])
+    assert jobs.submit(order(7, kind="batch", style="mine"), "ann")[1]
+
+
+def test_one_owners_many_requests_leave_anothers_their_answers(start: Starter) -> None:
+    jobs = start(at_once=8)
+    until(jobs.ready)
+    over, refused = threading.Event(), list[int]()
+
+    def flood(seed: int) -> None:
+        while not over.is_set():
+            try:
+                jobs.paint(order(seed), "ann")
+            except QueueFull as error:
+                refused.append(error.retry_after)
+                over.wait(0.2)
+
+    threads = [threading.Thread(target=flood, args=(seed,)) for seed in range(40)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: len(refused) > 40)
+        answers = [jobs.paint(order(99), "bob").width for _ in range(12)]
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(WAIT)
+    assert answers == [48] * 12
+    assert jobs.status()["waiting"] == 0
+
+
+def test_what_takes_too_long_for_an_answer_can_be_a_job(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = start(requests_per_minute=3)
+    lost: list[Exception] = [
+        QueueFull("no worker was free for 60 seconds"),
+        WorkerLost("it took more than 60 seconds", "time"),
+        TooDear("12 megapixels take about 90 seconds"),
+    ]
+
+    def late(*_: object, is_instant: bool, **__: object) -> None:
+        raise lost[0]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs._pool, "paint", late)
+        for _ in range(2):
+            # What comes to nothing does not count.
+            with pytest.raises(TooDear, match="make it a job"):
+                jobs.paint(order(), "ann", or_job=True)
+            with pytest.raises(TooDear):
+                jobs.paint(order(), "ann", or_job=True)
+        with pytest.raises(QueueFull, match="no worker was free"):
+            jobs.paint(order(), "ann")
+        lost.pop(0)
+        with pytest.raises(TooDear):
+            jobs.paint(order(), "ann", or_job=True)
+        lost.pop(0)
+        with pytest.raises(TooDear):
+            jobs.paint(order(), "ann", or_job=True)
+        lost[:] = [WorkerLost("it took too much memory", "memory")]
+        with pytest.raises(WorkerLost):
+            jobs.paint(order(), "ann", or_job=True)
+    job, _ = jobs.submit(order(), "ann")
+    assert ended(jobs, job).state == "done"
+    with pytest.raises(QuotaExceeded, match="3 requests a minute are allowed here"):
+        jobs.submit(order(1), "ann")
+    with pytest.raises(QuotaExceeded):
+        jobs.add_style("ann", "mine", [photo(1)])
+    assert jobs.submit(order(1), "bob")[1]
+
+
+def test_who_would_be_refused_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, limits=Limits(at_once=2, requests_per_minute=3, queued_per_owner=1), interactive=1)
+    try:
+        with jobs._line.place("ann", 2), jobs._line.place("ann", 2):
+            for check in (jobs.check_line, jobs.check_shelf):
+                with pytest.raises(QueueFull, match="2 requests wait already"):
+                    check("ann")
+                # Whose share others have taken is let in.
+                check("bob")
+        jobs._ledger.add(a_job("one"), {})
+        for id in (None, "two"):
+            with pytest.raises(QuotaExceeded, match="1 of your jobs wait already"):
+                jobs.check_room("ann", id)
+            jobs.check_room("bob", id)
+        # The same again needs no room; and to be looked at does not count.
+        for _ in range(5):
+            jobs.check_line("ann")
+            jobs.check_shelf("ann")
+            jobs.check_room("ann", "one")
+        for _ in range(3):
+            jobs._rate.take("ann")
+        again = partial(jobs.check_room, id="one")
+        for check in (jobs.check_line, jobs.check_shelf, jobs.check_room, again):
+            with pytest.raises(QuotaExceeded, match="3 requests a minute are allowed here"):
+                check("ann")
+            check("bob")
+    finally:
+        jobs.stop(0)

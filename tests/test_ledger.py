@@ -86,7 +86,7 @@ def test_a_job_is_added_as_it_begins(ledger: Ledger) -> None:
     for other in (replace(job, state="running"), replace(job, items=(replace(job.items[0], state="failed"),))):
         with pytest.raises(RequestError, match="add it as it began"):
             ledger.add(other, {})
-    assert ledger.counts() == {"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
+    assert ledger.counts() == {"queued": 0, "running": 0, "done": 0, "partial": 0, "failed": 0, "cancelled": 0}
 
 
 def test_a_job_from_its_queue_to_its_end(ledger: Ledger) -> None:
@@ -274,7 +274,7 @@ def test_the_queue_and_its_counts(ledger: Ledger) -> None:
     ledger.ask_cancel("bob", "early")
     assert ledger.position(ledger.get("ann", "last")) == 2
     assert ledger.position(ledger.get("ann", "first")) == 0
-    assert ledger.counts() == {"queued": 4, "running": 1, "done": 0, "failed": 0, "cancelled": 1}
+    assert ledger.counts() == {"queued": 4, "running": 1, "done": 0, "partial": 0, "failed": 0, "cancelled": 1}
     assert (ledger.queued_of("ann"), ledger.queued_of("bob")) == (3, 1)
     assert {job.id for job in ledger.unfinished()} == {"first", "late", "last", "bulk", "tie"}
 

@@ -108,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
         found = self.take(key, lambda: self.ledger.finish(*key, state, error))
         if found is not None:
             job = self.jobs[key]
-            assert found == (job.state == "running" or (job.state == "queued" and state != "done"))
+            assert found == (job.state == "running" or (job.state == "queued" and state not in ("done", "partial")))
             if found:
                 self.expect(key, state, state=state, error=error, cancelling=False)
 
@@ -130,7 +130,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.take(key, lambda: self.ledger.reopen(*key)):
             job = self.jobs[key]
             failed = any(item.state == "failed" for item in job.items)
-            if job.state in ("failed", "cancelled") or (job.state == "done" and failed):
+            if job.state in ("partial", "failed", "cancelled") or (job.state == "done" and failed):
                 waiting = (replace(i, state="waiting", error=None) if i.state == "failed" else i for i in job.items)
                 new = {"error": None, "cancelling": False, "keep": False, "attempt": 0, "items": tuple(waiting)}
                 self.expect(key, "queued", state="queued", **new)

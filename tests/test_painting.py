@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Generator
 from dataclasses import replace
@@ -17,6 +18,9 @@ from impasto import Gallery, Picture, Style, Stylizer
 from impasto.errors import OutputError, PictureError, PictureTooLarge, RequestError, StyleError, UnknownStyle
 from impasto.jobs import painting as module
 from impasto.jobs import reports as reports_module
+from impasto.jobs.errors import StorageLost, TooDear
+from impasto.jobs.failures import raised
+from impasto.jobs.failures import told as failed
 from impasto.jobs.painting import Painting
 from impasto.jobs.reports import Report
 from impasto.jobs.task import Painted, Task
@@ -146,8 +150,6 @@ def test_errors_name_no_file(painting: Painting, tmp_path: Path) -> None:
     tasks = [
         plain(content=tmp_path / "broken"),
         plain(content=tmp_path / "cut"),
-        plain(content=tmp_path / "nowhere"),
-        plain(content=tmp_path),
         plain(styles=[(1, {"path": tmp_path / "broken"})]),
         plain(files={"mask": tmp_path / "broken"}),
     ]
@@ -155,13 +157,43 @@ def test_errors_name_no_file(painting: Painting, tmp_path: Path) -> None:
         with pytest.raises(PictureError) as told:
             drained(painting.run(task))
         assert str(tmp_path) not in str(told.value)
-    with pytest.raises(PictureError, match="the picture cannot be opened: No such file or directory; send it again"):
-        drained(painting.run(plain(content=tmp_path / "nowhere")))
     for styles in ([(0, {"name": "starry-night"})], [(-1, {"name": "starry-night"})]):
         with pytest.raises(StyleError):
             drained(painting.run(plain(styles=styles)))
     with pytest.raises(RequestError, match="give a Style"):
         drained(painting.run(plain(styles=[])))
+
+
+def test_what_the_server_has_lost_is_its_own_fault(painting: Painting, tmp_path: Path) -> None:
+    torn = tmp_path / hashlib.sha256(PHOTO).hexdigest()
+    torn.write_bytes(PHOTO[:300])
+    lost = [
+        (plain(content=tmp_path / "nowhere"), "No such file or directory"),
+        (plain(content=tmp_path), "Is a directory"),
+        (plain(styles=[(1, {"path": tmp_path / "nowhere"})]), "No such file or directory"),
+        (plain(files={"mask": tmp_path / "nowhere"}), "No such file or directory"),
+        (plain(content=torn), "is damaged"),
+    ]
+    for task, words in lost:
+        with pytest.raises(StorageLost, match=words) as told:
+            drained(painting.run(task))
+        assert str(tmp_path) not in str(told.value)
+    torn.write_bytes(PHOTO)
+    assert drained(painting.run(plain(content=torn)))[1].width == 64
+
+
+def test_a_picture_that_would_come_too_late_is_not_begun(painting: Painting) -> None:
+    large = saved(Image.new("RGB", (1100, 1000)), "png")
+    task = plain(content=large, settings={"boldness": 0.0})
+    # Before one was painted, nobody knows.
+    drained(painting.run(task, 1e-6))
+    with pytest.raises(TooDear, match=r"1\.4 megapixels take about .* make it a job") as told:
+        next(painting.run(task, 1e-6))
+    assert told.value.retry_after >= 1
+    assert raised(failed(told.value)).retry_after == told.value.retry_after  # type: ignore[attr-defined]
+    for fine in (painting.run(task, 1e6), painting.run(task), painting.run(plain(), 1e-6)):
+        next(fine)
+        fine.close()
 
 
 def test_pictures_are_probed_without_painting(painting: Painting, stylizer: Stylizer, tmp_path: Path) -> None:

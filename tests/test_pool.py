@@ -25,7 +25,9 @@ from waiting import WAIT, until
 
 from impasto import Gallery, StyleCard, Stylizer
 from impasto.errors import ImpastoError, PictureError, PictureTooLarge, RequestError, UnknownStyle, UnsupportedFormat
-from impasto.jobs import doing, keeper
+from impasto.jobs import doing, keeper, watch
+from impasto.jobs.doing import Doing
+from impasto.jobs.errand import Errand
 from impasto.jobs.errors import Cancelled, QueueFull, WorkerLost
 from impasto.jobs.pool import Cancel, Pool
 from impasto.jobs.task import Painted, Task
@@ -236,11 +238,9 @@ def test_pictures_are_probed(pool: Pool, stylizer: Stylizer, tmp_path: Path) -> 
 def test_a_picture_that_takes_too_long_to_read_or_kills_its_reader_is_refused(start: Starter) -> None:
     pool = start()
     assert works(pool)
-    (pid,) = pids(pool, "interactive")
-    os.kill(pid, signal.SIGSTOP)
-    # Stopped as it is, it is given the picture, and does not begin.
+    large = saved(Image.new("RGB", (9000, 9000)), "webp")
     with pytest.raises(PictureError, match="the picture takes too long to read; give a smaller one"):
-        pool.probe([PHOTO], 10_000, timeout=0.6)
+        pool.probe([large], 10**8, timeout=0.01)
     assert works(pool)
     ended = threading.Event()
 
@@ -541,3 +541,86 @@ def test_workers_die_with_their_parent() -> None:
     gone, alive = psutil.wait_procs(workers, WAIT)
     assert len(gone) == 3
     assert not alive
+
+
+def test_a_worker_that_hangs_is_noticed_soon(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, watcher = start(), Watcher()
+    future = pool.submit(endless(), lane="interactive", told=watcher)
+    watcher.wait()
+    (pid,) = pids(pool, "interactive")
+    with monkeypatch.context() as patched:
+        os.kill(pid, signal.SIGSTOP)
+        patched.setattr(watch, "SILENT_SECONDS", 1.0)
+        with pytest.raises(WorkerLost, match="the process that painted hung and was ended") as told:
+            future.result(WAIT)
+    # Another may do it.
+    assert told.value.reason == "died"
+    assert not psutil.pid_exists(pid)
+    assert works(pool)
+
+
+def test_a_worker_that_keeps_much_memory_is_replaced_once_it_rests(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = start()
+    assert works(pool)
+    (pid,) = pids(pool, "interactive")
+    assert works(pool)
+    assert pids(pool, "interactive") == [pid]
+    with monkeypatch.context() as patched:
+        patched.setattr(keeper, "_KEPT", -(1 << 40))
+        patched.setattr(keeper, "_REST_SECONDS", 0.0)
+        assert works(pool)
+        until(lambda: not psutil.pid_exists(pid))
+    assert works(pool)
+
+
+def test_pictures_are_read_beside_those_that_are_painted(start: Starter) -> None:
+    pool, watcher, cancel = start(probing=1), Watcher(), Cancel()
+    pool.submit(endless(), lane="interactive", told=watcher, cancelled=cancel)
+    watcher.wait()
+    assert pool.probe([PHOTO], 10_000) == [(64, 64)]
+    assert pool.workers("probing") == 1
+    cancel.cancel()
+
+
+class Slow:
+    """A worker that is in the midst of a long step, works on, and answers after many looks at it."""
+
+    threads, rss = 1, 0
+
+    def __init__(self, answer: dict[str, Any], looks: int) -> None:
+        self.wire, self.said, self.used, self.killed = self, list[str](), 0.0, False
+        self.wait: Callable[[bool], None] | None = None
+        self._answer, self._looks = answer, looks
+
+    def send(self, header: dict[str, Any], blobs: object = ()) -> None:
+        self.said.append(header["kind"])
+
+    def receive(self) -> tuple[dict[str, Any], list[bytes]]:
+        assert self.wait is not None
+        for _ in range(self._looks):
+            self.wait(False)
+        return self._answer, []
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def test_who_leaves_does_not_cost_a_worker_that_is_in_the_midst_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, cancel = [100.0], Cancel()
+    monkeypatch.setattr("impasto.jobs.doing.time.monotonic", lambda: now[0])
+    process = Slow({"kind": "ended"}, looks=40)
+
+    def poll(writable: bool, seconds: float) -> None:
+        now[0] += 1
+        process.used += 0.5
+        cancel.cancelled = True
+
+    errand: Errand[None] = Errand({"kind": "paint"}, (), lambda _: None, 60, cancel=cancel)
+    doing = Doing(errand, process, 1, memory_limit=1, leave_at=lambda: float("inf"), poll=poll)  # type: ignore[arg-type]
+    doing.run()
+    with pytest.raises(Cancelled):
+        errand.future.result(0)
+    assert process.said == ["paint", "cancel"]
+    assert not process.killed

@@ -307,7 +307,7 @@ def test_gallery_options_and_status_are_told(client: httpx.Client) -> None:
     assert (named["strength"]["minimum"], named["strength"]["type"]) == (0, "float")
     status = client.get("/v1/status").json()
     assert status["ready"] is True
-    assert [worker["lane"] for worker in status["workers"]] == ["interactive", "bulk", "training"]
+    assert [worker["lane"] for worker in status["workers"]] == ["interactive", "bulk", "probing", "training"]
     assert status["workers"][-1]["state"] == "asleep"
     assert client.get("/healthz").text == "ok\n"
     metrics = client.get("/metrics").text

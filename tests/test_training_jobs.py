@@ -338,7 +338,7 @@ def test_a_network_goes_with_the_last_style_that_names_it(tmp_path: Path) -> Non
     galleries = Galleries(Gallery(tmp_path / "styles"), tmp_path / "owners")
     networks, name = Networks(galleries), "mine-0123abcd"
     for model in (name, "candy"):
-        installed(model)
+        installed(model, origin=networks.origin(trained("mine", "ann")) if model == name else {})
         networks.withdraw(f"{model}@1") if model == "candy" else None
     assert find("candy", kind="per-style")
     galleries.of("ann").add(card("mine", name))
@@ -353,6 +353,29 @@ def test_a_network_goes_with_the_last_style_that_names_it(tmp_path: Path) -> Non
     with pytest.raises(ModelError):
         find(name)
     assert find("candy")
+
+
+def test_an_operators_model_is_never_taken_for_a_jobs(tmp_path: Path) -> None:
+    galleries = Galleries(Gallery(tmp_path / "styles"), tmp_path / "owners")
+    networks = Networks(galleries)
+    # All of these are names that a job might have given.
+    for name in ("wave-20241127", "wave-deadbeef-20241127"):
+        installed(name)
+        networks.withdraw(name)
+        networks.withdraw(f"{name}@1")
+        assert find(name)
+        assert networks.may_name("bob", name)
+        assert name in [model.name for model in networks.visible("bob")]
+    # And this is a name that none does: what counts is what the manifest says.
+    job = trained("mine", "ann")
+    installed("renamed", origin=networks.origin(job))
+    installed("renamed", version="2")
+    assert networks.may_name("ann", "renamed")
+    assert not networks.may_name("bob", "renamed@1")
+    assert "renamed@1" not in [model.identity for model in networks.visible("bob")]
+    assert "ann" not in str(networks.origin(job))
+    networks.withdraw("renamed@1")
+    assert [model.identity for model in Store().models("renamed")] == ["renamed@2"], "only what the job trained"
 
 
 def test_a_model_of_one_style_needs_no_style_and_is_never_a_path(tmp_path: Path) -> None:

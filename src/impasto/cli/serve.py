@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -45,6 +46,11 @@ __all__ = ["serve"]
     "--max-upload", type=click.IntRange(1, 4096), default=64, show_default=True, help="Megabytes in one request."
 )
 @click.option(
+    "--max-per-minute",
+    type=click.FloatRange(0, min_open=True),
+    help="Pictures and jobs that one owner may ask for in a minute.  [no limit]",
+)
+@click.option(
     "--keep", type=click.FloatRange(0.01, 24 * 365), default=24.0, show_default=True, help="Hours that jobs are kept."
 )
 @click.option(
@@ -71,6 +77,7 @@ def serve(
     workers: int | None,
     bulk_workers: int | None,
     max_upload: int,
+    max_per_minute: float | None,
     keep: float,
     compat: bool,
     storage: Path | None,
@@ -98,7 +105,11 @@ def serve(
         return
     if storage is not None and not compat:
         raise click.UsageError("--storage is for the clients of other programs; give --compat, too")
-    limits = Limits(upload_bytes=max_upload << 20, kept_seconds=keep * 3600)
+    limits = Limits(
+        upload_bytes=max_upload << 20,
+        kept_seconds=keep * 3600,
+        requests_per_minute=math.inf if max_per_minute is None else max_per_minute,
+    )
 
     def ready(address: str) -> None:
         terminal.note(f"the studio is at {address} (Ctrl-C ends)")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
+_ACCEPTED = 202
 _AWAY = (502, 503, 504)
 """What a proxy answers with where it finds no server."""
 
@@ -62,6 +63,9 @@ class Client:
         if settings.get("engine") == "iterative" or settings.get("preset"):
             return self.submit(content, style, **settings).wait().pastiche()
         answer = self._ask("POST", "/v1/stylize", **form(content, style, settings))
+        if answer.status_code == _ACCEPTED:
+            # It would have taken too long: the server made a job of it.
+            return RemoteJob(self, answer.json()).wait().pastiche()
         try:
             width, height = map(int, answer.headers["impasto-size"].split("x"))
             seconds, model = float(answer.headers["impasto-seconds"]), str(answer.headers["impasto-model"])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QUICK", "RemoteJob", "RemotePastiche"]
 
-_FINAL = ("done", "failed", "cancelled")
+_FINAL = ("done", "partial", "failed", "cancelled")
 QUICK = 20.0
 """Seconds for an answer that takes no painting."""
 
@@ -47,7 +47,7 @@ class RemoteJob:
 
     @property
     def state(self) -> str:
-        """``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
+        """``queued``, ``running``, ``done``, ``partial`` (some items failed), ``failed`` or ``cancelled``."""
         return str(self.facts["state"])
 
     @property
@@ -71,7 +71,8 @@ class RemoteJob:
     def wait(self, timeout: float | None = None) -> Self:
         """Until it is over, or for ``timeout`` seconds.
 
-        Raises the error of a job that failed or was cancelled, and :class:`TimeoutError` for one that still goes on.
+        Raises the error of a job that failed, wholly or in part, or was cancelled, and :class:`TimeoutError` for one
+        that still goes on.
         """
         until = math.inf if timeout is None else time.monotonic() + timeout
         for _ in self.watch():
@@ -81,8 +82,9 @@ class RemoteJob:
         return self
 
     def check(self) -> None:
-        """Raises the error of a job that failed or was cancelled."""
-        if self.state in ("failed", "cancelled"):
+        """Raises the error of a job that failed, wholly or in part, or was cancelled; what is done of it is there all
+        the same (:meth:`result`)."""
+        if self.is_final and self.state != "done":
             error = self.facts["error"] or {"code": "cancelled", "message": f"job {self.id} was {self.state}"}
             raise coded(error["code"], error["message"])
 

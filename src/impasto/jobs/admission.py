@@ -109,16 +109,16 @@ class Admission:
         for number, (_, style) in enumerate(order.styles, 1):
             if isinstance(style, bytes):
                 with about("style", number, of=len(order.styles)):
-                    self._pool.probe([style], most)
+                    self._pool.probe([style], most, owner=owner)
         for role, data in order.files.items():
             with about(role):
-                self._pool.probe([data], most)
+                self._pool.probe([data], most, owner=owner)
         broken: dict[int, PictureError] = {}
         lost = 0
         for index, (name, data) in enumerate(order.contents):
             try:
                 with about(f"content {name[:80]!r}"):
-                    self._check_steps(order, self._pool.probe([data], most))
+                    self._check_steps(order, self._pool.probe([data], most, owner=owner))
             except PictureError as error:
                 # Each costs a worker and its time: nobody has many such photographs.
                 lost += isinstance(error.__cause__, WorkerLost)

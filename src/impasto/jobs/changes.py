@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, exists, func, insert, literal, select, update
 
@@ -61,7 +61,7 @@ def finish(connection: Connection, row: Row[Any], state: JobState, error: dict[s
     expires = max(row.expires, now + row.kept_seconds)
     values = {"state": state, "error": error, "finished": now, "expires": expires, "cancelling": False}
     change(connection, row.owner, row.id, **values)
-    kind: EventKind = "done" if state == "done" else "failed" if state == "failed" else "cancelled"
+    kind = cast(EventKind, state)  # final states and what tells of them have one name
     tell(connection, row.owner, row.id, kind, {**count_items(connection, row.owner, row.id), "error": error})
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -25,6 +26,9 @@ from sqlalchemy.pool import QueuePool
 
 from impasto.errors import MissingExtra, OutputError, RequestError
 from impasto.jobs.blobs import make_folder
+from impasto.jobs.claim import Claim
+from impasto.jobs.errors import Suspended
+from impasto.jobs.home import hold_database
 from impasto.jobs.tables import COUNTERS, TABLES
 
 __all__ = ["Database"]
@@ -66,7 +70,9 @@ class Database:
             raise MissingExtra("a ledger in PostgreSQL", "serve") from error
         except OSError as error:
             raise OutputError(f"cannot make the folder of {where.database}: {error.strerror or error}") from error
-        self._engine = engine
+        self._engine, self._where = engine, where
+        self._claim: Claim | None = None
+        self._held: int | None = None
         try:
             self._make_tables()
         except BaseException:
@@ -74,8 +80,33 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections that are not in use, and give up the claim."""
+        if self._claim is not None:
+            self._claim.close()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
         self._engine.dispose()
+
+    def claim(self, *, lost: Callable[[], None], beaten: Callable[[], None], regained: Callable[[], None]) -> None:
+        """Keep other servers out until :meth:`close`; see :class:`impasto.jobs.claim.Claim` for what is called when.
+
+        From now on nothing is written while the claim is not held. Raises :class:`RequestError` where another server
+        has it.
+        """
+        if self._on_sqlite:
+            # A file's lock cannot be lost.
+            self._held = hold_database(Path(str(self._where.database)))
+            return
+        claim = Claim(self._where, lost=lost, beaten=beaten, regained=regained)
+        with self._explained():
+            claim.take()
+        self._claim = claim
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no claim is needed, or it is held."""
+        return self._claim is None or self._claim.is_held
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -85,10 +116,16 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction in which nobody else writes; on disk when it is left, or not at all after an error."""
+        """A transaction in which nobody else writes; on disk when it is left, or not at all after an error.
+
+        Raises :class:`Suspended` where the database was claimed and another server may have it by now.
+        """
         with self._explained(), self._turn, self._writer.begin() as connection:
             if not self._on_sqlite:
                 connection.execute(_TAKE_TURN)
+                # Asked when the turn is had: whoever else has the claim since then writes after this.
+                if self._claim is not None and not self._claim.holds(connection):
+                    raise Suspended("this server does not have its database to itself; try again in some seconds")
             yield connection
 
     def _make_tables(self) -> None:

@@ -10,6 +10,7 @@ from impasto.jobs.errand import Errand
 from impasto.jobs.errors import Cancelled, WorkerLost
 from impasto.jobs.failures import raised
 from impasto.jobs.process import Process
+from impasto.jobs.watch import Watch
 from impasto.jobs.wire import Message
 
 __all__ = ["TICK", "Doing", "Lost"]
@@ -17,7 +18,8 @@ __all__ = ["TICK", "Doing", "Lost"]
 TICK = 0.5
 """Seconds between looks at the memory and the time of what is running."""
 _ANSWER_SECONDS = 5.0
-"""How long a worker that is told to end may take until it is killed."""
+"""How long a worker that is told to end may take until it is killed, where everything ends; elsewhere it may go on to
+its next look at what it is told, as long as it does anything: a new one costs more than the rest of a step."""
 _NEVER = float("inf")
 
 
@@ -56,7 +58,8 @@ class Doing:
         self._verdict: BaseException | None = None
         self._ending, self._is_welcome = _NEVER, True
         self._looked = time.monotonic()
-        self._deadline = self._looked + errand.limit
+        # Of all the processors that it computes with.
+        self._watch = Watch(process, errand.limit * process.threads)
 
     def run(self) -> None:
         """Raises :class:`Lost` where the worker is gone afterwards."""
@@ -67,7 +70,8 @@ class Doing:
         wire.wait = self._wait
         try:
             told = errand.told is not None
-            self._say({**errand.header, "number": self._number, "told": told}, errand.blobs)
+            left = None if errand.due is None else errand.due - time.monotonic()
+            self._say({**errand.header, "number": self._number, "told": told, "left": left}, errand.blobs)
             self._heed()
             while not self._is_over(wire.receive()):
                 pass
@@ -110,14 +114,14 @@ class Doing:
         """Until the wire is ready, or there may be news. Raises :class:`_Over`."""
         self._poll(writable, TICK)
         now = time.monotonic()
-        if now - self._ending > _ANSWER_SECONDS:
+        if now - self._ending > _ANSWER_SECONDS and now >= self._leave_at():
             raise _Over("silent")
-        if now > self._deadline and self._verdict is None:
-            raise _Over("time")
         if now - self._looked >= TICK:
             self._looked = now
             if self._process.rss > self._memory_limit:
                 raise _Over("memory")
+            if over := self._watch.over(_ANSWER_SECONDS if self._verdict is not None else None):
+                raise _Over(over)
         self._heed()
 
     def _heed(self) -> None:
@@ -143,6 +147,8 @@ class Doing:
         self._is_sending = False
 
     def _lost(self, reason: str) -> WorkerLost:
+        if reason == "silent":
+            return WorkerLost("the process that painted hung and was ended; try again")
         learns = self._errand.header["kind"] == "train"
         if reason == "memory":
             remedy = "give fewer photographs" if learns else "give a smaller picture or size"

@@ -61,8 +61,10 @@ class Cancel:
 class Errand(Generic[T]):
     """What a worker is asked, and who waits for it.
 
-    ``finished`` makes of the worker's last message what the caller gets. ``limit`` is in seconds: how long the worker
-    may take, and before that how long it may wait for one.
+    ``finished`` makes of the worker's last message what the caller gets. ``limit`` is what the worker may take, in
+    seconds of all the processors that it computes with; ``patience`` is how many seconds it may wait for one, by
+    default as many. ``owner`` is whose it is: lanes are fair between owners. ``due`` is the moment, of the monotonic
+    clock, at which the answer is of no use any more as an instant one.
     """
 
     header: Mapping[str, Any]
@@ -71,12 +73,21 @@ class Errand(Generic[T]):
     limit: float
     told: Told | None = None
     cancel: Cancel | None = None
+    owner: str = ""
+    patience: float | None = None
+    due: float | None = None
     future: Future[T] = field(default_factory=Future)
     asked: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         # Who wants it ended says so to its Cancel.
         self.future.set_running_or_notify_cancel()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has waited too long for a worker."""
+        patience = self.limit if self.patience is None else self.patience
+        return time.monotonic() - self.asked > patience
 
     @property
     def cancelled(self) -> bool:

@@ -12,7 +12,10 @@
         ├── UploadTooSlow    upload_too_slow    408   its bytes did not come in time
         ├── QueueFull        queue_full         429   too much is waiting; come back
         ├── QuotaExceeded    quota_exceeded     429   more than one owner may have
-        └── WorkerLost       worker_lost        503   the process that painted died, or was ended for memory or time
+        ├── TooDear          too_dear           429   it takes longer than an instant answer may: it can be a job
+        ├── WorkerLost       worker_lost        503   the process that painted died, or was ended for memory or time
+        ├── StorageLost      storage_lost       500   the server has lost what it was sent, or made
+        └── Suspended        suspended          503   the server is not to write for now, for another may
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ __all__ = [
     "NotReady",
     "QueueFull",
     "QuotaExceeded",
+    "StorageLost",
+    "Suspended",
+    "TooDear",
     "UnknownJob",
     "UploadTooLarge",
     "UploadTooSlow",
@@ -83,8 +89,12 @@ class QuotaExceeded(QueueFull):
     code = "quota_exceeded"
 
 
+class TooDear(QueueFull):
+    code = "too_dear"
+
+
 class WorkerLost(JobError):
-    """``reason`` is ``died``, ``memory`` or ``time``."""
+    """``reason`` is ``died``, ``memory``, ``time``, ``down`` or ``stopped``."""
 
     code = "worker_lost"
     status = 503
@@ -92,3 +102,13 @@ class WorkerLost(JobError):
     def __init__(self, message: str, reason: str = "died") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class StorageLost(JobError):
+    code = "storage_lost"
+    status = 500
+
+
+class Suspended(JobError):
+    code = "suspended"
+    status = 503

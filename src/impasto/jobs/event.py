@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 __all__ = ["Event", "EventKind"]
 
-EventKind = Literal["queued", "running", "item", "done", "failed", "cancelled", "deleted"]
+EventKind = Literal["queued", "running", "item", "done", "partial", "failed", "cancelled", "deleted"]
 
 
 @dataclass(frozen=True)

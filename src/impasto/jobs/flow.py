@@ -41,9 +41,12 @@ class Flow:
             raise MissingExtra("jobs", "serve") from error
         self._transact: type[DBOS] = DBOS
         self._url, self._work, self._concurrency = url, work, concurrency
+        self._is_running = False
 
     def start(self) -> None:
-        """Take up what was cut off, and begin to look at the queues."""
+        """Take up what was cut off, and begin to look at the queues; nothing where that is done already."""
+        if self._is_running:
+            return
         transact = self._transact
         transact(
             config={
@@ -74,6 +77,7 @@ class Flow:
             )
             for lane, most in self._concurrency.items()
         }
+        self._is_running = True
 
     def enqueue(self, job: Job) -> None:
         """Have a job done. Once this returned, it will be."""
@@ -105,5 +109,6 @@ class Flow:
             self._transact.delete_workflows([workflow.workflow_id for workflow in found])
 
     def stop(self) -> None:
-        """Look at the queues no more. What runs is to be interrupted by then."""
+        """Look at the queues no more, until :meth:`start`. What runs is to be interrupted by then."""
+        self._is_running = False
         self._transact.destroy()

@@ -25,15 +25,17 @@ __all__ = [
     "is_owner",
 ]
 
-JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+JobState = Literal["queued", "running", "done", "partial", "failed", "cancelled"]
 JobKind = Literal["stylize", "grid", "batch", "train-style"]
 ItemState = Literal["waiting", "done", "failed"]
 Lane = Literal["interactive", "bulk", "training"]
 
 EVERYONE = "local"
 """The owner of all where nobody is asked who they are."""
-FINAL: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
-"""States that a job leaves only by :meth:`impasto.jobs.ledger.Ledger.reopen`."""
+FINAL: frozenset[JobState] = frozenset({"done", "partial", "failed", "cancelled"})
+"""``partial`` is done but for some items, which failed; ``failed`` is that no item is done.
+
+States that a job leaves only by :meth:`impasto.jobs.ledger.Ledger.reopen`."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LONGEST_OWNER = 128

@@ -16,11 +16,13 @@ from impasto.jobs.errand import Errand
 from impasto.jobs.errors import WorkerLost
 from impasto.jobs.lane import Lane
 from impasto.jobs.process import Plan, Process
+from impasto.jobs.watch import Watch
 
 __all__ = ["Keeper"]
 
 _LOG = logging.getLogger("impasto.jobs")
 _START_SECONDS = 120.0
+"""Of processor time, until it is ready."""
 _TASKS = 5000
 """After so many, a worker is replaced: what leaks in libraries never grows large."""
 _STEADY_SECONDS = 10.0
@@ -29,6 +31,10 @@ _BACK_OFF = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds until the next start, after one, two ... that failed."""
 _DOWN = 5
 """So many failed starts in a row, and nobody waits for this worker any more."""
+_KEPT = 384 << 20
+"""Bytes that a worker may hold beyond what it had when it was ready: a large picture leaves its buffers behind."""
+_REST_SECONDS = 2.0
+"""How long one that holds more is idle until it is replaced: nobody is to wait for that."""
 _NEVER = float("inf")
 
 
@@ -52,7 +58,8 @@ class Keeper:
         self._process: Process | None = None
         self._numbers = count()
         self._failures = 0
-        self._looked = self._expired = 0.0
+        self._expired = 0.0
+        self._lean = 0
         self._leave_at = _NEVER
         self.state: Literal["asleep", "starting", "idle", "busy"] = "asleep" if plan.once else "starting"
         self.tasks = self.restarts = 0
@@ -173,7 +180,7 @@ class Keeper:
                 self.tasks += 1
                 # What it held may be large, and the next may be long in coming.
                 del errand
-                if self._is_fat(process):
+                if process.rss > self._memory_limit:
                     break
         finally:
             self.state, self._process = "starting", None
@@ -182,16 +189,16 @@ class Keeper:
 
     def _welcome(self, process: Process) -> None:
         """Wait until it is ready."""
-        until = time.monotonic() + _START_SECONDS
+        watch = Watch(process, _START_SECONDS)
 
         def wait(writable: bool) -> None:
             self._poll(process, writable=writable, seconds=TICK)
             if self._is_leaving:
                 process.kill()
                 raise _Leave
-            if time.monotonic() > until:
+            if over := watch.over():
                 process.kill()
-                raise Lost(f"it was not ready after {_START_SECONDS:g} seconds")
+                raise Lost("it hung while it started" if over == "silent" else "it takes too long to start")
 
         process.wire.wait = wait
         try:
@@ -200,19 +207,23 @@ class Keeper:
             raise Lost(process.bury()) from None
         if header.get("kind") != "ready":
             raise Lost(str(header.get("message")))
+        self._lean = process.rss
         self._lane.up(self)
 
     def _next(self, process: Process) -> Errand[Any] | None:
-        """The next errand, however long it takes to come; none where one was waited for that was given up."""
+        """The next errand, however long it takes to come; none where one was waited for that was given up, or where the
+        worker holds too much and has rested."""
         self.state = "idle"
         errand = self._lane.take(self)
         if errand is None and self._plan.once:
             self._lane.withdraw(self)
             errand, self._given = self._given, None
             return errand
+        rests_until = time.monotonic() + _REST_SECONDS if process.rss - self._lean > _KEPT else _NEVER
         while errand is None:
-            is_gone = not self._is_leaving and self._poll(process)
-            is_over = is_gone or self._is_leaving
+            left = rests_until - time.monotonic()
+            is_gone = not self._is_leaving and self._poll(process, seconds=None if left == _NEVER else max(0.0, left))
+            is_over = is_gone or self._is_leaving or time.monotonic() >= rests_until
             if is_over:
                 self._lane.withdraw(self)
             # It may have been given one just before that.
@@ -221,8 +232,10 @@ class Keeper:
                 if errand is not None:
                     self._lane.put_back(errand)
                 raise Lost(process.bury())
-            if is_over and errand is None:
+            if self._is_leaving and errand is None:
                 raise _Leave
+            if is_over:
+                break
         return errand
 
     def _do(self, process: Process, errand: Errand[Any]) -> None:
@@ -240,14 +253,6 @@ class Keeper:
             ).run()
         finally:
             process.wire.wait = None  # it holds on to the errand
-
-    def _is_fat(self, process: Process) -> bool:
-        """Whether it holds more than it may, looked at now and then."""
-        now = time.monotonic()
-        if now - self._looked < TICK:
-            return False
-        self._looked = now
-        return process.rss > self._memory_limit
 
     def _poll(self, process: Process | None, *, writable: bool = False, seconds: float | None = None) -> bool:
         """Wait for the wire, or for news; returns whether the wire is ready."""

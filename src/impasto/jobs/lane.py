@@ -1,10 +1,10 @@
-"""Lane: errands that wait, first come, first served, and keepers that are free."""
+"""Lane: errands that wait, fair between their owners, and keepers that are free."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections import deque
+from collections import Counter, deque
+from itertools import chain, count
 from typing import Any, Protocol
 
 from impasto.jobs.errand import Errand
@@ -24,12 +24,14 @@ class Taker(Protocol):
 
 
 class Lane:
-    """Safe to use from several threads."""
+    """An owner's own are done first come, first served. Between owners, the next is one of those who have the least
+    being done just now, and of these who has had no turn for longest. Safe to use from several threads."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._lock = threading.Lock()
-        self._waiting: deque[Errand[Any]] = deque()
+        self._waiting: dict[str, deque[Errand[Any]]] = {}
+        self._turns, self._counted = dict[str, int](), count()
         self._takers: set[Taker] = set()
         self._free: list[Taker] = []
         self._busy: dict[Errand[Any], Taker] = {}
@@ -38,7 +40,8 @@ class Lane:
 
     def __len__(self) -> int:
         """How many errands wait."""
-        return len(self._waiting)
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
 
     def join(self, taker: Taker) -> None:
         """One more is going to do errands."""
@@ -66,7 +69,7 @@ class Lane:
         """The next errand for one that is ready; without any, it is free and is given one when there is."""
         with self._lock:
             if self._waiting:
-                errand = self._waiting.popleft()
+                errand = self._pop()
                 self._busy[errand] = taker
                 return errand
             self._free.append(taker)
@@ -90,8 +93,7 @@ class Lane:
             error = self._refusal()
             if error is None:
                 return
-            left = list(self._waiting)
-            self._waiting.clear()
+            left = self._cleared()
         for errand in left:
             errand.fail(WorkerLost(str(error), error.reason))
 
@@ -104,22 +106,45 @@ class Lane:
         """Give up what has waited too long."""
         if not self._waiting:
             return
-        now = time.monotonic()
         with self._lock:
-            late = [errand for errand in self._waiting if now - errand.asked > errand.limit]
+            late = [errand for errand in chain.from_iterable(self._waiting.values()) if errand.is_late]
             for errand in late:
-                self._waiting.remove(errand)
+                self._remove(errand)
         for errand in late:
-            errand.fail(QueueFull(f"no worker was free for {errand.limit:g} seconds; try again later"))
+            patience = errand.limit if errand.patience is None else errand.patience
+            errand.fail(QueueFull(f"no worker was free for {patience:g} seconds; try again later"))
 
     def close(self) -> None:
         """Take no more; what waits is lost to this process."""
         with self._lock:
             self._closed = True
-            left = list(self._waiting)
-            self._waiting.clear()
+            left = self._cleared()
         for errand in left:
             errand.fail(_stopped())
+
+    def _pop(self) -> Errand[Any]:
+        """The next one."""
+        busy = Counter(errand.owner for errand in self._busy)
+        owner = min(self._waiting, key=lambda owner: (busy[owner], self._turns.get(owner, -1)))
+        errand = self._waiting[owner].popleft()
+        self._drop_empty(owner)
+        # Of those who ask for nothing any more, nothing is remembered.
+        self._turns = {one: turn for one, turn in self._turns.items() if one in self._waiting or busy[one]}
+        self._turns[owner] = next(self._counted)
+        return errand
+
+    def _remove(self, errand: Errand[Any]) -> None:
+        self._waiting[errand.owner].remove(errand)
+        self._drop_empty(errand.owner)
+
+    def _drop_empty(self, owner: str) -> None:
+        if not self._waiting[owner]:
+            del self._waiting[owner]
+
+    def _cleared(self) -> list[Errand[Any]]:
+        left = [*chain.from_iterable(self._waiting.values())]
+        self._waiting.clear()
+        return left
 
     def _refusal(self) -> WorkerLost | None:
         if self._closed:
@@ -136,9 +161,10 @@ class Lane:
                 self._busy[errand] = taker
                 taker.give(errand)
             elif error is None and first:
-                self._waiting.appendleft(errand)
+                self._waiting.setdefault(errand.owner, deque()).appendleft(errand)
+                self._turns.pop(errand.owner, None)
             elif error is None:
-                self._waiting.append(errand)
+                self._waiting.setdefault(errand.owner, deque()).append(errand)
         if error is not None:
             errand.fail(error)
         elif errand.cancelled:
@@ -147,9 +173,9 @@ class Lane:
     def _heed(self, errand: Errand[Any]) -> None:
         """Something was said about it: one that waits is given up at once, else who does it is told."""
         with self._lock:
-            waiting = errand in self._waiting
+            waiting = errand in self._waiting.get(errand.owner, ())
             if waiting and errand.cancelled:
-                self._waiting.remove(errand)
+                self._remove(errand)
             taker = self._busy.get(errand)
         if waiting and errand.cancelled:
             errand.fail(Cancelled("it was given up before it began"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from sqlalchemy import delete, exists, func, literal, select, tuple_, update
@@ -22,6 +22,7 @@ from impasto.jobs.tables import BLOBS, EVENTS, ITEMS, JOBS
 __all__ = ["Event", "Ledger"]
 
 _UNFINISHED = ("queued", "running")
+_WORKED = ("done", "partial")
 _STATES: tuple[JobState, ...] = get_args(JobState)
 
 
@@ -45,6 +46,15 @@ class Ledger:
     def close(self) -> None:
         """Close all connections."""
         self._database.close()
+
+    def claim(self, *, lost: Callable[[], None], beaten: Callable[[], None], regained: Callable[[], None]) -> None:
+        """Keep other servers out; see :meth:`impasto.jobs.database.Database.claim`."""
+        self._database.claim(lost=lost, beaten=beaten, regained=regained)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this server may write."""
+        return self._database.is_held
 
     def add(self, job: Job, sizes: Mapping[str, int]) -> tuple[Job, bool]:
         """What is there now under the job's owner and id, and whether it is new.
@@ -196,7 +206,7 @@ class Ledger:
             return settle(connection, owner, id, index, {"state": "failed", "error": error})
 
     def finish(self, owner: str, id: str, state: JobState, error: dict[str, Any] | None = None) -> bool:
-        """To a final state; ``False`` where it is in one already, or is to be done and does not run.
+        """To a final state; ``False`` where it is in one already, or is to be done, or partly, and does not run.
 
         From now on it is kept as long as it was to be kept when it was added.
         """
@@ -204,10 +214,16 @@ class Ledger:
             raise RequestError(f"a job cannot finish as {state!r}; give one of {', '.join(sorted(FINAL))}")
         with self._database.writing() as connection:
             row = row_of(connection, owner, id)
-            if row.state in FINAL or (state == "done" and row.state != "running"):
+            if row.state in FINAL or (state in _WORKED and row.state != "running"):
                 return False
             finish(connection, row, state, error)
             return True
+
+    def note_fingerprint(self, owner: str, id: str, fingerprint: str) -> None:
+        """What the job has come to be, where that is not what was asked for at first."""
+        with self._database.writing() as connection:
+            row_of(connection, owner, id)
+            change(connection, owner, id, fingerprint=fingerprint)
 
     def ask_cancel(self, owner: str, id: str) -> Job:
         """A queued job is cancelled at once; a running one is told to give up; a final one stays."""
@@ -227,7 +243,7 @@ class Ledger:
             return read_job(connection, owner, id)
 
     def reopen(self, owner: str, id: str) -> Job:
-        """To the queue again, with failed items waiting: a failed or cancelled job, or a done one with failed items."""
+        """To the queue again, with failed items waiting: a failed, partial or cancelled job."""
         failed = update(ITEMS).where(is_item(owner, id), ITEMS.c.state == "failed")
         with self._database.writing() as connection:
             row = row_of(connection, owner, id)

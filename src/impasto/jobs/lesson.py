@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from impasto.jobs.task import Source, packed, unpacked
@@ -16,7 +17,8 @@ __all__ = ["Lesson"]
 class Lesson:
     """One style to be learnt, of a ``painting``, on ``photos``.
 
-    ``network`` is the model to install, ``name@version``, and ``source`` what its manifest says of the painting.
+    ``network`` is the model to install, ``name@version``; ``source`` is what its manifest says of the painting, and
+    ``origin`` of the job.
     ``run`` is the folder that the training is saved in every ``save_every`` seconds, and goes on from.
     """
 
@@ -28,6 +30,7 @@ class Lesson:
     source: str = ""
     max_pixels: int = MAX_PIXELS
     save_every: float = 30.0
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def to_message(self) -> Message:
         blobs: list[bytes] = []
@@ -40,6 +43,7 @@ class Lesson:
             "source": self.source,
             "max_pixels": self.max_pixels,
             "save_every": self.save_every,
+            "origin": dict(self.origin),
         }
         return header, blobs
 
@@ -55,4 +59,5 @@ class Lesson:
             source=header["source"],
             max_pixels=header["max_pixels"],
             save_every=header["save_every"],
+            origin=header["origin"],
         )

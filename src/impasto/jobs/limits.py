@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from impasto.request import MAX_PIXELS
@@ -24,13 +25,18 @@ class Limits:
     queued: int = 200
     queued_per_owner: int = 50
     at_once: int = 32
-    """Requests that wait for an answer at once, beyond which one is told to come back."""
+    """Requests that wait for an answer at once, beyond which one is told to come back; no owner is kept from an equal
+    share of them by others."""
+    requests_per_minute: float = math.inf
+    """Of one owner, that paint, or make a job or a style."""
     styles_per_owner: int = 200
     pictures_per_style: int = 16
     stored_per_owner: int = 4 << 30
     kept_seconds: float = 24 * 3600
     worker_memory: int = 4 << 30
     instant_seconds: float = 60
+    """Within which an instant answer is to be there, else it becomes a job. For this and the others a task may take as
+    much processor time as so many seconds of a machine that has nothing else to do."""
     card_seconds: float = 180
     job_seconds: float = 3600
     train_minutes: tuple[float, float] = (0.05, 120.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ Message = Mapping[str, Any]
 Listener = Callable[[str, Message], None]
 """Is told the owner and a message: ``event``, ``id`` where it can be replayed, ``data``. Called from any thread."""
 
+_LOG = logging.getLogger("impasto.jobs")
 _STEPS = 5000
 """Points of a loss curve that are kept."""
 
@@ -77,21 +79,37 @@ class Live:
             return None if running is None else list(running.trace)
 
     def announce(self, owner: str) -> None:
-        """Tell what the ledger has of an owner that was not told yet, in order."""
-        if not self._listeners:
-            return
+        """Tell what the ledger has of an owner that was not told yet, in order, all of it.
+
+        Raises nothing: what cannot be read now is told the next time.
+        """
         with self._announcing:
-            after = self._announced.get(owner)
-            if after is None:
+            if not self._listeners:
+                # Who comes next begins with what is new then.
+                self._announced.clear()
                 return
-            for message in self._messages(owner, after):
-                self.tell(owner, message)
-                self._announced[owner] = message["id"]
+            if owner not in self._announced:
+                return
+            try:
+                while messages := self._messages(owner, self._announced[owner]):
+                    for message in messages:
+                        self.tell(owner, message)
+                        self._announced[owner] = message["id"]
+            except Exception:
+                _LOG.exception("what happened to jobs of %s could not be told yet", owner)
+
+    def announce_all(self) -> None:
+        """The same for every owner whose jobs somebody attends to."""
+        with self._announcing:
+            owners = [*self._announced]
+        for owner in owners:
+            self.announce(owner)
 
     def attend(self, owner: str) -> None:
-        """From now on, announce what happens to this owner's jobs."""
+        """From now on, announce what happens to this owner's jobs. Whoever is told is to listen already."""
         with self._announcing:
-            self._announced.setdefault(owner, self._last(owner))
+            if owner not in self._announced:
+                self._announced[owner] = self._last(owner)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Tell ``listener`` from now on; returns what ends it."""
@@ -105,9 +123,12 @@ class Live:
         return end
 
     def tell(self, owner: str, message: Mapping[str, Any]) -> None:
-        """Tell everyone who listens."""
+        """Tell everyone who listens; what one of them raises is no business of the others, nor of the job's."""
         for listener in self._listeners:
-            listener(owner, message)
+            try:
+                listener(owner, message)
+            except Exception:
+                _LOG.exception("somebody who listens to jobs failed at what it was told")
 
 
 def _plain(value: Any) -> Any:

@@ -88,8 +88,9 @@ class Order:
         return "bulk" if self.kind == "batch" or self.engine == "iterative" else "interactive"
 
     @property
-    def fingerprint(self) -> str:
-        """The sha256 of all of it but the id and the priority: the same for the same work."""
+    def digest(self) -> str:
+        """The sha256 of all of it but the id and the priority. What its names stand for is not in it: see
+        :class:`impasto.jobs.meanings.Meanings`."""
         found = hashlib.sha256()
         plain: list[object] = [self.kind, dict(sorted(self.settings.items()))]
         if self.training is not None:

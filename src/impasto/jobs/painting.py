@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -13,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from impasto.engines.canvas import working_size
-from impasto.errors import ImpastoError, OutputError, PictureError, PictureTooLarge, RequestError
+from impasto.errors import ImpastoError, OutputError, PictureTooLarge, RequestError
+from impasto.jobs.blobs import is_sha256
+from impasto.jobs.errors import StorageLost
+from impasto.jobs.pace import Pace
 from impasto.jobs.reports import Report, Reports
 from impasto.jobs.task import Painted, Source, Task
 from impasto.picture import Picture
@@ -42,6 +46,7 @@ class Painting:
         # A batch reads its painting once. Only the last style is kept, for it may be a large picture.
         self._style: tuple[object, Style] | None = None
         self._stepped = False
+        self._pace = Pace()
 
     @cached_property
     def _stylizer(self) -> Stylizer:
@@ -55,14 +60,19 @@ class Painting:
         # any style, though the style may have a network of its own.
         stylizer.stylize(content, stylizer.gallery.names()[0], strength=0.5, model=stylizer.model).to_bytes("jpeg")
 
-    def run(self, task: Task) -> Generator[Report | None, None, Painted]:
+    def run(self, task: Task, left: float | None = None) -> Generator[Report | None, None, Painted]:
         """Paint: yields after every step, a report where one is due; returns what came of it. Closing it gives up.
+
+        Where there are only so many seconds ``left``, and the last pictures took too long for that, it is not begun:
+        :class:`TooDear` is raised.
 
         :class:`Enough` thrown into it ends an iterative run with the best so far, once there is any. A saved run that
         is another's or broken is left behind. Raises the engine's errors, which name no file.
         """
         try:
             request = self._request(task)
+            if left is not None:
+                self._pace.check(request, left)
             try:
                 return (yield from self._painted(task, request))
             except (OutputError, RequestError) as error:
@@ -146,10 +156,12 @@ class Painting:
         asked = request
         if task.preview and request.engine == "iterative":
             asked = replace(request, preview_every=1)
+        began = time.monotonic()
         result = yield from self._result(task, asked)
         # Previews are nothing that was asked for.
         result = replace(result, request=request)
         size, data = result.pastiche.size, result.to_bytes()
+        self._pace.note(request, time.monotonic() - began)
         kind = f"image/{result.format}"
         return Painted(data, kind, *size, result.seconds, result.model, result.complete, result.settings())
 
@@ -215,14 +227,24 @@ def _is_step(progress: Progress | None) -> bool:
 
 
 def read(source: Source) -> bytes:
-    """The bytes of a source: its path is nobody's business, and errors of its bytes do not name it."""
+    """The bytes of a source: its path is nobody's business, and errors of its bytes do not name it.
+
+    Raises :class:`StorageLost` for a file that cannot be read, or is not what its name says: nobody who asks names
+    files, the server does.
+    """
     if isinstance(source, bytes):
         return source
     try:
         with source.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise PictureError(f"the picture cannot be opened: {error.strerror}; send it again") from None
+        raise StorageLost(
+            f"the server cannot read a picture that it was given ({error.strerror}); whoever runs it has to see to that"
+        ) from None
     if len(data) > _MOST_BYTES:
         raise PictureTooLarge(f"the picture is larger than {_MOST_BYTES >> 20} MiB; give a smaller file")
+    if is_sha256(source.name) and hashlib.sha256(data).hexdigest() != source.name:
+        raise StorageLost(
+            "the server's copy of a picture that it was given is damaged; whoever runs it has to see to that"
+        )
     return data

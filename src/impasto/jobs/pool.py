@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -24,18 +26,20 @@ __all__ = ["Cancel", "Pool"]
 
 T = TypeVar("T")
 LaneName = Literal["interactive", "bulk"]
-AnyLane = Literal["interactive", "bulk", "training"]
+AnyLane = Literal["interactive", "bulk", "probing", "training"]
 
 _MOST_INTERACTIVE = 4
 _NICE, _NICER = 10, 15
 _TRIES = 2
 """Reading a picture whose reader died once may have been another's doing."""
+_PATIENCE = 60.0
+"""Seconds that a picture may wait to be read."""
 _REFUSED = {"time": "too long", "memory": "too much memory"}
 
 
 class Pool:
-    """Keeps workers alive and gives them tasks; each is done once, first come, first served. Safe to use from several
-    threads.
+    """Keeps workers alive and gives them tasks; each is done once, first come, first served, and fair between owners.
+    Safe to use from several threads.
 
     A worker decodes, paints and encodes, in a process of its own: what a file or a library does to it, it does to that
     task alone.
@@ -46,6 +50,7 @@ class Pool:
         *,
         interactive: int | None = None,
         bulk: int | None = None,
+        probing: int = 0,
         training: int = 0,
         threads: int | None = None,
         memory_limit: int = 4 << 30,
@@ -53,25 +58,28 @@ class Pool:
         home: Path | None = None,
     ) -> None:
         """``interactive`` and ``bulk`` are the workers of each lane: by default one for each core up to four, and one.
-        Without ``bulk`` ones, the interactive ones do everything but training. Of those in ``training`` each is started
-        when there is a lesson, ends after it, and lets all others go first.
+        Without ``bulk`` ones, the interactive ones do everything but training; those in ``probing`` read pictures, else
+        the interactive ones do. Of those in ``training`` each is started when there is a lesson, ends after it, and
+        lets all others go first.
 
         ``threads`` is what each computes with: by default the interactive ones have twice the cores between them, and a
         bulk one takes all when nobody else does. ``memory_limit`` is the resident memory of a worker in bytes,
-        ``time_limit`` the seconds of a task; ``home`` is the folder of the user's own styles.
+        ``time_limit`` what a task may take, in seconds of a machine that has nothing else to do: beside other work, the
+        processor time is what counts. ``home`` is the folder of the user's own styles.
         """
         available = cores()
         interactive = min(available, _MOST_INTERACTIVE) if interactive is None else interactive
         bulk = 1 if bulk is None else bulk
         if interactive < 1 or bulk < 0:
             raise ValueError(f"{interactive} interactive and {bulk} bulk workers; give 1 and 0 or more")
-        counts = {"interactive": interactive, "bulk": bulk, "training": training}
+        counts = {"interactive": interactive, "bulk": bulk, "probing": probing, "training": training}
         self._time_limit = time_limit
         self._lanes = {name: Lane(name) for name, count in counts.items() if count}
         # Twice what there is: a lone picture has more of it, and several lose little by taking turns.
         each = min(available, max(1, 2 * available // interactive))
         plans: list[tuple[AnyLane, Plan]] = [("interactive", Plan(threads or each))] * interactive
         plans += [("bulk", Plan(threads or available, warm=False, nice=_NICE))] * bulk
+        plans += [("probing", Plan(1, warm=False))] * probing
         plans += [("training", Plan(threads or available, warm=False, nice=_NICER, once=True))] * training
         self._keepers = [
             Keeper(self._lanes[name], replace(plan, home=home, memory=memory_limit), memory_limit)
@@ -104,19 +112,32 @@ class Pool:
         told: Told | None = None,
         cancelled: Cancel | None = None,
         timeout: float | None = None,
+        patience: float | None = None,
+        owner: str = "",
+        is_instant: bool = False,
     ) -> Painted:
         """Paint and wait for it.
 
         ``told`` is given reports: ``stage``, ``done`` (0..1), ``seconds``, ``seconds_left``, ``step`` of ``steps``,
         ``losses``, ``size``, ``memory``, ``preview`` (JPEG or none), and as ``trace`` the losses of every step since
-        the last report; what it raises ends the task and is raised here. ``timeout`` is how many seconds a worker may
-        take, instead of the pool's limit; and how long to wait for one.
+        the last report; what it raises ends the task and is raised here. ``timeout`` is what a worker may take, instead
+        of the pool's limit; ``patience`` how many seconds to wait for one, by default as many; ``owner`` whose task it
+        is. One that ``is_instant`` is not begun where it will not be there ``timeout`` seconds from now.
 
         Raises the engine's errors; :class:`Cancelled`; :class:`WorkerLost` where the worker ``died``, took too much
-        ``memory`` or ``time``, workers cannot be started (``down``), or the pool is ``stopped``; and
-        :class:`QueueFull` where no worker was free for too long.
+        ``memory`` or ``time``, workers cannot be started (``down``), or the pool is ``stopped``; :class:`QueueFull`
+        where no worker was free for too long; and :class:`TooDear`.
         """
-        return self.submit(task, lane=lane, told=told, cancelled=cancelled, timeout=timeout).result()
+        return self.submit(
+            task,
+            lane=lane,
+            told=told,
+            cancelled=cancelled,
+            timeout=timeout,
+            patience=patience,
+            owner=owner,
+            is_instant=is_instant,
+        ).result()
 
     def submit(
         self,
@@ -126,6 +147,9 @@ class Pool:
         told: Told | None = None,
         cancelled: Cancel | None = None,
         timeout: float | None = None,
+        patience: float | None = None,
+        owner: str = "",
+        is_instant: bool = False,
     ) -> Future[Painted]:
         """The same without waiting. The future cannot be cancelled: ``cancelled`` can."""
         header, blobs = task.to_message()
@@ -136,7 +160,17 @@ class Pool:
         except (TypeError, ValueError) as error:
             raise RequestError(f"the settings are no JSON: {error}; give numbers, texts, true and false") from error
         limit = self._time_limit if timeout is None else timeout
-        errand = Errand({"kind": "paint", **header}, blobs, Painted.from_message, limit, told, cancelled)
+        errand = Errand(
+            {"kind": "paint", **header},
+            blobs,
+            Painted.from_message,
+            limit,
+            told,
+            cancelled,
+            owner,
+            patience,
+            time.monotonic() + limit if is_instant else None,
+        )
         self._lane(lane).put(errand)
         return errand.future
 
@@ -147,28 +181,41 @@ class Pool:
         told: Told | None = None,
         cancelled: Cancel | None = None,
         timeout: float | None = None,
+        owner: str = "",
     ) -> Painted:
-        """Have a network learn and wait for it: the last sheet of samples. Reports and errors are as of
-        :meth:`paint`."""
+        """Have a network learn and wait for it, however long others learn before: the last sheet of samples. Reports
+        and errors are as of :meth:`paint`."""
         header, blobs = lesson.to_message()
         limit = self._time_limit if timeout is None else timeout
-        errand = Errand({"kind": "train", **header}, blobs, Painted.from_message, limit, told, cancelled)
+        errand = Errand(
+            {"kind": "train", **header}, blobs, Painted.from_message, limit, told, cancelled, owner, math.inf
+        )
         self._lanes["training"].put(errand)
         return errand.future.result()
 
-    def probe(self, pictures: Sequence[Source], max_pixels: int, *, timeout: float = 10.0) -> list[tuple[int, int]]:
+    def probe(
+        self, pictures: Sequence[Source], max_pixels: int, *, timeout: float = 10.0, owner: str = ""
+    ) -> list[tuple[int, int]]:
         """Width and height of pictures, each decoded as it will be; of style cards 0 and 0.
 
-        ``timeout`` is in seconds, for each. Raises what is wrong with the first that cannot be used, also where it took
-        too much time or memory, or the worker with it.
+        ``timeout`` is what each may take, in seconds. Raises what is wrong with the first that cannot be used, also
+        where it took too much time or memory, or the worker with it.
         """
-        return [self._probe(picture, max_pixels, timeout) for picture in pictures]
+        return [self._probe(picture, max_pixels, timeout, owner) for picture in pictures]
 
     def card(
-        self, name: str, pictures: Sequence[Source], texts: Mapping[str, str], max_pixels: int, *, timeout: float
+        self,
+        name: str,
+        pictures: Sequence[Source],
+        texts: Mapping[str, str],
+        max_pixels: int,
+        *,
+        timeout: float,
+        patience: float = _PATIENCE,
+        owner: str = "",
     ) -> bytes:
-        """A style card's file, made of paintings; ``texts`` may name the ``network`` that paints it. ``timeout`` is in
-        seconds. Raises as :meth:`probe`."""
+        """A style card's file, made of paintings; ``texts`` may name the ``network`` that paints it. ``timeout`` is
+        what it may take, and ``patience`` what it may wait, in seconds. Raises as :meth:`probe`."""
         blobs: list[bytes] = []
         header = {
             "kind": "card",
@@ -177,7 +224,9 @@ class Pool:
             "texts": dict(texts),
             "max_pixels": max_pixels,
         }
-        return self._read(lambda: Errand(header, blobs, _card, timeout))
+        return self._read(
+            self._lane("interactive"), lambda: Errand(header, blobs, _card, timeout, owner=owner, patience=patience)
+        )
 
     @property
     def ready(self) -> bool:
@@ -196,17 +245,20 @@ class Pool:
     def _lane(self, name: LaneName) -> Lane:
         return self._lanes.get(name, self._lanes["interactive"])
 
-    def _probe(self, picture: Source, max_pixels: int, timeout: float) -> tuple[int, int]:
+    def _probe(self, picture: Source, max_pixels: int, timeout: float, owner: str) -> tuple[int, int]:
         blobs: list[bytes] = []
         header = {"kind": "probe", "picture": packed(picture, blobs), "max_pixels": max_pixels}
-        return self._read(lambda: Errand(header, blobs, _size, timeout))
+        return self._read(
+            self._lanes.get("probing", self._lanes["interactive"]),
+            lambda: Errand(header, blobs, _size, timeout, owner=owner, patience=_PATIENCE),
+        )
 
-    def _read(self, errand: Callable[[], Errand[T]]) -> T:
+    def _read(self, lane: Lane, errand: Callable[[], Errand[T]]) -> T:
         """Have a picture read, and let the picture bear the blame where that takes the worker with it."""
         died: WorkerLost | None = None
         for _ in range(_TRIES):
             asked = errand()
-            self._lane("interactive").put(asked)
+            lane.put(asked)
             try:
                 return asked.future.result()
             except WorkerLost as lost:

@@ -67,7 +67,7 @@ class Process:
             raise
         finally:
             theirs.close()
-        self.pid = self._popen.pid
+        self.pid, self.threads = self._popen.pid, plan.threads
         self.wire = Wire(ours, blocks=False)
 
     @property
@@ -76,6 +76,14 @@ class Process:
         with suppress(psutil.Error):
             return int(psutil.Process(self.pid).memory_info().rss)
         return 0
+
+    @property
+    def used(self) -> float:
+        """Seconds of processor time since it was started; 0 where it is gone."""
+        with suppress(psutil.Error):
+            times = psutil.Process(self.pid).cpu_times()
+            return float(times.user + times.system)
+        return 0.0
 
     def end(self) -> None:
         """Let it go, if it has nothing to do; kill it if it stays."""

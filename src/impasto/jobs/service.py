@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import builtins
-import logging
 import os
 import threading
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from impasto.errors import ImpastoError, RequestError, StyleError
+from impasto.errors import RequestError, StyleError
 from impasto.jobs.admission import Admission
 from impasto.jobs.blobs import Blobs
-from impasto.jobs.errors import NotReady, QueueFull, UnknownJob
+from impasto.jobs.entering import entered
+from impasto.jobs.errors import NotReady, QueueFull, StorageLost, TooDear, UnknownJob, WorkerLost
 from impasto.jobs.flow import Flow
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.home import hold
 from impasto.jobs.job import Item, Job, Lane
 from impasto.jobs.ledger import Ledger
 from impasto.jobs.limits import Limits
+from impasto.jobs.line import Line
 from impasto.jobs.live import Listener, Live, Message
+from impasto.jobs.meanings import Meanings
 from impasto.jobs.networks import Networks
 from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Cancel, Pool
+from impasto.jobs.rate import Rate
 from impasto.jobs.task import Painted, Task
+from impasto.jobs.upkeep import Upkeep
 from impasto.jobs.view import view
 from impasto.jobs.work import Work
 from impasto.models import Model
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]
-
-_LOG = logging.getLogger("impasto.jobs")
-_SWEEP_SECONDS = 60
-_UNUSED_SECONDS = 3600
-"""How long a blob may lie without a job: one that was uploaded while the job was refused, or is not entered yet."""
 
 
 class Jobs:
@@ -57,7 +54,7 @@ class Jobs:
     ) -> None:
         """``home`` is the folder for everything, ``database`` the URL of PostgreSQL in place of SQLite files there;
         ``interactive`` and ``bulk`` are how many workers each lane has. Raises :class:`RequestError` where another
-        process has that folder."""
+        process has that folder or that database."""
         self._held = hold(home)
         self.limits = Limits() if limits is None else limits
         self._galleries = Galleries(Gallery() if gallery is None else gallery, home / "styles")
@@ -66,12 +63,13 @@ class Jobs:
         self._pool = Pool(
             interactive=interactive,
             bulk=bulk,
+            probing=1,
             training=1,
             memory_limit=self.limits.worker_memory,
             time_limit=self.limits.job_seconds,
             home=self._galleries.base.folder,
         )
-        self._networks = Networks(self._galleries)
+        self._networks, self._meanings = Networks(self._galleries), Meanings(self._galleries, self._blobs)
         self._admission = Admission(self._ledger, self._pool, self._galleries, self._networks, self.limits)
         self._live = Live(self.messages, self._ledger.last_event)
         (home / "runs").mkdir(exist_ok=True)
@@ -85,32 +83,49 @@ class Jobs:
             self._live,
             self._galleries,
             self._networks,
+            self._meanings,
             self.limits,
         )
         lanes = {lane: max(1, self._pool.workers(lane)) for lane in get_args(Lane)}
         self._flow = Flow(database or f"sqlite:///{home / 'workflows.sqlite'}", self._work, lanes)
-        self._waiting = 0
-        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._line, self._rate = Line(), Rate(self.limits.requests_per_minute)
+        self._upkeep = upkeep = Upkeep(
+            self._ledger, self._blobs, self._storing, self._flow, self._work, self._live, self.delete, self.limits
+        )
+        try:
+            self._ledger.claim(lost=upkeep.lost, beaten=upkeep.beaten, regained=upkeep.regained)
+        except BaseException:
+            self._pool.stop(0)
+            self._ledger.close()
+            os.close(self._held)
+            raise
 
     def start(self) -> None:
         """Start workers, take up what was cut off, and begin to expire what is old."""
         self._pool.start()
         self._flow.start()
         self._flow.enqueue_missing(self._ledger.unfinished())
-        threading.Thread(target=self._sweeping, name="impasto-sweep", daemon=True).start()
+        self._upkeep.start()
 
     def stop(self, grace: float = 8.0) -> None:
         """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start."""
-        self._stopped.set()
+        self._upkeep.end()
         self._pool.stop(grace)
-        self._flow.stop()
+        with self._upkeep.turning:
+            self._flow.stop()
         self._ledger.close()
         os.close(self._held)
 
-    def paint(self, order: Order, owner: str, cancel: Cancel | None = None) -> Painted:
-        """Paint at once, in the interactive lane, and wait for it. Raises :class:`QueueFull` where too many do."""
+    def paint(self, order: Order, owner: str, cancel: Cancel | None = None, *, or_job: bool = False) -> Painted:
+        """Paint at once, in the interactive lane, and wait for it.
+
+        Raises :class:`QueueFull` where too many do, :class:`QuotaExceeded` where the owner asks too often, and, where
+        it could be a job (``or_job``), :class:`TooDear` for what would not be there in time.
+        """
+        self._rate.take(owner)
         self._admission.check_model(order, owner)
-        with self._in_line(owner):
+        limit = self.limits.instant_seconds
+        with self._line.place(owner, self.limits.at_once):
             task = Task(
                 content=order.contents[0][1],
                 styles=[(w, {"name": s} if isinstance(s, str) else {"bytes": s}) for w, s in order.styles],
@@ -119,7 +134,15 @@ class Jobs:
                 max_pixels=self.limits.max_pixels,
                 gallery=self._galleries.folder(owner),
             )
-            return self._pool.paint(task, lane="interactive", cancelled=cancel, timeout=self.limits.instant_seconds)
+            try:
+                return self._pool.paint(
+                    task, lane="interactive", cancelled=cancel, timeout=limit, owner=owner, is_instant=or_job
+                )
+            except (QueueFull, WorkerLost) as error:
+                if not or_job or (isinstance(error, WorkerLost) and error.reason != "time"):
+                    raise
+                self._rate.give_back(owner)
+                raise TooDear(f"it takes more than {limit:g} seconds here just now; make it a job") from error
 
     def gallery(self, owner: str) -> Gallery:
         """The styles that an owner may name. Those of a server without keys are those of the command on its machine."""
@@ -132,12 +155,13 @@ class Jobs:
         :class:`StyleExists`, :class:`QuotaExceeded`, and :class:`QueueFull` as :meth:`paint`.
         """
         limits = self.limits
+        self._rate.take(owner)
         if not 1 <= len(pictures) <= limits.pictures_per_style:
             raise RequestError(f"there are {len(pictures)} pictures; send 1 to {limits.pictures_per_style}")
         self._admission.check_name(name, owner)
-        with self._in_line(owner):
+        with self._line.place(owner, limits.at_once):
             card = StyleCard.from_bytes(
-                self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds)
+                self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds, owner=owner)
             )
         if card.network and not self._networks.may_name(owner, card.network):
             # That of another owner, to whom it is to stay.
@@ -171,7 +195,9 @@ class Jobs:
         pictures' own errors, :class:`JobConflict` for an id with other content, :class:`QueueFull` and
         :class:`QuotaExceeded`.
         """
-        fingerprint = order.fingerprint
+        self._rate.take(owner)
+        styles = [style for _, style in order.styles]
+        fingerprint = self._meanings.fingerprint(order.digest, owner, order.settings, styles)
         if order.id is not None:
             with suppress(UnknownJob):
                 there = self._ledger.get(owner, order.id)
@@ -185,7 +211,15 @@ class Jobs:
                 # Once more: another may have taken the name while the pictures were looked at.
                 self._admission.check_name(order.training.name, owner)
             sizes: dict[str, int] = {}
-            job, new = self._ledger.add(self._entered(order, owner, fingerprint, sizes, broken), sizes)
+
+            def put(data: bytes) -> str:
+                sha256 = self._blobs.put(data)
+                sizes[sha256] = len(data)
+                return sha256
+
+            job, new = self._ledger.add(
+                entered(order, owner, fingerprint, put, self.limits.kept_seconds, broken), sizes
+            )
         if new:
             self._flow.enqueue(job)
             self._live.announce(owner)
@@ -238,13 +272,18 @@ class Jobs:
         self._live.announce(owner)
 
     def result(self, job: Job, index: int = 0) -> tuple[Path, Item]:
-        """File and facts of a finished item. Raises :class:`NotReady`, and :class:`UnknownJob` for no such item."""
+        """File and facts of a finished item. Raises :class:`NotReady`, :class:`UnknownJob` for no such item, or where
+        the job was deleted meanwhile, and :class:`StorageLost` where the file is gone by itself."""
         if not 0 <= index < len(job.items):
             raise UnknownJob(f"job {job.id} has no item {index}; it has {len(job.items)}")
         item = job.items[index]
         if item.result is None:
             raise NotReady(f"item {index} of job {job.id} is {item.state}; ask again when it is done")
-        return self._blobs.path(item.result), item
+        path = self._blobs.path(item.result)
+        if not path.is_file():
+            self._ledger.get(job.owner, job.id)
+            raise StorageLost(f"the server has lost the picture of item {index}; make the job again")
+        return path, item
 
     def preview(self, owner: str, id: str) -> bytes | None:
         """The latest preview of a running job, a JPEG."""
@@ -273,97 +312,50 @@ class Jobs:
 
     def listen(self, owner: str, listener: Listener) -> Callable[[], None]:
         """Tell ``listener`` what happens from now on, to this owner's jobs and others'; returns what ends it."""
-        self._live.attend(owner)
-        return self._live.listen(listener)
+        # In this order: while nobody listens, nobody is attended to.
+        end = self._live.listen(listener)
+        try:
+            self._live.attend(owner)
+        except BaseException:
+            end()
+            raise
+        return end
 
     def status(self) -> dict[str, Any]:
         """Workers, and jobs by state."""
-        return {"workers": self._pool.status(), "jobs": self._ledger.counts(), "waiting": self._waiting}
+        return {"workers": self._pool.status(), "jobs": self._ledger.counts(), "waiting": len(self._line)}
 
     def ready(self) -> bool:
         """Whether a worker has its model warm, and nothing is being shut down."""
-        return self._pool.ready and not self._stopped.is_set()
+        return self._pool.ready and self._ledger.is_held and not self._upkeep.has_ended
 
     def writable(self) -> None:
         """Raises :class:`OutputError` where nothing can be stored."""
         self._blobs.check_writable()
 
-    def check_line(self, owner: str) -> None:  # noqa: ARG002
-        """Raise :class:`QueueFull` where one more request of that owner would not be answered: asked before its upload
-        is read."""
-        if self._waiting >= self.limits.at_once:
-            raise QueueFull(f"{self._waiting} requests wait already; try again in a few seconds", 2)
+    def sweep(self) -> None:
+        """Delete what is older than it is kept, and queue again what has fallen out of its queue."""
+        self._upkeep.sweep()
+
+    def check_line(self, owner: str) -> None:
+        """Raise :class:`QueueFull` or :class:`QuotaExceeded` where one more request of that owner would not be
+        answered: asked before its upload is read."""
+        self._rate.check(owner)
+        self._line.check(owner, self.limits.at_once)
 
     def check_shelf(self, owner: str) -> None:
-        """Raise :class:`QueueFull` or :class:`QuotaExceeded` where one more style of that owner would not be made."""
+        """The same for one more style of that owner."""
         self.check_line(owner)
         self._admission.check_shelf(owner)
 
-    def check_room(self, owner: str) -> None:
-        """Raise :class:`QueueFull` or :class:`QuotaExceeded` where one more job of that owner would not be taken."""
+    def check_room(self, owner: str, id: str | None = None) -> None:
+        """The same for one more job of that owner. That of ``id``, where it is there, needs no room."""
+        self._rate.check(owner)
+        if id is not None:
+            with suppress(UnknownJob):
+                self._ledger.get(owner, id)
+                return
         self._admission.check_room(owner)
-
-    @contextmanager
-    def _in_line(self, owner: str) -> Iterator[None]:
-        """As one of those who wait for an answer."""
-        with self._lock:
-            self.check_line(owner)
-            self._waiting += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting -= 1
-
-    def _entered(
-        self, order: Order, owner: str, fingerprint: str, sizes: dict[str, int], broken: Mapping[int, ImpastoError]
-    ) -> Job:
-        """The job of an order, its bytes stored, and their ``sizes`` by sha256 noted; ``broken`` photographs have
-        failed, each by itself, and nothing is learnt on them."""
-
-        def put(data: bytes) -> str:
-            sha256 = self._blobs.put(data)
-            sizes[sha256] = len(data)
-            return sha256
-
-        styles = [
-            (weight, {"name": style} if isinstance(style, str) else {"blob": put(style)})
-            for weight, style in order.styles
-        ]
-        contents = [(name, put(data)) for name, data in order.contents]
-        files = {role: put(data) for role, data in order.files.items()}
-        settings = dict(order.settings)
-        if order.training is not None:
-            ((_, style),) = styles
-            files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents) if number not in broken}
-            settings = order.training.to_json() | _left_out(order, broken)
-            broken = {}
-            parts = [(order.training.name, style["blob"], styles)]
-        elif order.kind == "grid":
-            ((_, sha256),) = contents
-            parts = [
-                (style.get("name", f"style {i + 1}"), sha256, [(1.0, style)]) for i, (_, style) in enumerate(styles)
-            ]
-        else:
-            parts = [(name, sha256, styles) for name, sha256 in contents]
-        now = time.time()
-        return Job(
-            id=order.id or uuid.uuid4().hex,
-            owner=owner,
-            kind=order.kind,
-            state="queued",
-            priority=order.priority,
-            lane=order.lane,
-            settings=settings,
-            items=tuple(
-                Item(index=i, name=name, content=sha256, style=style, **_failed(broken.get(i)))
-                for i, (name, sha256, style) in enumerate(parts)
-            ),
-            files=files,
-            created=now,
-            expires=now + self.limits.kept_seconds,
-            fingerprint=fingerprint,
-        )
 
     def _is_void(self, job: Job) -> bool:
         """Whether what a job made is gone: the style of a training that was removed since."""
@@ -374,31 +366,3 @@ class Jobs:
             return self.view(self._ledger.get(owner, id))
         except UnknownJob:
             return {"id": id, "state": "deleted"}
-
-    def _sweeping(self) -> None:
-        while not self._stopped.wait(_SWEEP_SECONDS):
-            try:
-                self.sweep()
-            except Exception:  # a full disk, say, that is not full the next time
-                _LOG.exception("what is old could not be swept out; this is tried again")
-
-    def sweep(self) -> None:
-        """Delete what is older than it is kept, and queue again what has fallen out of its queue."""
-        for job in self._ledger.expired(time.time()):
-            with suppress(UnknownJob):
-                self.delete(job.owner, job.id)
-        self._ledger.forget_events(time.time() - self.limits.kept_seconds)
-        with self._storing:
-            self._blobs.sweep(self._ledger.referenced(), _UNUSED_SECONDS)
-        self._flow.enqueue_missing(self._ledger.unfinished(), self._work.doing)
-
-
-def _failed(error: ImpastoError | None) -> dict[str, Any]:
-    """How an item begins whose photograph is broken, if it is."""
-    return {} if error is None else {"state": "failed", "error": {"code": error.code, "message": str(error)}}
-
-
-def _left_out(order: Order, broken: Mapping[int, ImpastoError]) -> dict[str, Any]:
-    """Which photographs a training does without, where it has to."""
-    left = [{"name": order.contents[index][0], "message": str(error)} for index, error in broken.items()]
-    return {"left_out": left} if left else {}

@@ -104,7 +104,14 @@ class Teaching:
         name, _, version = lesson.network.partition("@")
         # It is this lesson's alone: where it is there, a worker came so far before.
         with suppress(OutputExists), Store().installing(lesson.network) as folder:
-            export_style(*load_style(lesson.run), folder, name=name, version=version, source=lesson.source)
+            export_style(
+                *load_style(lesson.run),
+                folder,
+                name=name,
+                version=version,
+                source=lesson.source,
+                origin=lesson.origin,
+            )
 
     def _tell(self, report: Report | None) -> Generator[Report | None, None, None]:
         try:

@@ -20,7 +20,7 @@ def view(job: Job, progress: Mapping[str, Any], position: int | None) -> dict[st
         "cancelling": job.cancelling,
         "priority": job.priority,
         "position": position,
-        "progress": 1.0 if job.state == "done" else progress.get("done", job.done_items / len(job.items)),
+        "progress": 1.0 if job.state in ("done", "partial") else progress.get("done", job.done_items / len(job.items)),
         "stage": progress.get("stage"),
         "step": progress.get("step"),
         "steps": progress.get("steps"),

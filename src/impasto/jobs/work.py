@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import threading
 import time
@@ -12,17 +13,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, OutputError
 from impasto.jobs.blobs import Blobs, make_folder
-from impasto.jobs.errors import Cancelled, UnknownJob, WorkerLost
+from impasto.jobs.errors import Cancelled, StorageLost, Suspended, UnknownJob, WorkerLost
 from impasto.jobs.flow import Interrupted
 from impasto.jobs.galleries import Galleries
-from impasto.jobs.job import Item, Job
+from impasto.jobs.job import Item, Job, JobState
 from impasto.jobs.ledger import Ledger
 from impasto.jobs.lesson import Lesson
 from impasto.jobs.limits import Limits
 from impasto.jobs.live import Live
+from impasto.jobs.meanings import Meanings
 from impasto.jobs.networks import Networks
+from impasto.jobs.outcome import outcome
 from impasto.jobs.pool import Cancel, Pool
 from impasto.jobs.task import Painted, Task
 from impasto.jobs.training import Training
@@ -51,18 +54,23 @@ class Work:
         live: Live,
         galleries: Galleries,
         networks: Networks,
+        meanings: Meanings,
         limits: Limits,
     ) -> None:
         """``home`` is the folder for states of unfinished runs and for loss curves; ``storing`` is held from storing
         bytes to entering them in the ledger."""
         self._ledger, self._blobs, self._storing = ledger, blobs, storing
         self._pool, self._live, self._limits = pool, live, limits
-        self._galleries, self._networks = galleries, networks
+        self._galleries, self._networks, self._meanings = galleries, networks, meanings
         self._home = home
         self._lock = threading.Lock()
         self._cancels: dict[tuple[str, str], Cancel] = {}
         self._slips: Counter[tuple[str, str]] = Counter()
         self._over = threading.Condition(self._lock)
+        self._suspended = False
+        self._interrupted = set[Cancel]()
+        self.has_slipped = threading.Event()
+        """Something was left undone since this was cleared: it is to be queued again."""
 
     def __call__(self, owner: str, id: str) -> None:
         """Do a job to its end; one that is done, deleted or being done already is left alone.
@@ -73,15 +81,35 @@ class Work:
         with self._lock:
             if (owner, id) in self._cancels:
                 return
+            if self._suspended:
+                raise _suspended()
             self._cancels[owner, id] = cancel
         try:
             self._do(owner, id, cancel)
         except UnknownJob:
             pass
+        except Exception:
+            self.has_slipped.set()
+            raise
         finally:
             with self._lock:
                 del self._cancels[owner, id]
+                self._interrupted.discard(cancel)
                 self._over.notify_all()
+
+    def suspend(self) -> None:
+        """Save and leave what is being done, and begin nothing: another server may have the jobs. What is left undone
+        is to be queued again after :meth:`resume`."""
+        with self._lock:
+            self._suspended = True
+            running = {*self._cancels.values()}
+            self._interrupted |= running
+        for cancel in running:
+            cancel.cancel()
+
+    def resume(self) -> None:
+        """Work is begun again."""
+        self._suspended = False
 
     def cancel(self, owner: str, id: str) -> None:
         """Give up what is running of a job."""
@@ -144,10 +172,15 @@ class Work:
         except UnknownJob:
             raise
         except Exception as slip:  # a full disk, or a bug
+            # Where the database is away, it is nobody's try.
+            if isinstance(slip, Suspended) or self._suspended or not self._is_known(owner, id):
+                raise
             self._slips[owner, id] += 1
             if self._slips[owner, id] < self._limits.attempts:
                 raise
-            message = f"the server could not do it: {type(slip).__name__}: {slip}"[:500]
+            # What cannot be written says where, which is nobody's business.
+            said = "nothing can be written" if isinstance(slip, OutputError) else str(slip)
+            message = f"the server could not do it: {type(slip).__name__}: {said}"[:500]
             state, error = "failed", {"code": ImpastoError.code, "message": message}
         finally:
             running = self._live.end(owner, id)
@@ -162,14 +195,25 @@ class Work:
             self._networks.withdraw(self._networks.identity(job))
         self._live.announce(owner)
 
-    def _items(self, job: Job, cancel: Cancel) -> tuple[Any, dict[str, Any] | None]:
-        """The state that the job ends in, and the error of the last item that failed, if none was done."""
-        error: dict[str, Any] | None = None
+    def _is_known(self, owner: str, id: str) -> bool:
+        """Whether the ledger can tell of a job."""
+        try:
+            self._ledger.get(owner, id)
+        except OutputError:
+            return False
+        return True
+
+    def _items(self, job: Job, cancel: Cancel) -> tuple[JobState, dict[str, Any] | None]:
+        """The state that the job ends in, and what to say of the items that failed.
+
+        What fails by a fault of this server's is left for another try, and raised once the others are done.
+        """
+        failed = {item.index: item.error for item in job.items if item.error is not None}
         finished = sum(item.state != "waiting" for item in job.items)
-        done = sum(item.state == "done" for item in job.items)
+        fault: ImpastoError | None = None
+        meant = {self._meanings.again(job)}
         for item in job.items:
             if item.state != "waiting":
-                error = item.error or error
                 continue
             try:
                 if job.kind == "train-style":
@@ -177,16 +221,28 @@ class Work:
                 else:
                     painted = self._paint(job, item, cancel, finished)
             except Cancelled:
+                # Though it may be over by now: nobody asked for this job's end.
+                if cancel in self._interrupted:
+                    raise _suspended() from None
                 return "cancelled", None
             except ImpastoError as failure:
-                error = {"code": failure.code, "message": str(failure)}
+                if isinstance(failure, _FAULTS) and self._slips[job.owner, job.id] + 1 < self._limits.attempts:
+                    fault = failure
+                    continue
+                failed[item.index] = {"code": failure.code, "message": str(failure)}
                 self._ledger.fail_item(job.owner, job.id, item.index, failure.code, str(failure))
             else:
                 self._publish(job, item, painted)
-                done += 1
             finished += 1
+            meant.add(self._meanings.again(job))
             self._live.announce(job.owner)
-        return ("done", None) if done else ("failed", error)
+        if meant != {job.fingerprint}:
+            # A style or a model was replaced meanwhile: who orders what it was at first, or is now, gets a new job.
+            mixed = hashlib.sha256("".join(sorted(meant)).encode()).hexdigest()
+            self._ledger.note_fingerprint(job.owner, job.id, meant.pop() if len(meant) == 1 else mixed)
+        if fault is not None:
+            raise fault
+        return outcome(job, failed)
 
     def _paint(self, job: Job, item: Item, cancel: Cancel, finished: int) -> Painted:
         task = Task(
@@ -205,7 +261,12 @@ class Work:
 
         lane: Literal["interactive", "bulk"] = "bulk" if job.lane == "bulk" else "interactive"
         limit = self._limits.job_seconds
-        return self._tried(lambda: self._pool.paint(task, lane=lane, told=told, cancelled=cancel, timeout=limit))
+        # It was acknowledged: it waits for a worker as long as it takes.
+        return self._tried(
+            lambda: self._pool.paint(
+                task, lane=lane, told=told, cancelled=cancel, timeout=limit, patience=math.inf, owner=job.owner
+            )
+        )
 
     def _train(self, job: Job, item: Item, cancel: Cancel) -> Painted:
         """Have a network learn, and put its style into the owner's gallery; the last sheet of samples."""
@@ -221,18 +282,27 @@ class Work:
             source=", ".join(text for text in training.texts.values() if text),
             max_pixels=self._limits.max_pixels,
             save_every=_SAVE_SECONDS,
+            origin=self._networks.origin(job),
         )
 
         def told(report: Mapping[str, Any]) -> None:
             self._live.told(job.owner, job.id, report, report["done"])
 
         limit = 60 * training.minutes + self._limits.train_seconds
-        sample = self._tried(lambda: self._pool.train(lesson, told=told, cancelled=cancel, timeout=limit))
+        sample = self._tried(
+            lambda: self._pool.train(lesson, told=told, cancelled=cancel, timeout=limit, owner=job.owner)
+        )
         texts, limits = {**training.texts, "network": lesson.network}, self._limits
         # Not by the worker that has let all others go first: a server full of work has a place for this.
         card = self._tried(
             lambda: self._pool.card(
-                training.name, [lesson.painting], texts, limits.max_pixels, timeout=limits.train_seconds
+                training.name,
+                [lesson.painting],
+                texts,
+                limits.max_pixels,
+                timeout=limits.train_seconds,
+                patience=math.inf,
+                owner=job.owner,
             )
         )
         self._networks.publish(job.owner, card)
@@ -289,6 +359,14 @@ class Work:
 
     def _trace_file(self, owner: str, id: str) -> Path:
         return self._home / f"{_key(owner, id)}.trace.json"
+
+
+_FAULTS = (StorageLost, OutputError)
+"""What is no fault of the job's, and may pass."""
+
+
+def _suspended() -> Suspended:
+    return Suspended("the server does not have its database to itself; the job goes on when it has")
 
 
 def _number(file: tuple[str, str]) -> int:

@@ -101,8 +101,9 @@ class Worker:
 
     def _paint(self, message: Message) -> Message:
         task = Task.from_message(message)
+        left = message[0]["left"]
         is_long = task.settings.get("engine") == "iterative"
-        return self._finished(self._painting.run(task), message[0], is_long=is_long)
+        return self._finished(self._painting.run(task, left), message[0], is_long=is_long)
 
     def _train(self, message: Message) -> Message:
         from impasto.jobs.teaching import Teaching

@@ -24,7 +24,8 @@ class Model:
 
     ``files`` maps a part (``"transfer"``, ``"encoder"``) to its file's name and sha256. ``rules``
     holds what an engine must know: sizes, margins, the strength curve. ``architecture`` says what was recognised, or
-    how the network is built, and ``source`` where it is from; manifests may leave out both.
+    how the network is built, and ``source`` where it is from. ``origin`` says which job of a server trained it, and is
+    empty for all that came by another way. Manifests may leave out these three.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Model:
     rules: Mapping[str, Any]
     architecture: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -57,6 +59,7 @@ class Model:
                 manifest["rules"],
                 dict(manifest.get("architecture") or {}),
                 _source(manifest.get("source")),
+                dict(manifest.get("origin") or {}),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
@@ -29,6 +30,8 @@ __all__ = ["make_app"]
 
 # One form may hold several pictures, and what is around them.
 _FORM = 1 << 20
+_WAITING = 4
+"""How many times the places in line may be taken, at most, where many owners ask for their share."""
 
 
 def make_app(
@@ -50,6 +53,8 @@ def make_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.closing = asyncio.Event()
+        # Who waits for a picture holds a thread; that is not to keep others from theirs.
+        current_default_thread_limiter().total_tokens += _WAITING * jobs.limits.at_once
         await run_in_threadpool(jobs.start)
         if compat is not None:
             await run_in_threadpool(compat.start)

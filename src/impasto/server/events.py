@@ -69,7 +69,9 @@ async def _stream(jobs: Jobs, owner: str, after: int | None, closing: asyncio.Ev
     end = await run_in_threadpool(jobs.listen, owner, listener)
     closed = asyncio.ensure_future(close())
     try:
-        seen = after if after is not None else await run_in_threadpool(jobs.last_event, owner)
+        last = await run_in_threadpool(jobs.last_event, owner)
+        # A number that was never given is of another ledger, as where this one was put back: then all is told again.
+        seen = last if after is None else after if after <= last else 0
         yield _text("hello", None, {"last": seen})
         while missed := await run_in_threadpool(jobs.messages, owner, seen):
             for event in missed:

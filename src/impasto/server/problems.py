@@ -17,6 +17,8 @@ from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
 __all__ = ["PROBLEM", "add_handlers", "headers_of", "let_go", "problem"]
 
 _CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+_SOON = {"Retry-After": "5"}
+"""What is away is hoped to be back after so many seconds."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 PROBLEM: dict[str, Any] = {
@@ -55,6 +57,8 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
 def headers_of(error: ImpastoError) -> dict[str, str]:
     """What an error says beside its document."""
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QueueFull) else {}
+    if error.status == 503:
+        headers = dict(_SOON)
     if isinstance(error, UploadTooLarge | UploadTooSlow):
         # The rest is not read: the connection cannot be used again.
         headers["Connection"] = "close"

@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import replace
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from impasto.jobs.errors import TooDear
 from impasto.jobs.failures import raised
 from impasto.jobs.pool import Cancel
 from impasto.jobs.task import Painted
@@ -42,7 +44,8 @@ _POLL = 0.1
     },
 )
 async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
-    """The engine instant answers with the picture; iterative, or ``Prefer: respond-async``, with 202 and a job.
+    """The engine instant answers with the picture; iterative, ``Prefer: respond-async``, and a picture that would take
+    too long just now, with 202 and a job.
 
     ``Prefer: wait=N`` waits up to so many seconds for a job before that.
     """
@@ -53,8 +56,10 @@ async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
     order = await read_order(request, jobs.limits, job=False)
     if order.engine == "instant" and not is_async:
         cancel = Cancel()
-        painted = await unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)
-        return _answer(painted)
+        painting = run_in_threadpool(jobs.paint, order, owner, cancel, or_job=True)
+        # What would not be there in time becomes a job.
+        with suppress(TooDear):
+            return _answer(await unless_gone(request, painting, cancel))
     job, _ = await run_in_threadpool(jobs.submit, replace(order, kind="stylize"), owner)
     if wait and not is_async:
         deadline = asyncio.get_running_loop().time() + wait

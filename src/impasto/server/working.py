@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import RequestError
-from impasto.jobs.errors import NotReady, UnknownJob
+from impasto.jobs.errors import NotReady
 from impasto.jobs.job import FINAL, Job
 from impasto.jobs.order import Order
 from impasto.jobs.service import Jobs
@@ -48,11 +48,7 @@ async def make(request: Request, owner: Owner) -> Response:
 async def put(request: Request, id: Id, owner: Owner) -> Response:
     """201 for a new job; 200 for the same again; 409 where other content has the id."""
     jobs = jobs_of(request)
-    try:
-        # The same again needs no room.
-        await run_in_threadpool(jobs.get, owner, id)
-    except UnknownJob:
-        await run_in_threadpool(jobs.check_room, owner)
+    await run_in_threadpool(jobs.check_room, owner, id)
     order = await read_order(request, jobs.limits, job=True, id=id)
     job, new = await run_in_threadpool(jobs.submit, order, owner)
     return accepted(request, await run_in_threadpool(_told, jobs, job, order), 201 if new else 200)
@@ -91,8 +87,12 @@ def result(request: Request, id: Id, owner: Owner) -> Response:
     job = jobs.get(owner, id)
     if len(job.items) == 1:
         return _picture(jobs, job, 0)
-    if not any(item.result for item in job.items):
+    done = [item.index for item in job.items if item.result]
+    if not done:
         raise NotReady(f"nothing of job {id} is done yet; ask again when it is")
+    for index in done:
+        # What is lost is told before anything is sent.
+        jobs.result(job, index)
     headers = {"Content-Disposition": disposition("attachment", f"{id}.zip")}
     return StreamingResponse(_zipped(jobs, job), media_type="application/zip", headers=headers)
 
@@ -170,8 +170,6 @@ def _seconds(text: str | None) -> float | None:
 
 def _picture(jobs: Jobs, job: Job, index: int) -> Response:
     path, item = jobs.result(job, index)
-    if not path.exists():
-        raise UnknownJob(f"job {job.id} was deleted meanwhile")
     headers = {"ETag": f'"{item.result}"', "Cache-Control": "private, max-age=86400, immutable"}
     headers["Content-Disposition"] = disposition("inline", file_name(item.name, item.media_type))
     return FileResponse(path, media_type=item.media_type, headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,18 @@ def export_base(
     return out
 
 
-def export_style(network: StyleNetwork, shape: Shape, out: Path, *, name: str, version: str, source: str = "") -> Path:
-    """Write ``network.onnx`` and ``manifest.json`` into ``out``; ``source`` says what the style is of.
+def export_style(
+    network: StyleNetwork,
+    shape: Shape,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    source: str = "",
+    origin: Mapping[str, str] | None = None,
+) -> Path:
+    """Write ``network.onnx`` and ``manifest.json`` into ``out``; ``source`` says what the style is of, and ``origin``
+    which job of a server trained it.
 
     The graph is that of ``instant`` without a code: it takes ``content``, ``statistics`` and ``given``, and gives
     ``pastiche`` and ``measured``.
@@ -115,6 +126,7 @@ def export_style(network: StyleNetwork, shape: Shape, out: Path, *, name: str, v
         "architecture": {"family": "impasto-style", **_trunk(shape)},
         "licence": "Apache-2.0",
         "source": source,
+        **({"origin": dict(origin)} if origin else {}),
         "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
         "rules": {
             "form": "own",

@@ -2,6 +2,8 @@
 import { askForKey, bearer } from './session.js';
 import { known, t } from './texts.js';
 
+const LOOK = 500;
+
 /** An error as a sentence and a way out. `code` is the server's, or `offline`, `unreachable`, `not_a_picture`. */
 export class Problem extends Error {
   /** @param {{code: string, detail?: string, status?: number, retryAfter?: number|null}} facts */
@@ -72,9 +74,26 @@ export async function ask(path, order = {}) {
   return answer.status === 204 ? null : answer.json();
 }
 
+/** What would have taken too long became a job: its picture, once it is there. Who gives up removes the job. */
+async function painted(id, signal) {
+  const path = `/v1/jobs/${encodeURIComponent(id)}`;
+  try {
+    for (;;) {
+      const job = await ask(path, { signal });
+      if (job.state === 'done') return await call(`${path}/result/0`, { signal });
+      if (job.error || job.state === 'cancelled') throw new Problem({ code: job.error?.code ?? 'cancelled', detail: job.error && asSentence(job.error.message) });
+      await new Promise((resolve) => setTimeout(resolve, LOOK));
+    }
+  } catch (error) {
+    if (error.name === 'AbortError') remove(path).catch(() => {});
+    throw error;
+  }
+}
+
 /** A blob, aborted by `signal` even while its bytes arrive. @returns {Promise<{blob: Blob, headers: Headers, status: number}>} */
 export async function fetchBlob(path, order = {}) {
-  const answer = await call(path, order);
+  let answer = await call(path, order);
+  if (answer.status === 202) answer = await painted((await answer.json()).id, order.signal);
   try {
     return { blob: await answer.blob(), headers: answer.headers, status: answer.status };
   } catch (error) {

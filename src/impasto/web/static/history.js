@@ -15,7 +15,7 @@ import { ago, counted, onLanguage, span, t, when } from './texts.js';
 import { useStyle } from './train.js';
 
 const SHOWN = 5;
-const STATES = ['', 'queued', 'running', 'done', 'failed', 'cancelled'];
+const STATES = ['', 'queued', 'running', 'done', 'partial', 'failed', 'cancelled'];
 
 /** @type {Map<string, ReturnType<typeof card>>} */ const cards = new Map();
 let before = null;
@@ -118,7 +118,7 @@ function card(first) {
     zip.href = place(job.id, '/result');
     deeds.again.hidden = !ended || isTraining(job);
     deeds.use.hidden = !isTraining(job) || job.state !== 'done' || !styles.find(job.settings.name);
-    deeds.retry.hidden = job.state !== 'failed' && job.state !== 'cancelled';
+    deeds.retry.hidden = !['partial', 'failed', 'cancelled'].includes(job.state);
     deeds.keep.hidden = job.state !== 'running' || (engine !== 'iterative' && !isTraining(job));
     deeds.keep.disabled = Boolean(job.keep);
     deeds.cancel.hidden = ended;

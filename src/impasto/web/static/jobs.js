@@ -2,7 +2,7 @@
 import { ask, post, remove } from './api.js';
 import { events } from './events.js';
 
-const FINAL = new Set(['done', 'failed', 'cancelled']);
+const FINAL = new Set(['done', 'partial', 'failed', 'cancelled']);
 const POLL = 4000;
 const REFRESH = 150;
 

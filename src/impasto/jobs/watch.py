@@ -1,0 +1,42 @@
+"""Watch: whether a process that works still does, and how much of the processor it has had."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, Protocol
+
+__all__ = ["SILENT_SECONDS", "Watch", "Worked"]
+
+SILENT_SECONDS = 30.0
+"""A process that is given work and has used no processor for so long hangs: on the busiest machine it would have had
+some."""
+_PULSE = 0.01
+"""Seconds of processor that count as some, the step in which systems tell them."""
+
+
+class Worked(Protocol):
+    """What is watched."""
+
+    @property
+    def used(self) -> float:
+        """Seconds of processor time since it was started."""
+
+
+class Watch:
+    """Of one process at one piece of work. It limits processor time, not the clock's: beside much other work, the same
+    takes longer, and is no worse for that."""
+
+    def __init__(self, process: Worked, limit: float) -> None:
+        """``limit`` is in seconds of processor time."""
+        self._process, self._limit = process, limit
+        self._began = self._seen = process.used
+        self._moved = time.monotonic()
+
+    def over(self, silence: float | None = None) -> Literal["time", "silent"] | None:
+        """Why it is to be ended, if it is: it had too much, or none for ``silence`` seconds."""
+        used, now = self._process.used, time.monotonic()
+        if used - self._seen >= _PULSE:
+            self._seen, self._moved = used, now
+        if used - self._began > self._limit:
+            return "time"
+        return "silent" if now - self._moved > (SILENT_SECONDS if silence is None else silence) else None
