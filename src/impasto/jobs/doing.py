@@ -67,7 +67,8 @@ class Doing:
         wire.wait = self._wait
         try:
             told = errand.told is not None
-            self._say({**errand.header, "number": self._number, "told": told}, errand.blobs)
+            facts = {"number": self._number, "told": told, "about": dict(errand.about)}
+            self._say({**errand.header, **facts}, errand.blobs)
             self._heed()
             while not self._is_over(wire.receive()):
                 pass

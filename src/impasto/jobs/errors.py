@@ -11,6 +11,7 @@
         ├── UploadTooLarge   upload_too_large   413   more bytes than allowed
         ├── QueueFull        queue_full         429   too much is waiting; come back
         ├── QuotaExceeded    quota_exceeded     429   more than one owner may have
+        ├── StorageAway      storage_away       503   the database, the disk or a folder cannot be used just now
         └── WorkerLost       worker_lost        503   the process that painted died, or was ended for memory or time
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "NotReady",
     "QueueFull",
     "QuotaExceeded",
+    "StorageAway",
     "UnknownJob",
     "UploadTooLarge",
     "WorkerLost",
@@ -73,6 +75,11 @@ class QueueFull(JobError):
 
 class QuotaExceeded(QueueFull):
     code = "quota_exceeded"
+
+
+class StorageAway(JobError):
+    code = "storage_away"
+    status = 503
 
 
 class WorkerLost(JobError):

@@ -99,11 +99,14 @@ class Jobs:
         self._flow.enqueue_missing(self._ledger.unfinished())
         threading.Thread(target=self._sweeping, name="impasto-sweep", daemon=True).start()
 
-    def stop(self, grace: float = 8.0) -> None:
-        """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start."""
+    def stop(self, grace: float = 8.0, last: float | None = None) -> None:
+        """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start.
+
+        The queue's own threads are waited for, or ``last`` seconds at most, where the process ends with this.
+        """
         self._stopped.set()
         self._pool.stop(grace)
-        self._flow.stop()
+        self._flow.stop(last)
         self._ledger.close()
         os.close(self._held)
 
@@ -187,6 +190,7 @@ class Jobs:
             sizes: dict[str, int] = {}
             job, new = self._ledger.add(self._entered(order, owner, fingerprint, sizes), sizes)
         if new:
+            _LOG.info("job %s is queued", job.id, extra={"facts": {"job": job.id, "owner": owner}})
             self._flow.enqueue(job)
             self._live.announce(owner)
         return job, new
@@ -278,15 +282,20 @@ class Jobs:
 
     def status(self) -> dict[str, Any]:
         """Workers, and jobs by state."""
-        return {"workers": self._pool.status(), "jobs": self._ledger.counts(), "waiting": self._waiting}
+        return self.workers() | {"jobs": self._ledger.counts()}
+
+    def workers(self) -> dict[str, Any]:
+        """Workers, and how many requests wait for them; the ledger is not asked."""
+        return {"workers": self._pool.status(), "waiting": self._waiting}
 
     def ready(self) -> bool:
         """Whether a worker has its model warm, and nothing is being shut down."""
         return self._pool.ready and not self._stopped.is_set()
 
-    def writable(self) -> None:
-        """Raises :class:`OutputError` where nothing can be stored."""
+    def stored(self) -> dict[str, int]:
+        """Jobs by state. Raises :class:`OutputError` where nothing can be read or stored."""
         self._blobs.check_writable()
+        return self._ledger.counts()
 
     @contextmanager
     def _in_line(self) -> Iterator[None]:

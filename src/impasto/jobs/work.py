@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import threading
 import time
@@ -12,9 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, OutputError
 from impasto.jobs.blobs import Blobs, make_folder
-from impasto.jobs.errors import Cancelled, UnknownJob, WorkerLost
+from impasto.jobs.errors import Cancelled, StorageAway, UnknownJob, WorkerLost
+from impasto.jobs.failures import placeless, shown
 from impasto.jobs.flow import Interrupted
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.job import Item, Job
@@ -22,6 +24,7 @@ from impasto.jobs.ledger import Ledger
 from impasto.jobs.lesson import Lesson
 from impasto.jobs.limits import Limits
 from impasto.jobs.live import Live
+from impasto.jobs.logs import about
 from impasto.jobs.networks import Networks
 from impasto.jobs.pool import Cancel, Pool
 from impasto.jobs.task import Painted, Task
@@ -32,6 +35,7 @@ __all__ = ["Work"]
 
 Made = TypeVar("Made")
 
+_LOG = logging.getLogger("impasto.jobs")
 _SAVE_SECONDS = 12.0
 """Between checkpoints of a training: what a crash costs it."""
 _DOWN_SECONDS = 1.0
@@ -75,7 +79,8 @@ class Work:
                 return
             self._cancels[owner, id] = cancel
         try:
-            self._do(owner, id, cancel)
+            with about(job=id, owner=owner):
+                self._do(owner, id, cancel)
         except UnknownJob:
             pass
         finally:
@@ -132,6 +137,7 @@ class Work:
         job = self._ledger.start(owner, id)
         if job.is_final:
             return
+        _LOG.info("it runs")
         self._live.begin(owner, id)
         self._live.announce(owner)
         # Asked for before this server started.
@@ -144,16 +150,19 @@ class Work:
         except UnknownJob:
             raise
         except Exception as slip:  # a full disk, or a bug
-            self._slips[owner, id] += 1
+            _LOG.warning("it was cut off: %s", slip, exc_info=not isinstance(slip, ImpastoError))
+            # That the ledger or the blobs are away is no fault of the job's, however long it lasts.
+            self._slips[owner, id] += not isinstance(slip, OutputError)
             if self._slips[owner, id] < self._limits.attempts:
                 raise
-            message = f"the server could not do it: {type(slip).__name__}: {slip}"[:500]
+            message = placeless(f"the server could not do it: {type(slip).__name__}: {slip}")[:500]
             state, error = "failed", {"code": ImpastoError.code, "message": message}
         finally:
             running = self._live.end(owner, id)
         if running is not None and running.trace:
             write_atomically(self._trace_file(owner, id), json.dumps(running.trace).encode())
         self._ledger.finish(owner, id, state, error)
+        _LOG.info("it is %s", state)
         self._slips.pop((owner, id), None)
         if job.kind != "train-style" or state == "done":
             self._forget_states(job)
@@ -179,8 +188,12 @@ class Work:
             except Cancelled:
                 return "cancelled", None
             except ImpastoError as failure:
-                error = {"code": failure.code, "message": str(failure)}
-                self._ledger.fail_item(job.owner, job.id, item.index, failure.code, str(failure))
+                _LOG.info("item %d failed: %s", item.index, failure)
+                seen = shown(failure)
+                if isinstance(seen, StorageAway):
+                    raise seen from failure  # no fault of the picture's: it is tried again
+                error = {"code": seen.code, "message": str(seen)}
+                self._ledger.fail_item(job.owner, job.id, item.index, seen.code, str(seen))
             else:
                 self._publish(job, item, painted)
                 done += 1

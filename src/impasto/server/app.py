@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -13,10 +14,12 @@ from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.service import Jobs
 from impasto.server import events, facts, gallery, studio, stylizing, working
+from impasto.server.access import Access
 from impasto.server.compat import blending, entrance, painting, torchserve
 from impasto.server.compat.answers import refused
 from impasto.server.compat.compat import Compat
 from impasto.server.guard import Guard, UploadLimit
+from impasto.server.health import Health
 from impasto.server.keys import Keys
 from impasto.server.measures import CONTENT_TYPE, Measured, Measures
 from impasto.server.problems import add_handlers
@@ -25,12 +28,15 @@ __all__ = ["make_app"]
 
 # One form may hold several pictures, and what is around them.
 _FORM = 1 << 20
+_LAST = 1.0
+"""Seconds that the queue's threads have to end, once all is saved and the process ends anyway."""
 
 
 def make_app(
     jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: float = 8.0, compat: Compat | None = None
 ) -> FastAPI:
-    """Starts ``jobs`` with the application, and stops them with it within ``grace`` seconds.
+    """Starts ``jobs`` with the application, and stops them with it: what runs may end within ``grace`` seconds of the
+    moment ``app.state.told``, if that is set, when the server was told to stop.
 
     ``hosts`` are the names that the server may be asked for by; empty allows all. With ``compat`` it has the doors of
     other public programs as well.
@@ -46,9 +52,12 @@ def make_app(
             yield
         finally:
             app.state.closing.set()
+            told = getattr(app.state, "told", None)
+            left = grace if told is None else max(0.0, told + grace - time.monotonic())
+            # Not in the threads that requests have: those may all be waiting for what ends here.
             if compat is not None:
-                await run_in_threadpool(compat.stop)
-            await run_in_threadpool(jobs.stop, grace)
+                await asyncio.to_thread(compat.stop)
+            await asyncio.to_thread(jobs.stop, left, None if told is None else _LAST)
 
     app = FastAPI(
         title="Impasto",
@@ -62,6 +71,7 @@ def make_app(
     )
     measures = Measures(jobs)
     app.state.jobs, app.state.keys, app.state.measures = jobs, keys, measures
+    app.state.health = health = Health(jobs)
     add_handlers(app)
     if compat is not None:
         app.state.compat = compat
@@ -71,8 +81,9 @@ def make_app(
         app.include_router(room.router)
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
-        return Response(measures.text(), media_type=CONTENT_TYPE)
+    async def metrics() -> Response:
+        text = await asyncio.to_thread(measures.text, await health.ask())
+        return Response(text, media_type=CONTENT_TYPE)
 
     most = jobs.limits.upload_bytes + _FORM
     # The last is the first to see a request.
@@ -85,4 +96,5 @@ def make_app(
         app.add_middleware(UploadLimit, most=most, refused=refused)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Measured, measures=measures)
+    app.add_middleware(Access)
     return app

@@ -24,7 +24,13 @@ class Keys:
     def __init__(self, file: Path | None = None) -> None:
         """``file`` has a line ``OWNER:SHA256`` for each key, as ``impasto serve --new-key OWNER`` prints; empty lines
         and what follows ``#`` are passed over. Raises :class:`RequestError` for what it cannot read."""
-        self._owners: dict[str, str] = {}
+        self._file, self._owners = file, dict[str, str]()
+        self.read_again()
+
+    def read_again(self) -> None:
+        """Take what the file holds now. Raises :class:`RequestError` where it cannot be read or has no key: then all
+        stays as it was."""
+        file, owners = self._file, dict[str, str]()
         if file is None:
             return
         try:
@@ -38,9 +44,10 @@ class Keys:
             owner, _, digest = text.partition(":")
             if len(digest) != 64 or not set(digest.lower()) <= set("0123456789abcdef"):
                 raise RequestError(f"line {number} of {file} is no OWNER:SHA256; make one with --new-key OWNER")
-            self._owners[digest.lower()] = check_id(owner)
-        if not self._owners:
+            owners[digest.lower()] = check_id(owner)
+        if not owners:
             raise RequestError(f"the key file {file} has no key; make one with --new-key OWNER")
+        self._owners = owners
 
     @property
     def asked(self) -> bool:
@@ -73,4 +80,5 @@ def owner_of(request: Request) -> str:
     owner: str | None = request.app.state.keys.owner(key)
     if owner is None:
         raise HTTPException(401, "give a valid API key as 'Authorization: Bearer KEY'", {"WWW-Authenticate": "Bearer"})
+    request.state.owner = owner  # for the log
     return owner
