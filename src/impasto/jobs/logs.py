@@ -109,7 +109,7 @@ class _Text(logging.Formatter):
     """For people; a traceback follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_moment(record), record.levelname, f"{record.name}:", record.getMessage()]
-        words += [f"{name}={value}" for name, value in _parts(record).items() if value is not None]
+        words = [_moment(record), record.levelname, f"{record.name}:", record.getMessage().strip()]
+        words += [f"{name}={value}" for name, value in _parts(record).items()]
         line = " ".join(words).translate(_CONTROLS)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -11,10 +12,13 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.jobs.logs import begin
+from impasto.server.problems import problem
 
 __all__ = ["Access"]
 
 _LOG = logging.getLogger("impasto.access")
+_NONE = 499
+"""Of a request that was never answered: its client had left."""
 _HEADER = b"x-request-id"
 _GIVEN = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _JOB = re.compile(r"/v1/jobs/([A-Za-z0-9_-]{1,64})(?:/|$)")
@@ -32,7 +36,7 @@ class Access:
             return
         given = dict(scope["headers"]).get(_HEADER, b"")
         id = given if _GIVEN.fullmatch(given) else str(uuid.uuid4()).encode()
-        began, status, size, place = time.perf_counter(), 499, 0, scope["path"]
+        began, status, size, place = time.perf_counter(), _NONE, 0, scope["path"]
 
         async def sending(message: Message) -> None:
             nonlocal status, size, place
@@ -48,6 +52,11 @@ class Access:
         begin(request=id.decode())
         try:
             await self._app(scope, receive, sending)
+        except asyncio.CancelledError:
+            # The server is stopping, and has waited as long as it may.
+            if status != _NONE:
+                raise
+            await problem(503, "stopping", "the server is stopping; try again when it is back")(scope, receive, sending)
         except Exception:
             status = 500
             raise
@@ -63,4 +72,5 @@ class Access:
                 # That of the path, or the one that was made.
                 "job": found[1] if (found := _JOB.match(place)) else None,
             }
-            _LOG.info("request", extra={"facts": {name: v for name, v in facts.items() if v is not None}})
+            known = {name: value for name, value in facts.items() if value is not None}
+            _LOG.info("%s %s %d", scope["method"], scope["path"], status, extra={"facts": known})

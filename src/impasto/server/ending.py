@@ -12,7 +12,7 @@ from typing import NoReturn
 __all__ = ["Ending", "leave"]
 
 _LOG = logging.getLogger("impasto.server")
-_SECONDS = 9.0
+_SECONDS = 8.5
 """After so many, the process ends whatever it does: within the ten that are promised."""
 
 

@@ -32,7 +32,7 @@ __all__ = ["is_loopback", "serve"]
 _LOG = logging.getLogger("impasto.server")
 _DRAIN = 2
 """Seconds that answers in the making have, once the server is told to stop."""
-_GRACE = 3.5
+_GRACE = 3.0
 """Seconds after which what still runs then is told to save itself; workers that do not are ended five seconds later."""
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
