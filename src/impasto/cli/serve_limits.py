@@ -17,16 +17,15 @@ __all__ = ["limited", "settable"]
 
 _OWN_OPTIONS = {"upload_bytes": "--max-upload", "kept_seconds": "--keep"}
 _NUMBER = re.compile(r"(\d{1,18}(?:\.\d{1,9})?(?:e\d{1,2})?)([KMGT]?)")
+_KINDS: dict[object, type[int] | type[float]] = {"int": int, "float": float}
+"""By what the field is declared to be: a limit in seconds may happen to be whole."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-def settable(limits: Limits) -> tuple[str, ...]:
-    """The names of those that are one number and have no option of their own."""
-    return tuple(
-        field.name
-        for field in fields(limits)
-        if type(getattr(limits, field.name)) in (int, float) and field.name not in _OWN_OPTIONS
-    )
+def settable(limits: Limits) -> dict[str, type[int] | type[float]]:
+    """Those that are one number and have no option of their own, by name."""
+    found = {field.name: _KINDS[field.type] for field in fields(limits) if field.type in _KINDS}
+    return {name: kind for name, kind in found.items() if name not in _OWN_OPTIONS}
 
 
 def limited(limits: Limits, given: Iterable[str]) -> Limits:
@@ -39,7 +38,7 @@ def limited(limits: Limits, given: Iterable[str]) -> Limits:
             raise click.UsageError(f"the limit {name} has an option of its own: {_OWN_OPTIONS[name]}")
         if name not in names:
             raise click.UsageError(f"there is no limit {name!r}; those there are: {', '.join(names)}")
-        new[name] = _number(name, value, type(getattr(limits, name)))
+        new[name] = _number(name, value, names[name])
     return replace(limits, **new)
 
 

@@ -135,14 +135,7 @@ def _fill(source: Path, home: Path, url: str, facts: Backup) -> None:
         for name in _FOLDERS:
             _copy_folder(source / name, home / name)
         _copy_folder(source / "user" / "styles", Gallery().folder)
-        for model in _entries(source / "user" / "models"):
-            there = Store().folder / model.name
-            if model.is_dir() and not there.exists():
-                # At every moment it is whole or not there.
-                with _beside(there) as new:
-                    _copy_folder(model, new)
-            elif model.is_file() and not there.exists():
-                write_atomically(there, model.read_bytes())
+        _put_models(source / "user" / "models", Store().folder)
         Blobs(home / "blobs")
         for shelf in _entries(source / "blobs"):
             _copy_folder(shelf, home / "blobs" / shelf.name)
@@ -153,6 +146,18 @@ def _fill(source: Path, home: Path, url: str, facts: Backup) -> None:
         with theirs.writing() as connection:
             late = max(0.0, time.time() - facts.time)
             connection.execute(update(JOBS).values(expires=JOBS.c.expires + late))
+
+
+def _put_models(source: Path, store: Path) -> None:
+    """Those that are not there, each whole or not at all at every moment; and then which versions are meant."""
+    for model in (entry for entry in _entries(source) if entry.is_dir() and not (store / entry.name).exists()):
+        new = store / f".restoring-{model.name}"
+        shutil.rmtree(new, ignore_errors=True)
+        _copy_folder(model, new)
+        new.rename(store / model.name)
+    for notes in (entry for entry in _entries(source) if entry.is_file() and not (store / entry.name).exists()):
+        store.mkdir(parents=True, exist_ok=True)
+        write_atomically(store / notes.name, notes.read_bytes())
 
 
 def _copy_tables(source: Database, target: Database) -> None:
@@ -216,17 +221,6 @@ def _copy_file(source: Path, target: Path) -> bool:
             return False
         raise
     return True
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A folder that becomes ``target``."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = target.with_name(f".restoring-{target.name}")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    yield new
-    new.rename(target)
 
 
 def _entries(folder: Path) -> list[Path]:
