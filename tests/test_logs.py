@@ -111,7 +111,7 @@ def test_a_server_logs_json_with_ids_on_every_line(tmp_path: Path) -> None:
         odd = client.get("/healthz", headers={"X-Request-ID": "no good"})
         assert re.fullmatch(r"[0-9a-f-]{36}", odd.headers["x-request-id"])
         # A worker that is lost is lost to somebody.
-        slow = make(client, **SLOW)["id"]
+        slow = make(client, PHOTO, **SLOW)["id"]
         wait(client, f"/v1/jobs/{slow}", lambda answer: (answer.json()["step"] or 0) > 0)
         (busy,) = [w["pid"] for w in client.get("/v1/status").json()["workers"] if w["state"] == "busy"]
         os.kill(busy, signal.SIGKILL)

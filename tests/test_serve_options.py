@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import threading
@@ -121,6 +122,14 @@ def test_most_limits_can_be_set(run: Any) -> None:
         assert type(getattr(given["limits"], name)) is names[name]
     _, given = run("--limit", "pixel_steps=1e9", "--limit", "job_seconds=0.5")
     assert (given["limits"].pixel_steps, given["limits"].job_seconds) == (1e9, 0.5)
+
+
+def test_the_documentation_names_limits_that_there_are() -> None:
+    docs = (Path(__file__).parents[1] / "docs" / "server.md").read_text("utf-8")
+    table = docs.partition("sets any other limit")[2].partition("Every option")[0]
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    assert len(named) > 10
+    assert named <= set(settable(Limits()))
 
 
 @pytest.mark.parametrize(
