@@ -38,8 +38,6 @@ _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
-    # No name is looked up, whoever asks.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     # The camera shows a test picture, and nobody has to allow it.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
@@ -49,13 +47,18 @@ expect.set_options(timeout=DEADLINE)
 
 
 @contextmanager
-def a_browser() -> Iterator[Browser]:
-    """One for a module's tests, closed after them: until then Playwright has its event loop in this thread."""
+def a_browser(*names: str) -> Iterator[Browser]:
+    """One for a module's tests, closed after them: until then Playwright has its event loop in this thread.
+
+    No name is looked up, whoever asks; ``names`` are this machine's.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no Chromium; on Debian: apt-get install --no-install-recommends chromium")
+    known = "".join(f"MAP {name} 127.0.0.1, " for name in names)
+    flags = [*_FLAGS, f"--host-resolver-rules={known}MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         try:
             yield browser
         finally:

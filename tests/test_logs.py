@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from serving import Served
+from test_answers import failed
+from test_guard import an_app, ask
 from test_server import PHOTO, SLOW, STYLE, finished, make, wait
 
 from impasto.jobs import logs
@@ -141,3 +143,25 @@ def test_requests_can_be_left_out(tmp_path: Path) -> None:
         text = (tmp_path / "said.txt").read_text()
         assert all(TEXT_LINE.fullmatch(line) for line in text.splitlines())
         assert "GET /healthz 200" in text
+
+
+@pytest.mark.parametrize("root", ["", "/studio"])
+@pytest.mark.parametrize("front", ["", "/studio"], ids=["cut off", "passed on"])
+def test_below_a_path_of_its_host_lines_are_the_same(root: str, front: str, caplog: pytest.LogCaptureFixture) -> None:
+    if front and not root:
+        pytest.skip("there is nothing of that path")
+    app = an_app(root=root)
+    jobs = app.state.jobs
+    jobs.get, jobs.check_room = lambda owner, id: failed("error"), lambda owner: None
+    jobs.submit, jobs.view = lambda order, owner: (failed("error"), True), lambda job: {"id": "new"}
+    caplog.set_level("INFO", "impasto.access")
+    given = {"X-Request-ID": "from-proxy"}
+    got = ask(app, "GET", f"{front}/v1/jobs/one", headers=given)
+    made = ask(app, "POST", f"{front}/v1/jobs", headers=given, files={"content": ("a", PHOTO)}, data=STYLE)
+    assert made.headers["location"] == f"{root}/v1/jobs/new"
+    assert [answer.headers["x-request-id"] for answer in (got, made)] == ["from-proxy"] * 2
+    found = [(record.getMessage(), vars(record)["facts"]) for record in caplog.records]
+    assert [(text, facts["path"], facts["job"]) for text, facts in found] == [
+        ("GET /v1/jobs/one 200", "/v1/jobs/one", "one"),
+        ("POST /v1/jobs 202", "/v1/jobs", "new"),
+    ]

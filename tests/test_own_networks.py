@@ -24,7 +24,7 @@ from impasto.errors import ModelError, RequestError, StyleError
 from impasto.models import Model
 from impasto.models.adding import add
 
-EXACT: Mapping[str, Any] = {"deterministic": True, "boldness": 0.0}
+EXACT: Mapping[str, Any] = {"deterministic": True, "boldness": 0.0, "skin": "free"}
 """The bare network: one pass over the photograph as it is."""
 
 

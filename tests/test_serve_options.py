@@ -24,6 +24,7 @@ from impasto.cli.serve_limits import settable
 from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.server import ending as ending_module
+from impasto.server.client_limits import ClientLimits
 from impasto.server.ending import Ending
 from impasto.server.keys import Keys
 
@@ -63,6 +64,8 @@ def test_every_option_can_be_given_by_the_environment(run: Any, tmp_path: Path) 
         "API_KEY_FILE": str(tmp_path / "keys.txt"),
         "INSECURE": "1",
         "HOST_NAME": "one two",
+        "ROOT_PATH": "/impasto",
+        "MAX_CONNECTIONS": "9",
         "WORKERS": "3",
         "BULK_WORKERS": "2",
         "MAX_UPLOAD": "7",
@@ -88,6 +91,8 @@ def test_every_option_can_be_given_by_the_environment(run: Any, tmp_path: Path) 
         "key_file": tmp_path / "keys.txt",
         "insecure": True,
         "names": ("one", "two"),
+        "root": "/impasto",
+        "clients": ClientLimits(connections=9),
         "interactive": 3,
         "bulk": 2,
         "compat": True,
@@ -188,7 +193,7 @@ def test_keys_are_read_again_at_a_hangup(tmp_path: Path) -> None:
         assert (status(old), status(new)) == (200, 200)
         hang_up(new_line, "the keys were read again")
         assert (status(old), status(new)) == (401, 200)
-        for broken in ("", "ann:short", "# nobody"):
+        for broken in ("", "ann:short", "# nobody", f"local:{'0' * 64}"):
             hang_up(broken, "the keys stay as they were")
             assert (status(old), status(new), status("no")) == (401, 200, 401)
         file.unlink()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -191,6 +192,23 @@ def test_nobody_waits_for_a_database_that_does_not_answer(
     finally:
         let_go.set()
     until(lambda: client.get("/readyz").status_code == 200)
+
+
+def test_an_operator_is_answered_though_every_thread_waits(jobs: Jobs, tmp_path: Path) -> None:
+    key, line = Keys.new("ann")
+    (tmp_path / "keys.txt").write_text(line)
+    app = make_app(jobs, Keys(tmp_path / "keys.txt"))
+
+    async def ask() -> list[int]:
+        threads = anyio.to_thread.current_default_thread_limiter()
+        while threads.available_tokens:
+            threads.acquire_on_behalf_of_nowait(object())
+        headers = {"Authorization": f"Bearer {key}"}
+        async with asyncio.timeout(60), httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            paths = ("/healthz", "/readyz", "/metrics")
+            return [(await client.get(f"http://localhost{path}", headers=headers)).status_code for path in paths]
+
+    assert asyncio.run(ask()) == [200, 200, 200]
 
 
 def test_each_change_is_logged_once(

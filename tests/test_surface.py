@@ -52,6 +52,7 @@ def test_settings() -> None:
         "resize": None,
         "style_scale": 1.0,
         "colors": "style",
+        "skin": "keep",
         "seed": 0,
         "precision": "auto",
         "deterministic": False,

@@ -43,6 +43,10 @@ _LEVELS = ("debug", "info", "warning", "error")
 )
 @click.option("--insecure", is_flag=True, help="Let everyone in at an address that others reach.")
 @click.option("--host-name", multiple=True, help="Another name that the server is called by. Repeat it.")
+@click.option("--root-path", default="", help="Path that a proxy has the server at, such as /impasto.")
+@click.option(
+    "--max-connections", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Clients at once."
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes for what somebody waits for.  [by processors]")
 @click.option("--bulk-workers", type=click.IntRange(1, 64), help="Processes for long jobs.  [1]")
 @click.option(
@@ -115,6 +119,7 @@ def _serve(given: dict[str, Any]) -> None:
     try:
         from impasto.jobs import logs
         from impasto.jobs.limits import Limits
+        from impasto.server.client_limits import ClientLimits
         from impasto.server.ending import leave
         from impasto.server.serving import serve as run
     except ImportError as error:
@@ -136,6 +141,8 @@ def _serve(given: dict[str, Any]) -> None:
             key_file=given["api_key_file"],
             insecure=given["insecure"],
             names=given["host_name"],
+            root=given["root_path"],
+            clients=ClientLimits(connections=given["max_connections"]),
             interactive=given["workers"],
             bulk=given["bulk_workers"],
             limits=limits,

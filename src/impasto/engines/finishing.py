@@ -1,4 +1,4 @@
-"""From what an engine painted to the picture that was asked for: size, colours, mask, alpha."""
+"""From what an engine painted to the picture that was asked for: size, skin, colours, mask, alpha."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from impasto.color import keep_colors, match_colors
+from impasto.engines.skin import keep_skin
 from impasto.picture.picture import Picture, Pixels
 from impasto.picture.scaling import fit
 from impasto.request import Request
@@ -25,12 +26,14 @@ def quantise(part: Pixels, picture: Picture) -> Pixels:
 
 
 def finish(painted: Picture, request: Request) -> Picture:
-    """Scale the painted picture to the size asked for, then apply colour policy, mask and alpha.
+    """Scale the painted picture to the size asked for, then see to skin, colour policy, mask and alpha.
 
     ``painted`` is opaque, of the photograph's proportions and any size.
     """
     photograph = request.content.resized(fit(request.content.size, request.resize)).as_type(painted.pixels.dtype)
     painted = painted.resized(photograph.size)
+    if request.skin == "keep":
+        painted = keep_skin(painted, photograph)
     if request.colors == "keep":
         painted = keep_colors(painted, photograph)
     elif request.colors == "match":

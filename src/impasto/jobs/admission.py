@@ -38,7 +38,11 @@ class Admission:
         :class:`QuotaExceeded`, :class:`RequestError` for too many photographs and for a model that is another owner's;
         and of a training what :meth:`check_name` raises, and :class:`MissingExtra` where torch is not installed."""
         self.check_model(order, owner)
-        self._check_room(order, owner)
+        if len(order.contents) > self._limits.files:
+            raise RequestError(
+                f"{len(order.contents)} photographs are too many; send at most {self._limits.files} at once"
+            )
+        self.check_room(owner)
         if order.training is not None:
             self._check_training(order.training, owner)
         self._check_pictures(order, owner)
@@ -52,23 +56,25 @@ class Admission:
     def check_name(self, name: str, owner: str) -> None:
         """Raise :class:`StyleExists` for the name of a style, or of one that is being trained; :class:`QuotaExceeded`
         where the owner has enough styles."""
-        gallery = self._galleries.of(owner)
-        gallery.check_free(name)
-        coming = [
-            str(job.settings["name"])
-            for job in self._ledger.list(owner, states=_UNFINISHED, limit=_MANY)
-            if job.kind == "train-style"
-        ]
-        if name in coming:
+        self._galleries.of(owner).check_free(name)
+        if name in self._coming(owner):
             raise StyleExists(f"a network for the style {name} is being trained; give another name, or cancel that job")
-        own = len(gallery.own()) + len(coming)
+        self.check_shelf(owner)
+
+    def check_shelf(self, owner: str) -> None:
+        """Raise :class:`QuotaExceeded` where the owner has enough styles."""
+        own = len(self._galleries.of(owner).own()) + len(self._coming(owner))
         if own >= self._limits.styles_per_owner:
             raise QuotaExceeded(f"you have {own} styles of your own already; delete some", 60)
 
-    def _check_room(self, order: Order, owner: str) -> None:
+    def _coming(self, owner: str) -> list[str]:
+        """The names of styles that are being trained."""
+        unfinished = self._ledger.list(owner, states=_UNFINISHED, limit=_MANY)
+        return [str(job.settings["name"]) for job in unfinished if job.kind == "train-style"]
+
+    def check_room(self, owner: str) -> None:
+        """Raise :class:`QueueFull` and :class:`QuotaExceeded` where one more job of that owner is one too many."""
         limits = self._limits
-        if len(order.contents) > limits.files:
-            raise RequestError(f"{len(order.contents)} photographs are too many; send at most {limits.files} at once")
         queued, own = self._ledger.counts().get("queued", 0), self._ledger.queued_of(owner)
         if queued >= limits.queued:
             raise QueueFull(f"{queued} jobs wait already; try again in a minute", 60)

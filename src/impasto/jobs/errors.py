@@ -9,6 +9,7 @@
         ├── NotReady         not_ready          409   there is no result yet
         ├── Cancelled        cancelled          409   it was given up
         ├── UploadTooLarge   upload_too_large   413   more bytes than allowed
+        ├── UploadTooSlow    upload_too_slow    408   its bytes did not come in time
         ├── QueueFull        queue_full         429   too much is waiting; come back
         ├── QuotaExceeded    quota_exceeded     429   more than one owner may have
         ├── StorageAway      storage_away       503   the database, the disk or a folder cannot be used just now
@@ -29,6 +30,7 @@ __all__ = [
     "StorageAway",
     "UnknownJob",
     "UploadTooLarge",
+    "UploadTooSlow",
     "WorkerLost",
 ]
 
@@ -62,11 +64,17 @@ class UploadTooLarge(JobError):
     status = 413
 
 
+class UploadTooSlow(JobError):
+    code = "upload_too_slow"
+    status = 408
+
+
 class QueueFull(JobError):
     """``retry_after`` is in seconds."""
 
     code = "queue_full"
     status = 429
+    retry_after = 5
 
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)

@@ -113,7 +113,7 @@ class Jobs:
     def paint(self, order: Order, owner: str, cancel: Cancel | None = None) -> Painted:
         """Paint at once, in the interactive lane, and wait for it. Raises :class:`QueueFull` where too many do."""
         self._admission.check_model(order, owner)
-        with self._in_line():
+        with self._in_line(owner):
             task = Task(
                 content=order.contents[0][1],
                 styles=[(w, {"name": s} if isinstance(s, str) else {"bytes": s}) for w, s in order.styles],
@@ -138,7 +138,7 @@ class Jobs:
         if not 1 <= len(pictures) <= limits.pictures_per_style:
             raise RequestError(f"there are {len(pictures)} pictures; send 1 to {limits.pictures_per_style}")
         self._admission.check_name(name, owner)
-        with self._in_line():
+        with self._in_line(owner):
             card = StyleCard.from_bytes(
                 self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds)
             )
@@ -297,12 +297,26 @@ class Jobs:
         self._blobs.check_writable()
         return self._ledger.counts()
 
+    def check_line(self, owner: str) -> None:  # noqa: ARG002
+        """Raise :class:`QueueFull` where one more request of that owner would not be answered: asked before its upload
+        is read."""
+        if self._waiting >= self.limits.at_once:
+            raise QueueFull(f"{self._waiting} requests wait already; try again in a few seconds", 2)
+
+    def check_shelf(self, owner: str) -> None:
+        """Raise :class:`QueueFull` or :class:`QuotaExceeded` where one more style of that owner would not be made."""
+        self.check_line(owner)
+        self._admission.check_shelf(owner)
+
+    def check_room(self, owner: str) -> None:
+        """Raise :class:`QueueFull` or :class:`QuotaExceeded` where one more job of that owner would not be taken."""
+        self._admission.check_room(owner)
+
     @contextmanager
-    def _in_line(self) -> Iterator[None]:
+    def _in_line(self, owner: str) -> Iterator[None]:
         """As one of those who wait for an answer."""
         with self._lock:
-            if self._waiting >= self.limits.at_once:
-                raise QueueFull(f"{self._waiting} requests wait already; try again in a few seconds", 2)
+            self.check_line(owner)
             self._waiting += 1
         try:
             yield

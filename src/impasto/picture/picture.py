@@ -91,30 +91,43 @@ class Picture:
 
     @classmethod
     def from_pil(cls, image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Picture:
-        """Take over a Pillow image of any mode, with its orientation, profile and transparency."""
+        """Take over a Pillow image of any mode, with its orientation, profile and transparency.
+
+        An image that was made from another, as ``convert`` and ``rotate`` make them, still carries its EXIF. Where
+        the sizes there tell that it was turned since, its orientation is passed over; where they tell nothing, it is
+        applied, with a warning.
+        """
         from impasto.picture.reading import from_pil
 
         return from_pil(image, max_pixels=max_pixels)
 
     @classmethod
     def from_array(cls, array: Pixels) -> Picture:
-        """Take an array: ``HxW``, ``HxWx3`` or ``HxWx4``; ``uint8``, ``uint16``, or float in 0..1.
+        """Take an array: ``HxW``, or ``HxWxC`` of 1 to 4 channels: grey, with alpha, RGB, with alpha.
 
-        Raises :class:`PictureError` for other shapes or types, and for floats that are not finite.
+        It is ``bool``, ``uint8``, ``uint16`` of any byte order, or float in 0..1. Raises :class:`PictureError` for
+        other shapes or types, and for floats that are not finite.
         """
         a = np.asarray(array)
         if a.ndim == 2:
-            a = np.repeat(a[..., None], 3, axis=2)
-        if a.ndim != 3 or a.shape[2] not in (3, 4):
-            raise PictureError(f"the array has shape {a.shape}; give (height, width, 3) or (height, width, 4)")
-        if a.dtype.kind == "f":
+            a = a[..., None]
+        if a.ndim != 3 or not 1 <= a.shape[2] <= 4:
+            raise PictureError(
+                f"the array has shape {a.shape}; give (height, width) or (height, width, 1 to 4 channels)"
+            )
+        if a.shape[2] < 3:
+            a = a[..., [0, 0, 0, 1][: a.shape[2] + 2]]
+        if a.dtype == bool:
+            a = a * np.uint8(255)
+        elif a.dtype.kind == "f":
             if not np.isfinite(a).all():
                 raise PictureError("the array holds values that are not finite; give floats in 0..1")
             if a.min(initial=0) < -0.5 or a.max(initial=0) > 1.5:
                 raise PictureError(f"the array holds {a.min():g} to {a.max():g}; give floats in 0..1, or uint8")
             a = (a.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-        elif a.dtype not in (np.uint8, np.uint16):
-            raise PictureError(f"the array is {a.dtype}; give uint8, uint16, or floats in 0..1")
+        elif a.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
+            raise PictureError(f"the array is {a.dtype}; give bool, uint8, uint16, or floats in 0..1")
+        a = a.astype(a.dtype.newbyteorder("="))
         alpha = a[..., 3].copy() if a.shape[2] == 4 else None
         return cls(a[..., :3].copy(), alpha)
 

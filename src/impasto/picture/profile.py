@@ -12,6 +12,7 @@ __all__ = ["srgb", "to_srgb"]
 
 _SPACES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 _TOLERANCE = 1
+_EVERY_LEVEL = ImageCms.Flags.GRIDPOINTS(255)  # of grey; by default Little CMS knows 33, and guesses between them
 _CREATED = slice(24, 36)
 
 
@@ -42,7 +43,7 @@ def to_srgb(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
             mode,
             "RGB",
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION | (_EVERY_LEVEL if mode == "L" else 0),
         )
         return None if _changes_nothing(transform, mode) else transform
     except Exception:  # a profile is hostile input, and a picture without one is still a picture

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from PIL import ExifTags, Image
 
 from impasto.picture.reading import Source, opened
+from impasto.picture.tiff_page import TiffPage
 
 __all__ = ["KEYWORD", "annotated", "note", "read_settings"]
 
@@ -22,6 +23,7 @@ KEYWORD = "impasto"
 _PREFIX = b"ASCII\0\0\0" + f"{KEYWORD}:".encode("ascii")
 _MAX_BYTES = 2**20
 _COMMENT = ExifTags.Base.UserComment
+_INCH = 2
 
 
 def note(settings: Mapping[str, object]) -> str:
@@ -29,8 +31,10 @@ def note(settings: Mapping[str, object]) -> str:
     return json.dumps(settings, separators=(",", ":"), default=str)
 
 
-def annotated(exif: bytes, settings: Mapping[str, object] | None, *, limit: int) -> bytes:
-    """EXIF with the settings merged into it, at most ``limit`` bytes long.
+def annotated(
+    exif: bytes, settings: Mapping[str, object] | None, *, limit: int, dpi: tuple[float, float] | None = None
+) -> bytes:
+    """EXIF with the settings and the resolution merged into it, at most ``limit`` bytes long.
 
     What does not fit is left out, the source's EXIF first: a picture is worth more than its notes.
     """
@@ -41,7 +45,10 @@ def annotated(exif: bytes, settings: Mapping[str, object] | None, *, limit: int)
             if settings is not None:
                 tags[ExifTags.Base.Software] = "Impasto"
                 tags.get_ifd(ExifTags.IFD.Exif)[_COMMENT] = _PREFIX + note(settings).encode("ascii")
-            whole = tags.tobytes() if kept or settings is not None else b""
+            if dpi is not None:
+                tags[ExifTags.Base.XResolution], tags[ExifTags.Base.YResolution] = dpi
+                tags[ExifTags.Base.ResolutionUnit] = _INCH
+            whole = tags.tobytes() if kept or settings is not None or dpi is not None else b""
         except Exception:  # noqa: S112 - EXIF that cannot be written again is left out
             continue
         if len(whole) <= limit:
@@ -59,7 +66,7 @@ def read_settings(source: Source) -> dict[str, object] | None:
         return _parsed(text if isinstance(text, str) else _user_comment(image))
 
 
-def _user_comment(image: Image.Image) -> str | None:
+def _user_comment(image: Image.Image | TiffPage) -> str | None:
     if image.format == "PNG":
         return None  # its EXIF may stand behind the pixels, and ours is not there
     try:

@@ -15,6 +15,7 @@ from typing import IO
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
+    ExifTags,
     GifImagePlugin,
     Image,
     ImageFile,
@@ -26,6 +27,7 @@ from PIL import (
 
 from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
 from impasto.picture.picture import Picture
+from impasto.picture.tiff_page import TiffPage, raw_file
 from impasto.picture.unpacking import unpack
 
 __all__ = ["READABLE", "Source", "from_pil", "opened", "read"]
@@ -41,7 +43,6 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "jpeg": JpegImagePlugin.JpegImageFile,
     "png": PngImagePlugin.PngImageFile,
     "webp": WebPImagePlugin.WebPImageFile,
-    "tiff": TiffImagePlugin.TiffImageFile,
     "gif": GifImagePlugin.GifImageFile,
     "bmp": BmpImagePlugin.BmpImageFile,
     "avif": AvifImagePlugin.AvifImageFile,
@@ -57,17 +58,29 @@ _SIGNATURES = {
     b"GIF89a": "gif",
     b"BM": "bmp",
 }
+_RAW_SIGNATURES = (
+    # Canon's, Panasonic's, Olympus' (three), Fujifilm's, Sigma's and Minolta's; other makers' are TIFF.
+    b"II*\0\x10\0\0\0CR",
+    b"IIU\0",
+    b"IIRO",
+    b"IIRS",
+    b"MMOR",
+    b"FUJIFILMCCD-RAW",
+    b"FOVb",
+    b"\0MRM",
+)
+_RAW_BRAND = b"crx "
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 
 def read(source: Source, *, max_pixels: int) -> Picture:
     """Read a file, its bytes or a binary stream as an upright sRGB picture; of several frames, the first.
 
-    Grey TIFF and PNG and plain RGB and RGBA TIFF keep 16 bits a channel, unless a colour profile has
-    to be applied; 16-bit colour PNG is read with 8. TIFF and WebP are bound by twice
-    ``PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels, as well. Raises :class:`PictureTooLarge` before decoding,
-    :class:`UnsupportedFormat`, :class:`MissingExtra` for HEIF without its reader, and
-    :class:`PictureError` for whatever else is wrong; each names the file and the reason.
+    Of a TIFF's pages it is the first that is not a reduced version of another; a camera's raw file is refused. TIFF
+    and grey PNG keep 16 bits a channel, unless colours have to be converted; 16-bit colour PNG is read with 8. WebP,
+    and JPEG inside of TIFF, are bound by twice ``PIL.Image.MAX_IMAGE_PIXELS``, 179 megapixels, as well. Raises
+    :class:`PictureTooLarge` before decoding, :class:`UnsupportedFormat`, :class:`MissingExtra` for HEIF without its
+    reader, and :class:`PictureError` for whatever else is wrong; each names the file and the reason.
     """
     with opened(source) as (image, format_, name):
         return _checked(image, format_, name, max_pixels)
@@ -78,15 +91,50 @@ def from_pil(image: Image.Image, *, max_pixels: int) -> Picture:
 
     Raises :class:`PictureTooLarge` before decoding and :class:`PictureError` where it cannot be decoded.
     """
+    orientation = _turned_since(image)
     own = {"MPO": "jpeg"}.get(image.format or "", (image.format or "").lower())
     format_ = own if own in READABLE else None
     with _explained("the picture", format_):
-        return _checked(image, format_, "the picture", max_pixels)
+        file = getattr(image, "fp", None)
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tile and file is not None:
+            with TiffPage(file, "the picture", image.tell()) as page:
+                return _checked(page, format_, "the picture", max_pixels)
+        return _checked(image, format_, "the picture", max_pixels, orientation)
+
+
+def _turned_since(image: Image.Image) -> int | None:
+    """1 where an image that was made from another has been turned by hand, though its EXIF says as before."""
+    if isinstance(image, ImageFile.ImageFile):
+        return None
+    try:
+        exif = image.getexif()
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
+        camera = exif.get_ifd(ExifTags.IFD.Exif)
+        width, height = (camera.get(tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight))
+    except Exception:  # EXIF is hostile input; a picture without it is still a picture
+        return None
+    if orientation not in range(2, 9):
+        return None
+    if orientation > 4 and isinstance(width, int) and isinstance(height, int) and width != height:
+        lies, stands = (_alike(image.size, size) for size in ((width, height), (height, width)))
+        if lies != stands:
+            return 1 if stands else None
+    warnings.warn(
+        f"the image was made from another, and its EXIF still has orientation {orientation}, which is applied; "
+        "where it was turned already, turn it with PIL.ImageOps.exif_transpose, or delete the tag",
+        stacklevel=4,
+    )
+    return None
+
+
+def _alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether ``size`` has the proportions of ``other``, to a pixel."""
+    return abs(size[0] * other[1] - size[1] * other[0]) <= max(other)
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[tuple[Image.Image, str, str]]:
-    """A Pillow image whose pixels are not decoded yet, its format, and what to call it in messages.
+def opened(source: Source) -> Iterator[tuple[Image.Image | TiffPage, str, str]]:
+    """A Pillow image, or a TIFF's page, whose pixels are not decoded yet, its format, and what to call it in messages.
 
     Whatever goes wrong, also inside the ``with`` block, is raised as one :class:`ImpastoError`.
     """
@@ -96,13 +144,19 @@ def opened(source: Source) -> Iterator[tuple[Image.Image, str, str]]:
         file.seek(0)
         # The plugin itself, not Image.open: that one refuses by a limit of its own, which only a
         # change for the whole process could lift.
-        with _explained(name, format_), _plugin(format_)(file) as image:
+        with _explained(name, format_), _image(format_, file, name) as image:
             yield image, format_, name
 
 
-def _checked(image: Image.Image, format_: str | None, name: str, max_pixels: int) -> Picture:
+def _image(format_: str, file: IO[bytes], name: str) -> Image.Image | TiffPage:
+    return TiffPage(file, name) if format_ == "tiff" else _plugin(format_)(file)
+
+
+def _checked(
+    image: Image.Image | TiffPage, format_: str | None, name: str, max_pixels: int, orientation: int | None = None
+) -> Picture:
     _check_size(image.size, name, max_pixels)
-    picture = unpack(image, format_)
+    picture = unpack(image, format_, orientation)
     # HEIF learns its true size while it decodes.
     _check_size(picture.size, name, max_pixels)
     return picture
@@ -165,6 +219,8 @@ def _too_many_bytes(name: str) -> PictureTooLarge:
 def _format(head: bytes, name: str) -> str:
     if not head:
         raise PictureError(f"{name} is empty")
+    if head.startswith(_RAW_SIGNATURES) or head[4:12] == b"ftyp" + _RAW_BRAND:
+        raise raw_file(name)
     for signature, format_ in _SIGNATURES.items():
         if head.startswith(signature):
             return format_

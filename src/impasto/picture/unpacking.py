@@ -12,10 +12,13 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
+from PIL import ExifTags, Image, ImageCms
 
+from impasto.picture.levels import eight, levels, sixteen
 from impasto.picture.picture import Metadata, Picture, Pixels
 from impasto.picture.profile import to_srgb
+from impasto.picture.stated import stated_profile
+from impasto.picture.tiff_page import TiffPage
 
 __all__ = ["unpack"]
 
@@ -34,12 +37,14 @@ _DESCRIPTIVE = (
     ExifTags.Base.Artist,
     ExifTags.Base.Copyright,
 )
+_SRGB = 1
 _MOVED = (
-    # Offsets into the old file, and the size of the old picture.
+    # Offsets into the old file, the size of the old picture, and its colours.
     ExifTags.Base.MakerNote,
     ExifTags.IFD.Interop,
     ExifTags.Base.ExifImageWidth,
     ExifTags.Base.ExifImageHeight,
+    ExifTags.Base.Gamma,
 )
 _PROFILED = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK", "LAB": "LAB"}
 _STRAIGHT = {"La": "LA", "RGBa": "RGBA", "P": "RGBA", "PA": "RGBA"}
@@ -51,32 +56,54 @@ Transform = ImageCms.ImageCmsTransform
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def unpack(image: Image.Image, format_: str | None) -> Picture:
-    """The picture in ``image``; decodes it where that has not happened. Raises whatever Pillow does."""
-    icc = image.info.get("icc_profile") or b""
-    transform = to_srgb(icc if isinstance(icc, bytes) else b"", _PROFILED.get(image.mode, _gray(image.mode) or "RGB"))
-    key = _key(image)
-    deep = None
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and transform is None:
-        # Pillow turns a TIFF upright while it decodes; here nobody has yet.
-        orientation = _orientation(image)
-        deep = _sixteen_bits(image)
-    if deep is not None:
-        alpha = deep[..., 3] if deep.shape[2] == 4 else None
-        pixels, alpha = _assemble((deep.shape[1], deep.shape[0]), orientation, lambda rows: _cut(deep, alpha, rows))
+def unpack(image: Image.Image | TiffPage, format_: str | None, orientation: int | None = None) -> Picture:
+    """The picture in ``image``; decodes it where that has not happened. Raises whatever Pillow does.
+
+    ``orientation`` counts instead of what its EXIF says.
+    """
+    if isinstance(image, TiffPage):
+        pixels, alpha = _page(image)
     else:
+        key, profile = _key(image), stated_profile(image, format_, _base(image.mode))
         image.load()
-        orientation = _orientation(image)
-        convert = _converter(image, transform, key)
-        width = image.width
-        pixels, alpha = _assemble(
-            image.size, orientation, lambda rows: convert(image.crop((0, rows.start, width, rows.stop)))
-        )
+        pixels, alpha = _image(image, profile, _orientation(image) if orientation is None else orientation, key)
     return Picture(pixels, alpha, format_, _metadata(image))
 
 
-def _cut(pixels: Pixels, alpha: Pixels | None, rows: slice) -> Strip:
-    return pixels[rows, :, :3], None if alpha is None else alpha[rows]
+def _base(mode: str) -> str:
+    return _PROFILED.get(mode, _gray(mode) or "RGB")
+
+
+def _image(image: Image.Image, profile: bytes, orientation: int, key: Key = None) -> Strip:
+    convert = _converter(image, to_srgb(profile, _base(image.mode)), key)
+    width = image.width
+    return _assemble(image.size, orientation, lambda rows: convert(image.crop((0, rows.start, width, rows.stop))))
+
+
+def _page(page: TiffPage) -> Strip:
+    image = page.through_pillow()
+    if image is not None:
+        with image:
+            image.load()
+            # Pillow turns a TIFF upright while it decodes, if the page itself says how it lies.
+            profile = stated_profile(page, "tiff", _base(image.mode))
+            return _image(image, profile, 1 if page.turned else page.orientation)
+    colours = page.decode()
+    transform = to_srgb(stated_profile(page, "tiff", colours.base), colours.base)
+
+    def strip(rows: slice) -> Strip:
+        colour, alpha = colours.strip(rows)
+        return _coloured(colour, alpha, colours.base, transform)
+
+    return _assemble(page.size, page.orientation, strip)
+
+
+def _coloured(colour: Pixels, alpha: Pixels | None, base: str, transform: Transform | None) -> Strip:
+    if transform is None and base in ("L", "RGB"):
+        return colour, alpha
+    colour, alpha = eight(colour), None if alpha is None else eight(alpha)
+    image = Image.frombytes(base, (colour.shape[1], colour.shape[0]), np.ascontiguousarray(colour).tobytes())
+    return np.asarray(image.convert("RGB") if transform is None else transform.apply(image)), alpha
 
 
 def _assemble(size: tuple[int, int], orientation: int, strip: Callable[[slice], Strip]) -> Strip:
@@ -169,67 +196,30 @@ def _scale(image: Image.Image) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
     low, high = (float(v) for v in image.getextrema())  # type: ignore[arg-type]
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError("it holds values that are not finite")
-    for white in (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0):
-        if low >= 0 and high <= white:
-            return 0.0, white
-    return low, high
+    return levels(low, high, np.dtype(np.float32 if image.mode == "F" else np.int32))
 
 
 def _sixteen(strip: Image.Image, scale: tuple[float, float], key: Key) -> Strip:
     values = np.asarray(strip)
-    if not strip.mode.startswith("I;16"):
-        black, white = scale
-        if not np.isfinite(values).all():
-            raise ValueError("it holds values that are not finite")
-        values = np.rint((values - black) * (65535.0 / max(white - black, 1e-30))).clip(0, 65535)
-    values = values.astype(np.uint16)
+    values = values.astype(np.uint16) if strip.mode.startswith("I;16") else sixteen(values, *scale)
     return values[..., None], None if key is None else _keyed(values, key)
 
 
 def _narrowed(strip: Strip, transform: Transform) -> Strip:
     # Little CMS, as Pillow has it, gives 8 bits: right colours matter more than depth.
-    gray, alpha = ((None if a is None else ((a.astype(np.uint32) + 128) // 257).astype(np.uint8)) for a in strip)
-    assert gray is not None
-    return np.asarray(transform.apply(Image.fromarray(gray[..., 0]))), alpha
+    gray, alpha = strip
+    colour = np.asarray(transform.apply(Image.fromarray(eight(gray[..., 0]))))
+    return colour, None if alpha is None else eight(alpha)
 
 
-def _sixteen_bits(image: TiffImagePlugin.TiffImageFile) -> Pixels | None:
-    """The samples of a plain 16-bit RGB or RGBA TIFF, which Pillow would cut to 8 bits; else ``None``."""
-    tags = image.tag_v2
-    samples = tags.get(TiffImagePlugin.SAMPLESPERPIXEL)
-    plain = (
-        samples in (3, 4)
-        and tags.get(TiffImagePlugin.BITSPERSAMPLE) == (16,) * samples
-        and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 2
-        and set(tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))) == {1}
-        and tags.get(TiffImagePlugin.EXTRASAMPLES, ()) == (() if samples == 3 else (2,))
-    )
-    if not plain:
-        return None
-    import tifffile
-
-    file = image.fp
-    assert file is not None
-    try:
-        file.seek(0)
-        with tifffile.TiffFile(file) as whole:
-            array: Pixels = whole.pages[0].asarray()
-    except Exception:  # compressed in a way that it does not know, or broken: let Pillow try
-        return None
-    height, width = tags[TiffImagePlugin.IMAGELENGTH], tags[TiffImagePlugin.IMAGEWIDTH]
-    return array if array.shape == (height, width, samples) and array.dtype == np.uint16 else None
-
-
-def _metadata(image: Image.Image) -> Metadata:
+def _metadata(image: Image.Image | TiffPage) -> Metadata:
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     xmp = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp
     xmp = re.sub(rb'(tiff:Orientation(?:="|>))[0-9]', rb"\g<1>1", xmp) if isinstance(xmp, bytes) else b""
     return Metadata(_exif(image), xmp, _dpi(image))
 
 
-def _exif(image: Image.Image) -> bytes:
+def _exif(image: Image.Image | TiffPage) -> bytes:
     try:
         source = image.getexif()
         kept = Image.Exif()
@@ -240,6 +230,8 @@ def _exif(image: Image.Image) -> bytes:
                 said = True
         for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             if inner := {k: v for k, v in source.get_ifd(tag).items() if k not in _MOVED}:
+                if ExifTags.Base.ColorSpace in inner:
+                    inner[ExifTags.Base.ColorSpace] = _SRGB
                 kept.get_ifd(tag).update(inner)
                 said = True
         if not said:
@@ -250,9 +242,18 @@ def _exif(image: Image.Image) -> bytes:
         return b""
 
 
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
+def _dpi(image: Image.Image | TiffPage) -> tuple[float, float] | None:
     try:
-        x, y = (float(v) for v in image.info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        # For a JPEG that has none, Pillow makes one up.
+        made_up = image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2)
+        sides = image.info["dpi"] if "dpi" in image.info and not made_up else _exif_dpi(image.getexif())
+        x, y = (float(v) for v in sides)
+    except Exception:  # EXIF is hostile input; a picture without it is still a picture
         return None
     return (x, y) if math.isfinite(x) and math.isfinite(y) and x > 0 and y > 0 else None
+
+
+def _exif_dpi(exif: Image.Exif) -> tuple[float, float]:
+    """What EXIF says, which is all that WebP, AVIF and HEIF have."""
+    unit = {2: 1.0, 3: 2.54}[exif.get(ExifTags.Base.ResolutionUnit, 2)]
+    return exif[ExifTags.Base.XResolution] * unit, exif[ExifTags.Base.YResolution] * unit

@@ -80,8 +80,8 @@ def encode(
     """The bytes of a file in ``format``, one of :data:`WRITABLE`, tagged sRGB.
 
     ``quality`` is 1..100, for JPEG, WebP and AVIF; ``bits`` is 8, or 16 for PNG and TIFF. JPEG has no
-    alpha and is laid over white. The source's EXIF, XMP and resolution are written only with
-    ``keep_metadata``, and only as far as the format holds them. ``settings`` are stored as
+    alpha and is laid over white. The source's resolution is written always, its EXIF and XMP only with
+    ``keep_metadata``, and all of it only as far as the format holds it. ``settings`` are stored as
     :mod:`impasto.picture.provenance` says.
 
     Raises :class:`UnsupportedFormat`, :class:`RequestError` where the format cannot hold 16 bits, and
@@ -99,7 +99,7 @@ def encode(
             f"the picture is {picture.width} x {picture.height} pixels, and {format} holds at most {longest} a side; "
             "choose png or tiff"
         )
-    said = _sane(picture.metadata) if keep_metadata else Metadata()
+    said = _sane(picture.metadata if keep_metadata else Metadata(dpi=picture.metadata.dpi))
     picture = picture.as_type(np.dtype(np.uint16 if bits == 16 else np.uint8))
     try:
         if format == "tiff":
@@ -121,7 +121,9 @@ def _sane(said: Metadata) -> Metadata:
 def _through_pillow(picture: Picture, format_: str, quality: int, said: Metadata, settings: Settings | None) -> bytes:
     extra: dict[str, Any] = {"icc_profile": srgb()}
     if format_ != "png":
-        exif = annotated(said.exif, settings, limit=_SEGMENT if format_ == "jpeg" else _NO_LIMIT)
+        # WebP and AVIF have no other place for the resolution.
+        dpi = said.dpi if format_ in ("webp", "avif") else None
+        exif = annotated(said.exif, settings, dpi=dpi, limit=_SEGMENT if format_ == "jpeg" else _NO_LIMIT)
     else:
         exif = said.exif
         texts = PngImagePlugin.PngInfo()

@@ -6,6 +6,7 @@ the HTTP schema and the documentation are derived from :func:`options`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -23,6 +24,7 @@ MAX_PIXELS = 50_000_000
 """Largest picture that is decoded unless the caller allows more, in pixels."""
 
 Colors = Literal["style", "keep", "match"]
+Skin = Literal["keep", "free"]
 Precision = Literal["auto", "bf16", "f32"]
 Format = Literal["png", "jpeg", "webp", "tiff", "avif"]
 
@@ -117,6 +119,12 @@ class Request(Optimisation):
         "or the photograph itself with only its palette moved (match).",
         choices=("style", "keep", "match"),
     )
+    skin: Skin = option(
+        str,
+        "keep",
+        "Skin: about as dark or as fair as it is (keep), or as the style has it (free).",
+        choices=("keep", "free"),
+    )
     seed: int = option(
         int, 0, "Random seed, of the grain in flat areas and of a start from noise.", minimum=0, maximum=2**31 - 1
     )
@@ -152,6 +160,12 @@ class Request(Optimisation):
         styled = self.regions or (self.engine == "instant" and self.model)
         if not hasattr(self.style, "describe") and not (self.style is None and styled):
             raise RequestError(f"style is {type(self.style).__name__}; give a Style, such as Style.of(...) makes")
+        if self.mask is not None and 0 < (white := int(self.mask.pixels.max())) <= self.mask.peak // 255:
+            warnings.warn(
+                f"the mask's brightest value is {white} of {self.mask.peak}, so that next to nothing is painted; "
+                "give booleans, or white where the style applies",
+                stacklevel=3,
+            )
         self._settle()
         for known in options():
             value = getattr(self, known.name)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.jobs.logs import begin
 from impasto.server.problems import problem
+from impasto.server.rooted import below
 
 __all__ = ["Access"]
 
@@ -36,14 +37,18 @@ class Access:
             return
         given = dict(scope["headers"]).get(_HEADER, b"")
         id = given if _GIVEN.fullmatch(given) else str(uuid.uuid4()).encode()
-        began, status, size, place = time.perf_counter(), _NONE, 0, scope["path"]
+        began, status, size = time.perf_counter(), _NONE, 0
+        # Taken now: a mounted application has a root of its own.
+        root, path = scope.get("root_path", ""), below(scope)
+        place = path
 
         async def sending(message: Message) -> None:
             nonlocal status, size, place
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [pair for pair in message["headers"] if pair[0].lower() != _HEADER]
-                place = dict(headers).get(b"location", place.encode()).decode("latin-1")
+                if location := dict(headers).get(b"location"):
+                    place = location.decode("latin-1").removeprefix(root)
                 message["headers"] = [*headers, (_HEADER, id)]
             size += len(message.get("body", b""))
             await send(message)
@@ -63,7 +68,7 @@ class Access:
         finally:
             facts: dict[str, Any] = {
                 "method": scope["method"],
-                "path": scope["path"],
+                "path": path,
                 "status": status,
                 "seconds": round(time.perf_counter() - began, 4),
                 "bytes": size,
@@ -73,4 +78,4 @@ class Access:
                 "job": found[1] if (found := _JOB.match(place)) else None,
             }
             known = {name: value for name, value in facts.items() if value is not None}
-            _LOG.info("%s %s %d", scope["method"], scope["path"], status, extra={"facts": known})
+            _LOG.info("%s %s %d", scope["method"], path, status, extra={"facts": known})

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.service import Jobs
 from impasto.server import events, facts, gallery, studio, stylizing, working
 from impasto.server.access import Access
+from impasto.server.client_limits import ClientLimits
 from impasto.server.compat import blending, entrance, painting, torchserve
 from impasto.server.compat.answers import refused
 from impasto.server.compat.compat import Compat
+from impasto.server.conditional import Conditional
 from impasto.server.guard import Guard, UploadLimit
 from impasto.server.health import Health
-from impasto.server.keys import Keys
+from impasto.server.hosts import Hosts
+from impasto.server.keys import Keys, owner_of
 from impasto.server.measures import CONTENT_TYPE, Measured, Measures
 from impasto.server.problems import add_handlers
+from impasto.server.rooted import Rooted
 
 __all__ = ["make_app"]
 
@@ -33,13 +37,20 @@ _LAST = 1.0
 
 
 def make_app(
-    jobs: Jobs, keys: Keys, *, hosts: Collection[str] = (), grace: float = 8.0, compat: Compat | None = None
+    jobs: Jobs,
+    keys: Keys,
+    *,
+    hosts: Hosts | None = None,
+    clients: ClientLimits | None = None,
+    root: str = "",
+    grace: float = 8.0,
+    compat: Compat | None = None,
 ) -> FastAPI:
     """Starts ``jobs`` with the application, and stops them with it: what runs may end within ``grace`` seconds of the
     moment ``app.state.told``, if that is set, when the server was told to stop.
 
-    ``hosts`` are the names that the server may be asked for by; empty allows all. With ``compat`` it has the doors of
-    other public programs as well.
+    ``hosts`` are the names that the server may be asked for by; None allows all. ``root`` is the path that it has on
+    its host, where a proxy has others beside it. With ``compat`` it has the doors of other public programs as well.
     """
 
     @asynccontextmanager
@@ -80,21 +91,26 @@ def make_app(
     for room in (stylizing, working, events, gallery, facts, studio):
         app.include_router(room.router)
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", include_in_schema=False, dependencies=[Depends(owner_of)])
     async def metrics() -> Response:
         text = await asyncio.to_thread(measures.text, await health.ask())
         return Response(text, media_type=CONTENT_TYPE)
 
     most = jobs.limits.upload_bytes + _FORM
+    limits = ClientLimits() if clients is None else clients
     # The last is the first to see a request.
+    app.add_middleware(Conditional)
     if compat is None:
-        app.add_middleware(UploadLimit, most=most)
+        app.add_middleware(UploadLimit, most=most, clients=limits)
     else:
         # Behind all others, for the last of them takes what is left.
         for door in (torchserve, blending, painting):
             app.include_router(door.router)
-        app.add_middleware(UploadLimit, most=most, refused=refused)
+        app.add_middleware(UploadLimit, most=most, clients=limits, refused=refused)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Measured, measures=measures)
     app.add_middleware(Access)
+    if root:
+        # It answers nothing by itself, so every answer has passed the log.
+        app.add_middleware(Rooted, root=root)
     return app

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 
 from impasto.errors import RequestError
 from impasto.jobs.errors import UploadTooLarge
@@ -47,8 +47,14 @@ async def opened(request: Request, limits: Limits) -> AsyncIterator[FormData]:
         raise RequestError("send multipart/form-data, with pictures as files")
     try:
         form = await request.form(max_files=2 * limits.files + 8, max_fields=limits.files + 200, max_part_size=_FIELD)
-    except MultiPartException as error:
-        raise RequestError(f"the form cannot be read: {error.message}") from error
+    except HTTPException as error:
+        # What the framework makes of the parser's error, which names neither the field nor the way out.
+        if "Part exceeded" in error.detail:
+            raise RequestError(
+                f"a field without a file's name is larger than {_FIELD / 1e6:.0f} MB; send pictures as files, each "
+                "with a name, as curl does for -F content=@photo.jpg"
+            ) from error
+        raise RequestError(f"the form cannot be read: {error.detail}") from error
     try:
         yield form
     finally:

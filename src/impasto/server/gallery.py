@@ -11,9 +11,11 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import UnknownStyle
+from impasto.server.conditional import tag_of
 from impasto.server.form import PICTURE, check_fields, opened, picture, text
 from impasto.server.keys import owner_of
 from impasto.server.problems import PROBLEM
+from impasto.server.rooted import address
 from impasto.server.state import jobs_of
 from impasto.styles import StyleCard
 
@@ -51,7 +53,7 @@ _FORM: Mapping[str, Any] = {
 def styles(request: Request, owner: Owner) -> dict[str, Any]:
     gallery = jobs_of(request).gallery(owner)
     own = set(gallery.own())
-    return {"styles": [_facts(card, own) for card in gallery]}
+    return {"styles": [_facts(request, card, own) for card in gallery]}
 
 
 @router.post(
@@ -63,20 +65,22 @@ def styles(request: Request, owner: Owner) -> dict[str, Any]:
 async def add(request: Request, owner: Owner) -> Response:
     """It takes some seconds, and is only the owner's. 409 where the name is taken."""
     jobs = jobs_of(request)
+    await run_in_threadpool(jobs.check_shelf, owner)
     async with opened(request, jobs.limits) as form:
         check_fields(form, _FORM["properties"])
         name = text(form, "name") or ""
         texts = {key: given for key in _TEXTS if (given := text(form, key))}
         pictures = [await picture("picture", part) for part in form.getlist("picture")]
     card = await run_in_threadpool(jobs.add_style, owner, name, pictures, **texts)
-    return JSONResponse(_facts(card, {card.name}), 201, {"Location": f"/v1/styles/{card.name}"})
+    place = address(request, f"/v1/styles/{card.name}")
+    return JSONResponse(_facts(request, card, {card.name}), 201, {"Location": place})
 
 
 @router.get("/v1/styles/{name}", summary="One style")
 def one(request: Request, name: Name, owner: Owner) -> dict[str, Any]:
     """By its name or an alias."""
     gallery = jobs_of(request).gallery(owner)
-    return _facts(gallery.get(name), gallery.own())
+    return _facts(request, gallery.get(name), gallery.own())
 
 
 @router.delete("/v1/styles/{name}", status_code=204, summary="Remove a style of one's own")
@@ -109,17 +113,18 @@ def thumbnail(request: Request, name: Name, owner: Owner) -> Response:
 
 
 def _webp(data: bytes) -> Response:
-    return Response(data, media_type="image/webp", headers={"Cache-Control": "private, max-age=3600"})
+    headers = {"Cache-Control": "private, max-age=3600", "ETag": tag_of(data)}
+    return Response(data, media_type="image/webp", headers=headers)
 
 
-def _facts(card: StyleCard, own: Collection[str]) -> dict[str, Any]:
+def _facts(request: Request, card: StyleCard, own: Collection[str]) -> dict[str, Any]:
     return card.facts() | {
         "own": card.name in own,
-        "thumbnail": _url(card, "thumbnail", card.thumbnail),
-        "swatch": _url(card, "swatch", card.swatch) if card.swatch else "",
+        "thumbnail": address(request, _path(card, "thumbnail", card.thumbnail)),
+        "swatch": address(request, _path(card, "swatch", card.swatch)) if card.swatch else "",
     }
 
 
-def _url(card: StyleCard, what: str, data: bytes) -> str:
+def _path(card: StyleCard, what: str, data: bytes) -> str:
     # Another style may have that name one day.
     return f"/v1/styles/{card.name}/{what}?v={hashlib.sha256(data).hexdigest()[:8]}"

@@ -44,7 +44,7 @@ class Keys:
             owner, _, digest = text.partition(":")
             if len(digest) != 64 or not set(digest.lower()) <= set("0123456789abcdef"):
                 raise RequestError(f"line {number} of {file} is no OWNER:SHA256; make one with --new-key OWNER")
-            owners[digest.lower()] = check_id(owner)
+            owners[digest.lower()] = _check_owner(owner)
         if not owners:
             raise RequestError(f"the key file {file} has no key; make one with --new-key OWNER")
         self._owners = owners
@@ -68,13 +68,23 @@ class Keys:
 
     @staticmethod
     def new(owner: str) -> tuple[str, str]:
-        """A new key, and the line of it for the file."""
+        """A new key, and the line of it for the file. Raises :class:`RequestError` for what can be no owner."""
         key = secrets.token_urlsafe(32)
-        return key, f"{check_id(owner)}:{hashlib.sha256(key.encode()).hexdigest()}"
+        return key, f"{_check_owner(owner)}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def owner_of(request: Request) -> str:
-    """Who asks, by ``Authorization: Bearer`` or by the session's cookie. Answers 401 to strangers."""
+def _check_owner(text: str) -> str:
+    if check_id(text) == EVERYONE:
+        # Whose are the styles and networks of the machine itself, and the jobs of the time without keys.
+        raise RequestError(f"{EVERYONE!r} is what everyone is called where no keys are; give the owner another name")
+    return text
+
+
+async def owner_of(request: Request) -> str:
+    """Who asks, by ``Authorization: Bearer`` or by the session's cookie. Answers 401 to strangers.
+
+    Not in a thread: where all wait for what is away, /metrics is answered yet.
+    """
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     key = given.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
     owner: str | None = request.app.state.keys.owner(key)

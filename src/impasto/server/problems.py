@@ -10,10 +10,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from impasto.errors import ImpastoError, OutputError
 from impasto.jobs import logs
-from impasto.jobs.errors import QueueFull, UploadTooLarge
+from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
 from impasto.jobs.failures import shown
 
 __all__ = ["PROBLEM", "add_handlers", "headers_of", "is_of_disk", "problem", "seen"]
@@ -23,6 +24,7 @@ _SOON = {"Retry-After": "5"}
 """What is away is hoped to be back after so many seconds."""
 
 _CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 PROBLEM: dict[str, Any] = {
     "description": "A problem document (RFC 9457)",
@@ -64,7 +66,7 @@ def headers_of(error: ImpastoError) -> dict[str, str]:
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QueueFull) else {}
     if error.status == 503:
         headers = dict(_SOON)
-    if isinstance(error, UploadTooLarge):
+    if isinstance(error, UploadTooLarge | UploadTooSlow):
         # The rest is not read: the connection cannot be used again.
         headers["Connection"] = "close"
     return headers
@@ -111,10 +113,24 @@ async def _of_validation(_: Request, error: Exception) -> JSONResponse:
     return problem(422, "bad_request", f"{where}: {first['msg']}")
 
 
-async def _of_http(_: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = _CODES.get(error.status_code, "error")
-    return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
+    code, headers = _CODES.get(error.status_code, "error"), dict(error.headers or {})
+    if error.status_code == 405:
+        # The framework names those of one route, and a path may have several.
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem(error.status_code, code, str(error.detail), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that the path takes."""
+    routes = request.app.routes
+    found = [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return [*found, "HEAD"] if "GET" in found else found
 
 
 async def _of_surprise(_: Request, __: Exception) -> JSONResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import shutil
@@ -12,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -23,18 +23,21 @@ from impasto.jobs.blobs import make_folder
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
+from impasto.server.client_limits import ClientLimits
 from impasto.server.compat.compat import Compat
+from impasto.server.connection import Connection
 from impasto.server.ending import Ending
+from impasto.server.hosts import Hosts, is_loopback
 from impasto.server.keys import Keys
+from impasto.server.rooted import check_root
 
-__all__ = ["is_loopback", "serve"]
+__all__ = ["serve"]
 
 _LOG = logging.getLogger("impasto.server")
 _DRAIN = 2
 """Seconds that answers in the making have, once the server is told to stop."""
 _GRACE = 3.0
 """Seconds after which what still runs then is told to save itself; workers that do not are ended five seconds later."""
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
 def serve(
@@ -46,6 +49,8 @@ def serve(
     key_file: Path | None = None,
     insecure: bool = False,
     names: Collection[str] = (),
+    root: str = "",
+    clients: ClientLimits | None = None,
     interactive: int | None = None,
     bulk: int | None = None,
     limits: Limits | None = None,
@@ -55,22 +60,23 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM: then nothing new is begun, what runs is saved, and it ends within ten seconds.
 
-    ``names`` are what else the server may be called by; ``ready`` is told the address once it listens. With ``compat``
-    it has the doors of other public programs, and pictures for their clients in ``storage``, by default a folder in
-    ``home``. Raises :class:`RequestError` for an address that others reach, without keys and without ``insecure``.
+    ``names`` are what else the server may be called by, and ``root`` the path that a proxy has it at; ``ready`` is told
+    the address once it listens. With ``compat`` it has the doors of other public programs, and pictures for their
+    clients in ``storage``, by default a folder in ``home``. Raises :class:`RequestError` for an address that others
+    reach, without keys and without ``insecure``.
     """
     keys = Keys(key_file)
     if not is_loopback(host) and not keys.asked and not insecure:
         raise RequestError(
             f"{host} can be reached from other machines; give --api-key-file, or --insecure to let everyone in"
         )
+    hosts, root = Hosts.of(host, names), check_root(root)
+    clients = ClientLimits() if clients is None else clients
     ending = Ending()
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
     _spool(home / "uploads")
-    # Of an address that others reach, the names are the operator's business.
-    hosts = {*_LOCAL, host.lower(), *(name.lower() for name in names)} if is_loopback(host) or names else ()
     doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises") if compat else None
-    app = make_app(jobs, keys, hosts=hosts, grace=_GRACE, compat=doors)
+    app = make_app(jobs, keys, hosts=hosts, clients=clients, root=root, grace=_GRACE, compat=doors)
     config = uvicorn.Config(
         app,
         host=host,
@@ -82,6 +88,7 @@ def serve(
         timeout_graceful_shutdown=_DRAIN,
         timeout_keep_alive=30,
         ws="none",
+        http=partial(Connection, clients=clients),  # type: ignore[arg-type]
     )
     _hear_hangups(keys, key_file)
     _Server(config, app, ending, ready).run()
@@ -140,13 +147,3 @@ class _Server(uvicorn.Server):
         # Not as uvicorn does it, which dies of the signal in the end: to be told to stop is no failure.
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches that address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
+
+from impasto.server.conditional import tag_of
 
 __all__ = ["router"]
 
@@ -22,34 +23,32 @@ _TYPES = {".webmanifest": "application/manifest+json", ".js": "text/javascript",
 
 @router.get("/")
 def page() -> HTMLResponse:
-    return HTMLResponse(_page(), headers={"Cache-Control": "no-cache"})
+    text = _page()
+    return HTMLResponse(text, headers={"Cache-Control": "no-cache", "ETag": tag_of(text.encode())})
 
 
 @router.get("/static/{name:path}")
-def static(request: Request, name: str) -> Response:
-    return _file(request, name)
+def static(name: str) -> Response:
+    return _file(name)
 
 
 @router.get("/sw.js")
-def worker(request: Request) -> Response:
+def worker() -> Response:
     # At the root, so that the whole page is in its scope.
-    return _file(request, "sw.js")
+    return _file("sw.js")
 
 
 @router.get("/manifest.webmanifest")
-def manifest(request: Request) -> Response:
-    return _file(request, "manifest.webmanifest")
+def manifest() -> Response:
+    return _file("manifest.webmanifest")
 
 
-def _file(request: Request, name: str) -> Response:
+def _file(name: str) -> Response:
     found = _files().get(name)
     if found is None:
         raise HTTPException(404, f"there is no file {name[:80]!r}")
     data, kind, tag = found
-    headers = {"Cache-Control": "no-cache", "ETag": tag}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(data, media_type=kind, headers=headers)
+    return Response(data, media_type=kind, headers={"Cache-Control": "no-cache", "ETag": tag})
 
 
 @cache
@@ -77,5 +76,5 @@ def _files() -> dict[str, tuple[bytes, str, str]]:
                 # Anew in every version, so that browsers take up what changed.
                 data = data.replace(b"{{ version }}", version("impasto").encode())
             kind = _TYPES.get(suffix) or mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
-            found[f"{prefix}{entry.name}"] = (data, kind, f'"{hashlib.sha256(data).hexdigest()[:16]}"')
+            found[f"{prefix}{entry.name}"] = (data, kind, tag_of(data))
     return found

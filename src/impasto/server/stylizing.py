@@ -12,12 +12,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from impasto.jobs.errors import JobError
+from impasto.jobs.failures import raised
 from impasto.jobs.pool import Cancel
 from impasto.jobs.task import Painted
 from impasto.server.form import body, read_order
 from impasto.server.keys import owner_of
 from impasto.server.problems import PROBLEM
+from impasto.server.rooted import address
 from impasto.server.state import jobs_of
 
 __all__ = ["accepted", "router", "unless_gone"]
@@ -46,8 +47,10 @@ async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
     ``Prefer: wait=N`` waits up to so many seconds for a job before that.
     """
     jobs = jobs_of(request)
-    order = await read_order(request, jobs.limits, job=False)
     wait, is_async = _preferred(request)
+    # Which engine is meant, only the form says; most often it is the one that answers at once.
+    await run_in_threadpool(jobs.check_room if is_async else jobs.check_line, owner)
+    order = await read_order(request, jobs.limits, job=False)
     if order.engine == "instant" and not is_async:
         cancel = Cancel()
         painted = await unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)
@@ -62,13 +65,13 @@ async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
             path, item = jobs.result(job)
             return FileResponse(path, media_type=item.media_type)
         if job.state == "failed" and job.error is not None:
-            raise _failed(job.error)
-    return accepted(await run_in_threadpool(jobs.view, job))
+            raise raised(job.error)
+    return accepted(request, await run_in_threadpool(jobs.view, job))
 
 
-def accepted(view: dict[str, object], status: int = 202) -> JSONResponse:
+def accepted(request: Request, view: dict[str, object], status: int = 202) -> JSONResponse:
     """The answer to who made a job."""
-    return JSONResponse(view, status, {"Location": f"/v1/jobs/{view['id']}"})
+    return JSONResponse(view, status, {"Location": address(request, f"/v1/jobs/{view['id']}")})
 
 
 def _answer(painted: Painted) -> Response:
@@ -76,12 +79,6 @@ def _answer(painted: Painted) -> Response:
     headers["Impasto-Size"] = f"{painted.width}x{painted.height}"
     headers["Impasto-Settings"] = json.dumps(painted.settings)
     return Response(painted.data, media_type=painted.media_type, headers=headers)
-
-
-def _failed(error: dict[str, object]) -> JobError:
-    failure = JobError(str(error["message"]))
-    failure.code, failure.status = str(error["code"]), 422  # type: ignore[misc]
-    return failure
 
 
 def _preferred(request: Request) -> tuple[float, bool]:

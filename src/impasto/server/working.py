@@ -16,6 +16,7 @@ from impasto.errors import RequestError
 from impasto.jobs.errors import NotReady, UnknownJob
 from impasto.jobs.job import FINAL, Job
 from impasto.jobs.service import Jobs
+from impasto.server.file_names import disposition, file_name
 from impasto.server.form import body, read_order
 from impasto.server.keys import owner_of
 from impasto.server.problems import PROBLEM
@@ -29,23 +30,29 @@ router = APIRouter(tags=["jobs"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
 Owner = Annotated[str, Depends(owner_of)]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Chosen by who made the job, or by the server.")]
 _STATES = ("queued", "running", *sorted(FINAL))
-_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tiff", "image/avif": "avif"}
 
 
 @router.post("/v1/jobs", status_code=202, summary="Make a job", openapi_extra=dict(body(job=True)))
 async def make(request: Request, owner: Owner) -> Response:
     """The same content again, while its job is there, is that job."""
     jobs = jobs_of(request)
+    # Who is turned away shall not have to send everything first.
+    await run_in_threadpool(jobs.check_room, owner)
     job, _ = await run_in_threadpool(jobs.submit, await read_order(request, jobs.limits, job=True), owner)
-    return accepted(await run_in_threadpool(jobs.view, job))
+    return accepted(request, await run_in_threadpool(jobs.view, job))
 
 
 @router.put("/v1/jobs/{id}", summary="Make a job of that id", openapi_extra=dict(body(job=True)))
 async def put(request: Request, id: Id, owner: Owner) -> Response:
     """201 for a new job; 200 for the same again; 409 where other content has the id."""
     jobs = jobs_of(request)
+    try:
+        # The same again needs no room.
+        await run_in_threadpool(jobs.get, owner, id)
+    except UnknownJob:
+        await run_in_threadpool(jobs.check_room, owner)
     job, new = await run_in_threadpool(jobs.submit, await read_order(request, jobs.limits, job=True, id=id), owner)
-    return accepted(await run_in_threadpool(jobs.view, job), 201 if new else 200)
+    return accepted(request, await run_in_threadpool(jobs.view, job), 201 if new else 200)
 
 
 @router.get("/v1/jobs", summary="Jobs, newest first")
@@ -83,7 +90,7 @@ def result(request: Request, id: Id, owner: Owner) -> Response:
         return _picture(jobs, job, 0)
     if not any(item.result for item in job.items):
         raise NotReady(f"nothing of job {id} is done yet; ask again when it is")
-    headers = {"Content-Disposition": f'attachment; filename="{id}.zip"'}
+    headers = {"Content-Disposition": disposition("attachment", f"{id}.zip")}
     return StreamingResponse(_zipped(jobs, job), media_type="application/zip", headers=headers)
 
 
@@ -157,8 +164,7 @@ def _picture(jobs: Jobs, job: Job, index: int) -> Response:
     if not path.exists():
         raise UnknownJob(f"job {job.id} was deleted meanwhile")
     headers = {"ETag": f'"{item.result}"', "Cache-Control": "private, max-age=86400, immutable"}
-    name = f"{_stem(item.name)}.{_SUFFIXES.get(item.media_type or '', 'bin')}"
-    headers["Content-Disposition"] = f'inline; filename="{name}"'
+    headers["Content-Disposition"] = disposition("inline", file_name(item.name, item.media_type))
     return FileResponse(path, media_type=item.media_type, headers=headers)
 
 
@@ -170,8 +176,8 @@ def _zipped(jobs: Jobs, job: Job) -> Iterator[bytes]:
             if item.result is None:
                 continue
             path, _ = jobs.result(job, item.index)
-            suffix = _SUFFIXES.get(item.media_type or "", "bin")
-            archive.writestr(f"{item.index + 1:03}-{_stem(item.name)}.{suffix}", path.read_bytes())
+            name = f"{item.index + 1:03}-{file_name(item.name, item.media_type)}"
+            archive.writestr(name, path.read_bytes())
             yield buffer.taken()
     yield buffer.taken()
 
@@ -192,9 +198,3 @@ class _Tail(io.RawIOBase):
     def taken(self) -> bytes:
         found, self._parts = b"".join(self._parts), []
         return found
-
-
-def _stem(name: str) -> str:
-    """A name without its suffix, of letters that every file system and header takes."""
-    stem = name.rpartition(".")[0] or name
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in stem)[:80] or "picture"

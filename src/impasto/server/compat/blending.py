@@ -34,6 +34,7 @@ async def blend(
     blending_ratio: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 1.0,
 ) -> Response:
     jobs = jobs_of(request)
+    await run_in_threadpool(jobs.check_line, owner)
     found = await fields(request, jobs.limits, (*_SERVER, *_APP))
     names = _APP if any(name in found for name in _APP) else _SERVER
     for name in names:

@@ -49,7 +49,8 @@ def stored(request: Request, name: str, owner: Owner) -> Response:
 @router.post("/{style}")
 async def paint(request: Request, style: str, owner: Owner) -> Response:
     jobs, compat = jobs_of(request), compat_of(request)
-    # Whoever is answered before all has been read may not hear it.
+    await run_in_threadpool(jobs.check_line, owner)
+    # Whoever is told of a mistake before all has been read may not hear it.
     content = (await fields(request, jobs.limits, ("file",))).get("file")
     one = await run_in_threadpool(lambda: chosen(jobs.gallery(owner), style))
     if content is None:

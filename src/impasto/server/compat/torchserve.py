@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from impasto.errors import RequestError, UnknownStyle
+from impasto.jobs.failures import raised
 from impasto.jobs.order import Order
 from impasto.jobs.pool import Cancel
 from impasto.jobs.service import Jobs
@@ -63,6 +64,7 @@ async def predict(request: Request, model: str, owner: Owner) -> Response:
     """With the engine of that name, or in the style of that name. There is one version of each, whatever is asked."""
     jobs, headers = jobs_of(request), {}
     engine = _ALIASES.get(model, model)
+    await run_in_threadpool(jobs.check_room if engine == "iterative" else jobs.check_line, owner)
     found = await fields(request, jobs.limits, {*_PAIR, *_ALONE})
     if engine in _ENGINES:
         for name in _PAIR:
@@ -104,7 +106,7 @@ async def _optimised(jobs: Jobs, order: Order, owner: str) -> tuple[bytes, str]:
         await asyncio.sleep(_POLL)
         job = await run_in_threadpool(jobs.get, owner, job.id)
     if job.error is not None:
-        raise HTTPException(500, str(job.error["message"]))
+        raise raised(job.error)
     path, _ = await run_in_threadpool(jobs.result, job)
     return await run_in_threadpool(path.read_bytes), "iterative"
 

@@ -49,7 +49,7 @@ export function svg(tag, attributes = {}, ...children) {
 
 /** One of the drawings of icons.svg, for the eye only. */
 export function icon(name) {
-  return svg('svg', { class: 'icon', 'aria-hidden': 'true' }, svg('use', { href: `/static/icons.svg#${name}` }));
+  return svg('svg', { class: 'icon', 'aria-hidden': 'true' }, svg('use', { href: `static/icons.svg#${name}` }));
 }
 
 /** A button with a drawing and a text. @param {string} text key of its text */

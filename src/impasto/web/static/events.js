@@ -1,7 +1,8 @@
 // What happens on the server, as it happens: one EventSource for all tabs of the browser.
 // A browser has six connections for a server, and a stream keeps one: each tab with its own would leave none to work with.
 
-const NAME = 'impasto-events';
+// One host may have several studios, each below a path of its own.
+const NAME = `impasto-events ${new URL('.', document.baseURI).pathname}`;
 const KINDS = ['hello', 'job', 'progress'];
 const FIRST_WAIT = 2000;
 const LONGEST_WAIT = 30_000;
@@ -57,7 +58,7 @@ class Events extends EventTarget {
   #listen() {
     clearTimeout(this.#timer);
     this.#source?.close();
-    const source = new EventSource('/v1/events');
+    const source = new EventSource('v1/events');
     this.#source = source;
     for (const kind of KINDS) {
       source.addEventListener(kind, (message) => {

@@ -112,7 +112,7 @@ class Instant extends EventTarget {
     try {
       const body = await make();
       if (flight.signal.aborted) return false;
-      const { blob, headers } = await fetchBlob('/v1/stylize', { method: 'POST', body, signal: flight.signal });
+      const { blob, headers } = await fetchBlob('v1/stylize', { method: 'POST', body, signal: flight.signal });
       if (flight !== this.#flight) return false;
       if (!canShow(blob.type)) throw new Problem({ code: 'not_shown' });
       this.#flight = null;

@@ -8,7 +8,7 @@ const REFRESH = 150;
 
 /** Whether a job has come to its end. */
 export const isFinal = (job) => FINAL.has(job.state);
-export const place = (id, rest = '') => `/v1/jobs/${encodeURIComponent(id)}${rest}`;
+export const place = (id, rest = '') => `v1/jobs/${encodeURIComponent(id)}${rest}`;
 export const resultOf = (job, index = 0) => job.items?.[index]?.result ?? null;
 export const doneItems = (job) => (job.items ?? []).filter((item) => item.state === 'done');
 
@@ -48,13 +48,13 @@ class Jobs extends EventTarget {
     const query = new URLSearchParams({ limit: String(limit) });
     if (state) query.set('state', state);
     if (before) query.set('before', before);
-    const page = await ask(`/v1/jobs?${query}`);
+    const page = await ask(`v1/jobs?${query}`);
     return { jobs: (page.jobs ?? []).map((job) => this.learn(job)), next: page.next ?? null };
   }
 
   /** @param {FormData} form @returns {Promise<object>} the new job */
   async start(form, signal) {
-    return this.learn(await post('/v1/jobs', form, { signal }));
+    return this.learn(await post('v1/jobs', form, { signal }));
   }
 
   /** @param {'cancel'|'keep'|'retry'} deed */

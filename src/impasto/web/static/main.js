@@ -50,7 +50,7 @@ function tellConnection() {
 }
 
 function workOffline() {
-  if ('serviceWorker' in navigator) navigator.serviceWorker.register('/sw.js').catch(() => {});
+  if ('serviceWorker' in navigator) navigator.serviceWorker.register('sw.js').catch(() => {});
 }
 
 startAppearance();

@@ -21,7 +21,7 @@ export const defaultOf = (name) => optionOf(name)?.default ?? null;
 export const isIterative = (name) => optionOf(name)?.group === 'iterative';
 
 export async function loadOptions() {
-  const answer = await ask('/v1/options');
+  const answer = await ask('v1/options');
   const found = Array.isArray(answer) ? answer : answer.options;
   if (!Array.isArray(found) || !found.length) return;
   list = found;

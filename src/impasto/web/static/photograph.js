@@ -50,7 +50,7 @@ async function developed(file, style) {
   form.append('style', style);
   form.append('strength', '0');
   form.append('format', 'jpeg');
-  return (await fetchBlob('/v1/stylize', { method: 'POST', body: form })).blob;
+  return (await fetchBlob('v1/stylize', { method: 'POST', body: form })).blob;
 }
 
 export class Photograph {

@@ -24,7 +24,7 @@ export function askForKey() {
 }
 
 async function exchange(wanted) {
-  const answer = await fetch('/v1/session', {
+  const answer = await fetch('v1/session', {
     method: 'POST',
     credentials: 'same-origin',
     headers: { Authorization: `Bearer ${wanted}` },
@@ -38,7 +38,7 @@ export const isKeyed = () => kept('keyed', false);
 
 /** Forget the key: the cookie goes, and the page begins anew. */
 export async function forgetKey() {
-  await fetch('/v1/session', { method: 'DELETE', credentials: 'same-origin' });
+  await fetch('v1/session', { method: 'DELETE', credentials: 'same-origin' });
   keep('keyed', null);
   location.reload();
 }

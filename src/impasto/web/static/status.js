@@ -72,7 +72,7 @@ async function load() {
   if (here().view !== 'status') return;
   if (!document.hidden || !last) {
     try {
-      const [status, ready] = await Promise.all([ask('/v1/status', { quiet: Boolean(last) }), fetch('/readyz').then((answer) => answer.ok, () => false)]);
+      const [status, ready] = await Promise.all([ask('v1/status', { quiet: Boolean(last) }), fetch('readyz').then((answer) => answer.ok, () => false)]);
       last = { status, ready };
     } catch (problem) {
       last = { problem };

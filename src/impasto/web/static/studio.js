@@ -57,7 +57,7 @@ async function camera() {
 
 async function sample() {
   try {
-    const answer = await fetch('/static/sample.webp');
+    const answer = await fetch('static/sample.webp');
     bring([new File([await answer.blob()], 'astronaut.webp', { type: 'image/webp' })]);
   } catch (error) {
     tellProblem(error, { name: 'photograph', again: sample });
@@ -190,7 +190,7 @@ async function wanted() {
   const format = easel.get('format');
   const type = format ? `image/${format}` : easel.photograph.file.type;
   // What cannot be shown was painted as JPEG for the eye.
-  if (!canShow(type)) return (await fetchBlob('/v1/stylize', { method: 'POST', body: await easel.fullForm() })).blob;
+  if (!canShow(type)) return (await fetchBlob('v1/stylize', { method: 'POST', body: await easel.fullForm() })).blob;
   return (await instant.whenFull()).blob;
 }
 

@@ -47,15 +47,15 @@ class Styles extends EventTarget {
   }
 
   async load() {
-    const answer = await ask('/v1/styles');
+    const answer = await ask('v1/styles');
     this.gallery = answer.styles.map(({ name, title, own, thumbnail: url, ...facts }) => ({
       key: name,
       title: title || name.replaceAll('-', ' '),
       by: facts.artist ?? facts.by ?? '',
       year: String(facts.date ?? facts.year ?? ''),
       own: Boolean(own),
-      thumbnail: url ?? '',
-      swatch: facts.swatch,
+      thumbnail: here(url),
+      swatch: here(facts.swatch),
       about: facts.about,
       place: facts.place,
       also: [facts.movement, ...(facts.aliases ?? [])].join(' '),
@@ -95,7 +95,7 @@ class Styles extends EventTarget {
     form.append('name', this.freeName(style.title));
     form.append('title', style.title);
     form.append('picture', style.file, style.file.name);
-    const answer = await post('/v1/styles', form);
+    const answer = await post('v1/styles', form);
     await this.load();
     await this.remove(key);
     return answer?.name ?? form.get('name');
@@ -104,7 +104,7 @@ class Styles extends EventTarget {
   /** Forget a painting, or delete an own style on the server. */
   async remove(key) {
     if (!key.startsWith(MINE)) {
-      await remove(`/v1/styles/${encodeURIComponent(key)}`);
+      await remove(`v1/styles/${encodeURIComponent(key)}`);
       await this.load();
       return;
     }
@@ -149,6 +149,9 @@ async function painting(id, file) {
     return { ...facts, thumbnail: '', card: true };
   }
 }
+
+/** An address of the API as the page reaches it: a proxy may have both below a path that the server does not know. */
+const here = (url) => (url ? url.slice(url.lastIndexOf('/v1/') + 1) : '');
 
 /** A style's name made of any text: small letters and digits in words joined by "-". */
 function slugOf(text) {

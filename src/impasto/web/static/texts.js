@@ -74,7 +74,7 @@ function preferred() {
 }
 
 async function read(name) {
-  const answer = await fetch(`/static/texts/${name}.json`);
+  const answer = await fetch(`static/texts/${name}.json`);
   if (!answer.ok) throw new Error(`no texts in ${name}`);
   return answer.json();
 }
