@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse, Response
-from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import ModelError
 from impasto.models import Model, find
 from impasto.request import options
+from impasto.server.health import Health
 from impasto.server.keys import COOKIE, owner_of
 from impasto.server.problems import PROBLEM, problem
 from impasto.server.state import jobs_of
@@ -52,7 +52,9 @@ async def readyz(request: Request) -> Response:
     jobs = jobs_of(request)
     if not jobs.ready():
         return problem(503, "not_ready", "no worker has its model warm yet, or the server is stopping; ask again soon")
-    await run_in_threadpool(jobs.writable)
+    health: Health = request.app.state.health
+    if await health.ask() is None:
+        return problem(503, "not_ready", "jobs cannot be read and stored just now; ask again soon")
     return PlainTextResponse("ready\n")
 
 
