@@ -23,7 +23,7 @@ class Probing:
     def __init__(self) -> None:
         self.asked: list[bytes] = []
 
-    def probe(self, pictures: Sequence[bytes], _: int) -> list[tuple[int, int]]:
+    def probe(self, pictures: Sequence[bytes], _: int, owner: str) -> list[tuple[int, int]]:
         (data,) = pictures
         self.asked.append(data)
         if data == b"torn":

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from http.client import HTTPConnection
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,10 @@ def painted(address: str, form: Form) -> Image.Image:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.bench.serving._PICTURE", 128)
+    # Not by its name: the package has a function of that name.
+    monkeypatch.setattr(
+        import_module("impasto.bench.serving"), "_PICTURE", 128
+    )  # the package has a function of that name
 
 
 @pytest.mark.slow
