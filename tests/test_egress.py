@@ -160,7 +160,7 @@ def test_training(watch: Watch) -> None:
     (watch.desk / "photos").mkdir()
     (watch.desk / "photos" / "a.png").write_bytes(a_photo())
     trained = watch.impasto(
-        "train", "style", "painting.png", "--photos", "photos", "--name", "mine", "--minutes", "1e-4"
+        "train", "style", "painting.png", "--photos", "photos", "--name", "mine", "--minutes", "1e-3"
     )
     assert trained == "mine\n"
     watch.check()
