@@ -326,6 +326,8 @@ def test_broken_photographs_of_many_fail_alone(start: Starter) -> None:
     job = ended(jobs, job)
     assert (job.state, [item.state for item in job.items]) == ("partial", ["done", "failed", "done"])
     assert job.items[1].error is not None
+    assert job.error is not None
+    assert str(job.error["message"]).startswith("1 of 3 failed; content 'torn.png': the picture cannot be read")
     assert str(job.items[1].error["message"]).startswith("content 'torn.png': the picture cannot be read")
     learning = order(kind="train-style", contents=many, style=photo(4), training=Training("mine"))
     lesson, _ = jobs.submit(learning, "ann")
