@@ -178,7 +178,7 @@ def test_one_broken_photograph_of_a_zip_fails_alone(client: httpx.Client) -> Non
     assert answer.status_code == 202, answer.text
     assert [left["name"] for left in answer.json()["left_out"]] == ["Thumbs.db", "trip/one.JSON"]
     job = finished(client, answer.json()["id"])
-    assert job["state"] == "done"
+    assert job["state"] == "partial"
     assert [(item["name"], item["state"]) for item in job["items"]] == [
         ("one.png", "done"),
         ("torn.png", "failed"),
@@ -210,7 +210,7 @@ def test_of_several_pictures_the_broken_one_is_named(client: httpx.Client) -> No
 
 
 def test_no_worker_was_lost_over_them(client: httpx.Client) -> None:
-    assert [worker["restarts"] for worker in client.get("/v1/status").json()["workers"]] == [0, 0, 0]
+    assert not any(worker["restarts"] for worker in client.get("/v1/status").json()["workers"])
     files = {"content": ("a.png", PHOTO), "style": ("b.png", PAINTING)}
     assert client.post("/v1/stylize", files=files).status_code == 200
     assert client.get("/v1/jobs").json()["jobs"] == []

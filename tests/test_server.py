@@ -51,7 +51,7 @@ def wait(client: httpx.Client, path: str, enough: Any) -> httpx.Response:
 
 
 def finished(client: httpx.Client, id: str) -> Any:
-    final = ("done", "failed", "cancelled")
+    final = ("done", "partial", "failed", "cancelled")
     return wait(client, f"/v1/jobs/{id}", lambda answer: answer.json()["state"] in final).json()
 
 
