@@ -290,7 +290,7 @@ def test_places_are_not_shown() -> None:
 
 
 def test_a_job_outlives_a_disk_that_is_away_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.jobs.service._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
     gallery = Gallery(tmp_path / "gallery")
     jobs = Jobs(tmp_path / "jobs", interactive=1, bulk=1, gallery=gallery, limits=Limits(attempts=2))
     jobs.start()

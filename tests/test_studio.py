@@ -252,7 +252,7 @@ def test_the_status_tells_of_the_workers(studio: Page) -> None:
     go(studio, "status")
     expect(studio.get_by_text("The server is ready.")).to_be_visible()
     lanes = studio.get_by_role("region", name="Workers").locator("tbody tr")
-    expect(lanes).to_have_count(3)
+    expect(lanes).to_have_count(4)
     assert studio.get_by_role("region", name="Models").inner_text().count("instant") >= 1
 
 
