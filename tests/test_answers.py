@@ -118,7 +118,7 @@ def failed(code: str) -> Job:
         ("unsupported_format", 415),
         ("unknown_style", 404),
         ("broken_model", 500),
-        ("cannot_write", 500),
+        ("storage_away", 503),
         ("worker_lost", 503),
         ("missing_extra", 501),
         ("error", 500),

@@ -230,8 +230,9 @@ def test_a_server_that_cannot_write_says_so_and_goes_on(tmp_path: Path) -> None:
         raw = requests_form("/candy", "127.0.0.1", {"file": PHOTO})
         folder.rmdir()
         answer = replay(server.address, raw)
-        assert (answer.status, list(answer.json())) == (500, ["detail"])
-        assert "cannot be written" in answer.json()["detail"]
+        assert (answer.status, list(answer.json())) == (503, ["detail"])
+        assert "cannot read or store" in answer.json()["detail"]
+        assert str(tmp_path) not in answer.json()["detail"]
         assert client.get("/v1/jobs").json()["jobs"] == []
         assert list((tmp_path / "jobs" / "promises").iterdir()) == []
         folder.mkdir()

@@ -189,6 +189,7 @@ def test_beyond_what_is_answered_at_once_one_is_told_to_come_back() -> None:
             answer = told(late)
             assert answer.startswith(b"HTTP/1.1 503 Service Unavailable"), answer
             assert b"retry-after: 5" in answer.lower()
+            assert b"x-request-id: " in answer.lower()
             assert b'"code":"too_many_connections"' in answer
         for one in held:
             one.close()

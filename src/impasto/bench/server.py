@@ -30,8 +30,12 @@ def served(module: str, *arguments: str, ready: str) -> Iterator[str]:
     It is waited for until it answers GET ``ready`` with 200. Raises :class:`ImpastoError`, with the last it said, where
     it ends before, or takes more than a minute.
     """
-    # A server that is measured has no business in the database of another.
-    environment = {name: value for name, value in os.environ.items() if name != "IMPASTO_DATABASE"}
+    # A server that is measured has no business in the database of another, nor with its other options.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "IMPASTO_DATABASE" and not name.startswith("IMPASTO_SERVE_")
+    }
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder, "said")
         with said.open("wb") as stream:

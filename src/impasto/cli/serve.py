@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-import math
+import logging
 import os
+import signal
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from impasto.cli import terminal
-from impasto.errors import MissingExtra
+from impasto.cli.serve_backup import backup, database_option, home_of, home_option, restore
+from impasto.cli.serve_limits import limited
+from impasto.errors import ImpastoError, MissingExtra, RequestError
 
 __all__ = ["serve"]
 
+_VARIABLE = "IMPASTO_SERVE"
+_LEVELS = ("debug", "info", "warning", "error")
 
-@click.command(short_help="Serve the HTTP API and the studio; needs impasto[serve].")
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"auto_envvar_prefix": _VARIABLE},
+    short_help="Serve the HTTP API and the studio; needs impasto[serve].",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 takes a free one."
 )
-@click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for jobs and results.  [default 'jobs' in $IMPASTO_HOME, else in your data folder]",
-)
-@click.option(
-    "--database", envvar="IMPASTO_DATABASE", show_envvar=True, help="URL of PostgreSQL, in place of SQLite files."
-)
+@home_option
+@database_option
 @click.option(
     "--api-key-file",
-    "key_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Lines of OWNER:SHA256. Then every request needs a key.",
+    help="Lines of OWNER:SHA256. Then every request needs a key. Read again at SIGHUP.",
 )
-@click.option("--new-key", metavar="OWNER", help="Print a new key and its line for the file, and end.")
+@click.option(
+    "--new-key", metavar="OWNER", allow_from_autoenv=False, help="Print a new key and its line for the file, and end."
+)
 @click.option("--insecure", is_flag=True, help="Let everyone in at an address that others reach.")
-@click.option("--host-name", "names", multiple=True, help="Another name that the server is called by. Repeat it.")
-@click.option("--root-path", "root", default="", help="Path that a proxy has the server at, such as /impasto.")
+@click.option("--host-name", multiple=True, help="Another name that the server is called by. Repeat it.")
+@click.option("--root-path", default="", help="Path that a proxy has the server at, such as /impasto.")
 @click.option(
     "--max-connections", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Clients at once."
 )
@@ -46,12 +53,18 @@ __all__ = ["serve"]
     "--max-upload", type=click.IntRange(1, 4096), default=64, show_default=True, help="Megabytes in one request."
 )
 @click.option(
-    "--max-per-minute",
-    type=click.FloatRange(0, min_open=True),
-    help="Pictures and jobs that one owner may ask for in a minute.  [no limit]",
+    "--keep", type=click.FloatRange(0.01, 24 * 365), default=24.0, show_default=True, help="Hours that jobs are kept."
+)
+@click.option("--limit", multiple=True, metavar="NAME=VALUE", help="Another limit, such as files=100. Repeat it.")
+@click.option(
+    "--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the log's lines."
 )
 @click.option(
-    "--keep", type=click.FloatRange(0.01, 24 * 365), default=24.0, show_default=True, help="Hours that jobs are kept."
+    "--log-level",
+    type=click.Choice(_LEVELS),
+    default="info",
+    show_default=True,
+    help="From which on the log has lines.",
 )
 @click.option(
     "--compat",
@@ -63,25 +76,8 @@ __all__ = ["serve"]
     type=click.Path(file_okay=False, path_type=Path),
     help="With --compat: folder in which those clients look for pictures.  [default 'storage' in --home]",
 )
-def serve(
-    host: str,
-    port: int,
-    home: Path | None,
-    database: str | None,
-    key_file: Path | None,
-    new_key: str | None,
-    insecure: bool,
-    names: tuple[str, ...],
-    root: str,
-    max_connections: int,
-    workers: int | None,
-    bulk_workers: int | None,
-    max_upload: int,
-    max_per_minute: float | None,
-    keep: float,
-    compat: bool,
-    storage: Path | None,
-) -> None:
+@click.pass_context
+def serve(ctx: click.Context, /, **given: Any) -> None:
     """Serve the studio, a web page, and the HTTP API that it uses.
 
     Everything is on this machine: no account, no database to install, no other server asked. Jobs survive a restart,
@@ -91,50 +87,81 @@ def serve(
     impasto serve                        http://127.0.0.1:8000
     impasto serve --new-key anna         a key, and the line of it for keys.txt
     impasto serve --host 0.0.0.0 --api-key-file keys.txt
+    impasto serve backup DIR             copy all that it keeps, while it runs
+
+    Every option can be given by the environment as well: IMPASTO_SERVE_MAX_UPLOAD is --max-upload, and so on; what may
+    be repeated is separated by spaces there.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    if given["new_key"] is not None:
+        _make_key(given["new_key"])
+    else:
+        _serve(given)
+
+
+serve.add_command(backup)
+serve.add_command(restore)
+
+
+def _make_key(owner: str) -> None:
     try:
+        from impasto.server.keys import Keys
+    except ImportError as error:
+        raise MissingExtra("the server", "serve") from error
+    key, line = Keys.new(owner)
+    terminal.emit({"key": key, "line": line}, indent=2)
+
+
+def _serve(given: dict[str, Any]) -> None:
+    # Before all that takes its time: of a container's first process, the kernel drops what is not asked for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        from impasto.jobs import logs
         from impasto.jobs.limits import Limits
         from impasto.server.client_limits import ClientLimits
-        from impasto.server.keys import Keys
+        from impasto.server.ending import leave
         from impasto.server.serving import serve as run
     except ImportError as error:
         raise MissingExtra("the server", "serve") from error
-    if new_key is not None:
-        key, line = Keys.new(new_key)
-        terminal.emit({"key": key, "line": line}, indent=2)
-        return
-    if storage is not None and not compat:
+    if given["storage"] is not None and not given["compat"]:
         raise click.UsageError("--storage is for the clients of other programs; give --compat, too")
-    limits = Limits(
-        upload_bytes=max_upload << 20,
-        kept_seconds=keep * 3600,
-        requests_per_minute=math.inf if max_per_minute is None else max_per_minute,
-    )
+    limits = limited(Limits(upload_bytes=given["max_upload"] << 20, kept_seconds=given["keep"] * 3600), given["limit"])
+    logs.set_up(given["log"], given["log_level"].upper())
+    os.environ[logs.FORM_VARIABLE] = given["log"]  # for its workers
+    log = logging.getLogger("impasto.server")
+    for name in _unknown():
+        log.warning("%s stands for no option of impasto serve, and is passed over", name)
+    try:
+        run(
+            home_of(given["home"]),
+            host=given["host"],
+            port=given["port"],
+            database=given["database"],
+            key_file=given["api_key_file"],
+            insecure=given["insecure"],
+            names=given["host_name"],
+            root=given["root_path"],
+            clients=ClientLimits(connections=given["max_connections"]),
+            interactive=given["workers"],
+            bulk=given["bulk_workers"],
+            limits=limits,
+            compat=given["compat"],
+            storage=given["storage"],
+            ready=lambda address: log.info("the studio is at %s (Ctrl-C ends)", address),
+        )
+    except ImpastoError as error:
+        if given["log"] == "text":
+            raise
+        log.critical("%s", error)
+        raise click.exceptions.Exit(2 if isinstance(error, RequestError) else 1) from error
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 1)
+    # Threads of libraries may wait for long yet, and for nothing that matters.
+    leave()
 
-    def ready(address: str) -> None:
-        terminal.note(f"the studio is at {address} (Ctrl-C ends)")
 
-    run(
-        home or _default_home(),
-        host=host,
-        port=port,
-        database=database,
-        key_file=key_file,
-        insecure=insecure,
-        names=names,
-        root=root,
-        clients=ClientLimits(connections=max_connections),
-        interactive=workers,
-        bulk=bulk_workers,
-        limits=limits,
-        compat=compat,
-        storage=storage,
-        ready=ready,
-    )
-
-
-def _default_home() -> Path:
-    from platformdirs import user_data_path
-
-    own = os.environ.get("IMPASTO_HOME")
-    return (Path(own) if own else user_data_path("impasto", appauthor=False)) / "jobs"
+def _unknown() -> list[str]:
+    """What looks like an option in the environment and is none."""
+    known = {f"{_VARIABLE}_{param.name}".upper() for param in serve.params if param.name != "new_key"}
+    return sorted(name for name in os.environ if name.startswith(f"{_VARIABLE}_") and name not in known)

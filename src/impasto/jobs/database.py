@@ -60,7 +60,7 @@ class Database:
                 event.listen(engine, "begin", _begin_sqlite)
                 self._reader, self._writer = engine, engine.execution_options(impasto_writes=True)
             else:
-                engine = create_engine(where, pool_pre_ping=True, **_POOL)
+                engine = create_engine(where, pool_pre_ping=True, connect_args=_connecting(where), **_POOL)
                 self._turn = nullcontext()
                 event.listen(engine, "connect", _set_up_postgresql)
                 # A reader's two queries see one state; a writer's see what was written before its turn.
@@ -158,6 +158,8 @@ class Database:
 
 
 _POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 32, "pool_timeout": _PATIENCE}
+_NETWORK = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 10_000}
+"""Seconds, seconds and milliseconds after which a database that does not answer is taken to be away."""
 # The turn is the counter's row, which whoever takes a number would lock anyway: a commit gives it free when
 # others see what was written, so that a reader who sees an event sees all with smaller numbers.
 _TAKE_TURN = select(COUNTERS.c.value).where(COUNTERS.c.name == "event").with_for_update()
@@ -179,6 +181,11 @@ def _checked(url: str) -> URL:
     if not found.database or found.database == ":memory:" or "memory" in found.query.values():
         raise RequestError("a ledger in memory would forget its jobs; name a file, like sqlite:///jobs.db")
     return found
+
+
+def _connecting(where: URL) -> dict[str, Any]:
+    """How PostgreSQL is connected to, but for what the URL itself says."""
+    return {name: value for name, value in _NETWORK.items() if name not in where.query}
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:

@@ -71,7 +71,8 @@ class Doing:
         try:
             told = errand.told is not None
             left = None if errand.due is None else errand.due - time.monotonic()
-            self._say({**errand.header, "number": self._number, "told": told, "left": left}, errand.blobs)
+            facts = {"number": self._number, "told": told, "left": left, "about": dict(errand.about)}
+            self._say({**errand.header, **facts}, errand.blobs)
             self._heed()
             while not self._is_over(wire.receive()):
                 pass

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from impasto.errors import ImpastoError
+from impasto.jobs import logs
 from impasto.jobs.wire import Message
 
 __all__ = ["Cancel", "Errand", "Told"]
@@ -78,6 +79,7 @@ class Errand(Generic[T]):
     due: float | None = None
     future: Future[T] = field(default_factory=Future)
     asked: float = field(default_factory=time.monotonic)
+    about: Mapping[str, str] = field(default_factory=logs.facts)
 
     def __post_init__(self) -> None:
         # Who wants it ended says so to its Cancel.

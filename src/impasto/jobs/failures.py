@@ -1,13 +1,19 @@
-"""Failures: errors as JSON, so that what one process raises is raised in another as the same class."""
+"""Failures: errors as JSON, so that what one process raises is raised in another as the same class; and as clients are
+told of them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, ModelError, OutputError, OutputExists
+from impasto.jobs.errors import StorageAway, WorkerLost
 
-__all__ = ["raised", "told"]
+__all__ = ["placeless", "raised", "shown", "told"]
+
+_PLACE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z]:\\|(?<![\w.])/)[^\s'\"]*[^\s'\".,:;)]")
+"""A URL or an absolute path."""
 
 
 def told(error: ImpastoError) -> dict[str, Any]:
@@ -25,3 +31,18 @@ def raised(failure: Mapping[str, Any]) -> ImpastoError:
     facts = failure.get("facts")
     vars(error).update(facts if isinstance(facts, dict) else {})
     return error
+
+
+def shown(error: ImpastoError) -> ImpastoError:
+    """The error as a client may see it: what is wrong with the server is no business of theirs in detail, and neither
+    are its paths and addresses. Who calls this logs the error itself."""
+    if isinstance(error, OutputError) and not isinstance(error, OutputExists):
+        return StorageAway("the server cannot read or store jobs and pictures just now; try again in some seconds")
+    if isinstance(error, (ModelError, WorkerLost)) and placeless(str(error)) != str(error):
+        return raised({**told(error), "message": placeless(str(error))})
+    return error
+
+
+def placeless(text: str) -> str:
+    """The text without paths and addresses."""
+    return _PLACE.sub("(a place on the server)", text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from impasto.errors import MissingExtra
+from impasto.errors import MissingExtra, OutputError
 from impasto.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class Flow:
 
         # DBOS counts priorities from 1.
         options = SetEnqueueOptions(queue_partition_key=job.owner, priority=job.priority + 1)
-        with SetWorkflowID(f"{job.owner}/{job.id}/{uuid.uuid4().hex[:12]}"), options:
+        with _explained(), SetWorkflowID(f"{job.owner}/{job.id}/{uuid.uuid4().hex[:12]}"), options:
             self._queues[job.lane].enqueue(self._do, job.owner, job.id)
 
     def enqueue_missing(self, jobs: Iterable[Job], doing: Iterable[tuple[str, str]] | None = None) -> None:
@@ -104,11 +106,30 @@ class Flow:
 
     def forget(self, owner: str, id: str) -> None:
         """Remove what is known of a deleted job."""
-        found = self._transact.list_workflows(workflow_id_prefix=f"{owner}/{id}/", load_input=False, load_output=False)
-        if found:
-            self._transact.delete_workflows([workflow.workflow_id for workflow in found])
+        with _explained():
+            found = self._transact.list_workflows(
+                workflow_id_prefix=f"{owner}/{id}/", load_input=False, load_output=False
+            )
+            if found:
+                self._transact.delete_workflows([workflow.workflow_id for workflow in found])
 
-    def stop(self) -> None:
-        """Look at the queues no more, until :meth:`start`. What runs is to be interrupted by then."""
+    def stop(self, seconds: float | None = None) -> None:
+        """Look at the queues no more, until :meth:`start`. What runs is to be interrupted by then.
+
+        Its threads may wait long for a database that is busy or away. They are left behind after so many ``seconds``,
+        if that is given: nothing is lost with them.
+        """
         self._is_running = False
-        self._transact.destroy()
+        ending = threading.Thread(target=self._transact.destroy, name="impasto-flow-end", daemon=True)
+        ending.start()
+        ending.join(seconds)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        raise OutputError(f"the queue's database cannot be used: {error.orig}") from error

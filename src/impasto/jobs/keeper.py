@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from impasto.jobs.doing import TICK, Doing, Lost
 from impasto.jobs.errand import Errand
 from impasto.jobs.errors import WorkerLost
 from impasto.jobs.lane import Lane
+from impasto.jobs.logs import about
 from impasto.jobs.process import Plan, Process
 from impasto.jobs.watch import Watch
 
@@ -56,6 +58,7 @@ class Keeper:
         self._poller.register(self._woken, select.POLLIN)
         self._given: Errand[Any] | None = None
         self._process: Process | None = None
+        self._about: Mapping[str, str] = {}
         self._numbers = count()
         self._failures = 0
         self._expired = 0.0
@@ -126,7 +129,9 @@ class Keeper:
                 return
             except Exception as lost:
                 is_bug = not isinstance(lost, Lost)
-                _LOG.warning("a worker of the lane %s was lost: %s", self._lane.name, lost, exc_info=is_bug)
+                with about(**self._about):
+                    _LOG.warning("a worker of the lane %s was lost: %s", self._lane.name, lost, exc_info=is_bug)
+                self._about = {}
                 is_steady = self.tasks > tasks or time.monotonic() - began > _STEADY_SECONDS
                 self._failures = 0 if is_steady else self._failures + 1
                 if self._failures >= _DOWN:
@@ -211,7 +216,7 @@ class Keeper:
     def _next(self, process: Process) -> Errand[Any] | None:
         """The next errand, however long it takes to come; none where one was waited for that was given up, or where the
         worker holds too much and has rested."""
-        self.state = "idle"
+        self.state, self._about = "idle", {}
         errand = self._lane.take(self)
         if errand is None and self._plan.once:
             self._lane.withdraw(self)
@@ -237,6 +242,8 @@ class Keeper:
         return errand
 
     def _do(self, process: Process, errand: Errand[Any]) -> None:
+        self._about = errand.about
+
         def poll(writable: bool, seconds: float) -> None:
             self._poll(process, writable=writable, seconds=seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +38,8 @@ from impasto.models import Model
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]
+
+_LOG = logging.getLogger("impasto.jobs")
 
 
 class Jobs:
@@ -107,12 +110,15 @@ class Jobs:
         self._flow.enqueue_missing(self._ledger.unfinished())
         self._upkeep.start()
 
-    def stop(self, grace: float = 8.0) -> None:
-        """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start."""
+    def stop(self, grace: float = 8.0, last: float | None = None) -> None:
+        """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start.
+
+        The queue's own threads are waited for, or ``last`` seconds at most, where the process ends with this.
+        """
         self._upkeep.end()
         self._pool.stop(grace)
         with self._upkeep.turning:
-            self._flow.stop()
+            self._flow.stop(last)
         self._ledger.close()
         os.close(self._held)
 
@@ -219,6 +225,7 @@ class Jobs:
 
             job, new = self._ledger.add(entered(order, owner, fingerprint, put, self.limits.kept_seconds), sizes)
         if new:
+            _LOG.info("job %s is queued", job.id, extra={"facts": {"job": job.id, "owner": owner}})
             self._flow.enqueue(job)
             self._live.announce(owner)
         return job, new
@@ -321,15 +328,20 @@ class Jobs:
 
     def status(self) -> dict[str, Any]:
         """Workers, and jobs by state."""
-        return {"workers": self._pool.status(), "jobs": self._ledger.counts(), "waiting": len(self._line)}
+        return self.workers() | {"jobs": self._ledger.counts()}
+
+    def workers(self) -> dict[str, Any]:
+        """Workers, and how many requests wait for them; the ledger is not asked."""
+        return {"workers": self._pool.status(), "waiting": len(self._line)}
 
     def ready(self) -> bool:
         """Whether a worker has its model warm, and nothing is being shut down."""
         return self._pool.ready and self._ledger.is_held and not self._upkeep.has_ended
 
-    def writable(self) -> None:
-        """Raises :class:`OutputError` where nothing can be stored."""
+    def stored(self) -> dict[str, int]:
+        """Jobs by state. Raises :class:`OutputError` where nothing can be read or stored."""
         self._blobs.check_writable()
+        return self._ledger.counts()
 
     def sweep(self) -> None:
         """Delete what is older than it is kept, and queue again what has fallen out of its queue."""

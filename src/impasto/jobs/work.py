@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import shutil
 import threading
@@ -15,7 +16,8 @@ from typing import Any, Literal, TypeVar
 
 from impasto.errors import ImpastoError, OutputError
 from impasto.jobs.blobs import Blobs, make_folder
-from impasto.jobs.errors import Cancelled, StorageLost, Suspended, UnknownJob, WorkerLost
+from impasto.jobs.errors import Cancelled, StorageAway, StorageLost, Suspended, UnknownJob, WorkerLost
+from impasto.jobs.failures import placeless, shown
 from impasto.jobs.flow import Interrupted
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.job import Item, Job, JobState
@@ -23,6 +25,7 @@ from impasto.jobs.ledger import Ledger
 from impasto.jobs.lesson import Lesson
 from impasto.jobs.limits import Limits
 from impasto.jobs.live import Live
+from impasto.jobs.logs import about
 from impasto.jobs.meanings import Meanings
 from impasto.jobs.networks import Networks
 from impasto.jobs.outcome import outcome
@@ -35,6 +38,7 @@ __all__ = ["Work"]
 
 Made = TypeVar("Made")
 
+_LOG = logging.getLogger("impasto.jobs")
 _SAVE_SECONDS = 12.0
 """Between checkpoints of a training: what a crash costs it."""
 _DOWN_SECONDS = 1.0
@@ -85,7 +89,8 @@ class Work:
                 raise _suspended()
             self._cancels[owner, id] = cancel
         try:
-            self._do(owner, id, cancel)
+            with about(job=id, owner=owner):
+                self._do(owner, id, cancel)
         except UnknownJob:
             pass
         except Exception:
@@ -160,6 +165,7 @@ class Work:
         job = self._ledger.start(owner, id)
         if job.is_final:
             return
+        _LOG.info("it runs")
         self._live.begin(owner, id)
         self._live.announce(owner)
         # Asked for before this server started.
@@ -172,21 +178,21 @@ class Work:
         except UnknownJob:
             raise
         except Exception as slip:  # a full disk, or a bug
-            # Where the database is away, it is nobody's try.
-            if isinstance(slip, Suspended) or self._suspended or not self._is_known(owner, id):
+            _LOG.warning("it was cut off: %s", slip, exc_info=not isinstance(slip, ImpastoError))
+            # That the ledger or the blobs are away, or another's, is no fault of the job's, however long it lasts.
+            if self._suspended or isinstance(slip, (OutputError, StorageAway, Suspended)):
                 raise
             self._slips[owner, id] += 1
             if self._slips[owner, id] < self._limits.attempts:
                 raise
-            # What cannot be written says where, which is nobody's business.
-            said = "nothing can be written" if isinstance(slip, OutputError) else str(slip)
-            message = f"the server could not do it: {type(slip).__name__}: {said}"[:500]
+            message = placeless(f"the server could not do it: {type(slip).__name__}: {slip}")[:500]
             state, error = "failed", {"code": ImpastoError.code, "message": message}
         finally:
             running = self._live.end(owner, id)
         if running is not None and running.trace:
             write_atomically(self._trace_file(owner, id), json.dumps(running.trace).encode())
         self._ledger.finish(owner, id, state, error)
+        _LOG.info("it is %s", state)
         self._slips.pop((owner, id), None)
         if job.kind != "train-style" or state == "done":
             self._forget_states(job)
@@ -195,23 +201,19 @@ class Work:
             self._networks.withdraw(self._networks.identity(job))
         self._live.announce(owner)
 
-    def _is_known(self, owner: str, id: str) -> bool:
-        """Whether the ledger can tell of a job."""
-        try:
-            self._ledger.get(owner, id)
-        except OutputError:
-            return False
-        return True
-
     def _items(self, job: Job, cancel: Cancel) -> tuple[JobState, dict[str, Any] | None]:
         """The state that the job ends in, and what to say of the items that failed.
 
-        What fails by a fault of this server's is left for another try, and raised once the others are done.
+        What the server has lost is left for another try, and raised once the others are done; what it cannot store just
+        now, at once.
         """
         failed = {item.index: item.error for item in job.items if item.error is not None}
         finished = sum(item.state != "waiting" for item in job.items)
         fault: ImpastoError | None = None
         meant = {self._meanings.again(job)}
+        if finished:
+            # Those were made when it was what it is noted as.
+            meant.add(job.fingerprint)
         for item in job.items:
             if item.state != "waiting":
                 continue
@@ -226,11 +228,15 @@ class Work:
                     raise _suspended() from None
                 return "cancelled", None
             except ImpastoError as failure:
-                if isinstance(failure, _FAULTS) and self._slips[job.owner, job.id] + 1 < self._limits.attempts:
-                    fault = failure
+                _LOG.info("item %d failed: %s", item.index, failure)
+                seen = shown(failure)
+                if isinstance(seen, StorageAway):
+                    raise seen from failure  # no fault of the picture's: it is tried again
+                if isinstance(seen, StorageLost) and self._slips[job.owner, job.id] + 1 < self._limits.attempts:
+                    fault = seen
                     continue
-                failed[item.index] = {"code": failure.code, "message": str(failure)}
-                self._ledger.fail_item(job.owner, job.id, item.index, failure.code, str(failure))
+                failed[item.index] = {"code": seen.code, "message": str(seen)}
+                self._ledger.fail_item(job.owner, job.id, item.index, seen.code, str(seen))
             else:
                 self._publish(job, item, painted)
             finished += 1
@@ -359,10 +365,6 @@ class Work:
 
     def _trace_file(self, owner: str, id: str) -> Path:
         return self._home / f"{_key(owner, id)}.trace.json"
-
-
-_FAULTS = (StorageLost, OutputError)
-"""What is no fault of the job's, and may pass."""
 
 
 def _suspended() -> Suspended:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import select
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from impasto.errors import ImpastoError
 from impasto.jobs.failures import told
 from impasto.jobs.lesson import Lesson
+from impasto.jobs.logs import FORM_VARIABLE, about, set_up
 from impasto.jobs.task import Painted, Task, unpacked
 from impasto.jobs.wire import Message, Wire
 from impasto.request import Enough
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker", "main"]
 
+_LOG = logging.getLogger("impasto.jobs")
 _PR_SET_PDEATHSIG = 1
 _FIRST_VICTIM = "500"
 """Of the kernel's killer where memory runs out: workers are started again, the server is not."""
@@ -81,7 +83,8 @@ class Worker:
             raise
         except Exception as error:
             # For who runs this; who asked learns neither paths nor code.
-            traceback.print_exc()
+            with about(**message[0].get("about", {})):
+                _LOG.exception("a worker's task failed unexpectedly")
             what = "training" if message[0]["kind"] == "train" else "painting"
             said = f"{what} failed unexpectedly ({type(error).__name__}); try again, or other settings"
             header, blobs = {"kind": "failed", **told(ImpastoError(said))}, ()
@@ -151,6 +154,7 @@ class Worker:
 def main() -> None:
     """Serve the pool whose facts are the one argument, as JSON."""
     facts: Mapping[str, Any] = json.loads(sys.argv[1])
+    set_up("json" if os.environ.get(FORM_VARIABLE) == "json" else "text")
     # Ctrl-C goes to every process of a terminal; the pool decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with(facts["parent"])

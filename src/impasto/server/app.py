@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -14,12 +15,14 @@ from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.service import Jobs
 from impasto.server import events, facts, gallery, studio, stylizing, working
+from impasto.server.access import Access
 from impasto.server.client_limits import ClientLimits
 from impasto.server.compat import blending, entrance, painting, torchserve
 from impasto.server.compat.answers import refused
 from impasto.server.compat.compat import Compat
 from impasto.server.conditional import Conditional
 from impasto.server.guard import Guard, UploadLimit
+from impasto.server.health import Health
 from impasto.server.hosts import Hosts
 from impasto.server.keys import Keys, owner_of
 from impasto.server.measures import CONTENT_TYPE, Measured, Measures
@@ -32,6 +35,8 @@ __all__ = ["make_app"]
 _FORM = 1 << 20
 _WAITING = 4
 """How many times the places in line may be taken, at most, where many owners ask for their share."""
+_LAST = 1.0
+"""Seconds that the queue's threads have to end, once all is saved and the process ends anyway."""
 
 
 def make_app(
@@ -44,7 +49,8 @@ def make_app(
     grace: float = 8.0,
     compat: Compat | None = None,
 ) -> FastAPI:
-    """Starts ``jobs`` with the application, and stops them with it within ``grace`` seconds.
+    """Starts ``jobs`` with the application, and stops them with it: what runs may end within ``grace`` seconds of the
+    moment ``app.state.told``, if that is set, when the server was told to stop.
 
     ``hosts`` are the names that the server may be asked for by; None allows all. ``root`` is the path that it has on
     its host, where a proxy has others beside it. With ``compat`` it has the doors of other public programs as well.
@@ -62,9 +68,12 @@ def make_app(
             yield
         finally:
             app.state.closing.set()
+            told = getattr(app.state, "told", None)
+            left = grace if told is None else max(0.0, told + grace - time.monotonic())
+            # Not in the threads that requests have: those may all be waiting for what ends here.
             if compat is not None:
-                await run_in_threadpool(compat.stop)
-            await run_in_threadpool(jobs.stop, grace)
+                await asyncio.to_thread(compat.stop)
+            await asyncio.to_thread(jobs.stop, left, None if told is None else _LAST)
 
     app = FastAPI(
         title="Impasto",
@@ -78,6 +87,7 @@ def make_app(
     )
     measures = Measures(jobs)
     app.state.jobs, app.state.keys, app.state.measures = jobs, keys, measures
+    app.state.health = health = Health(jobs)
     add_handlers(app)
     if compat is not None:
         app.state.compat = compat
@@ -87,8 +97,9 @@ def make_app(
         app.include_router(room.router)
 
     @app.get("/metrics", include_in_schema=False, dependencies=[Depends(owner_of)])
-    def metrics() -> Response:
-        return Response(measures.text(), media_type=CONTENT_TYPE)
+    async def metrics() -> Response:
+        text = await asyncio.to_thread(measures.text, await health.ask())
+        return Response(text, media_type=CONTENT_TYPE)
 
     most = jobs.limits.upload_bytes + _FORM
     limits = ClientLimits() if clients is None else clients
@@ -103,6 +114,8 @@ def make_app(
         app.add_middleware(UploadLimit, most=most, clients=limits, refused=refused)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Measured, measures=measures)
+    app.add_middleware(Access)
     if root:
+        # It answers nothing by itself, so every answer has passed the log.
         app.add_middleware(Rooted, root=root)
     return app

@@ -9,6 +9,7 @@ import h11
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from impasto.server.access import Access
 from impasto.server.client_limits import ClientLimits
 from impasto.server.problems import problem
 
@@ -75,7 +76,7 @@ class Connection(H11Protocol):
         if idle:
             min(idle, key=lambda one: one._idle_since).transport.abort()
         else:
-            self.app = _full
+            self.app = _FULL
 
     def _watch(self) -> None:
         """Count the time while the client is to send something, and nobody else counts it."""
@@ -101,6 +102,10 @@ class Connection(H11Protocol):
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
-    headers = {"Retry-After": "5", "Connection": "close"}
-    answer = problem(503, "too_many_connections", "too many clients are connected; try again in a few seconds", headers)
+    told = "too many clients are connected; try again in a few seconds"
+    answer = problem(503, "too_many_connections", told, {"Connection": "close"})
     await answer(scope, receive, send)
+
+
+_FULL = Access(_full)
+"""It has an id and a line in the log, as every answer has."""

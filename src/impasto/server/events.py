@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from impasto.errors import ImpastoError
 from impasto.jobs.live import Message
 from impasto.jobs.service import Jobs
 from impasto.server.keys import owner_of
@@ -21,6 +23,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["events"])
 
+_LOG = logging.getLogger("impasto.server")
 _BEAT = 15.0
 """Seconds of silence after which a comment is sent: proxies close what is silent, and it shows who is gone."""
 _WAITING = 500
@@ -45,6 +48,8 @@ async def events(
     since = after
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19:
         since = int(last_event_id)
+    # Where the ledger is away, that is an answer of its own, and no stream that breaks off.
+    await run_in_threadpool(jobs.last_event, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     stream = _stream(jobs, owner, since, request.app.state.closing)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
@@ -90,6 +95,9 @@ async def _stream(jobs: Jobs, owner: str, after: int | None, closing: asyncio.Ev
             if number is None or number > seen:
                 seen = max(seen, number or 0)
                 yield _text(message["event"], number, message["data"])
+    except ImpastoError as error:
+        # The reader comes back for what it missed.
+        _LOG.warning("a stream of events is broken off: %s", error)
     finally:
         closed.cancel()
         end()

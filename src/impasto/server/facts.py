@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse, Response
-from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import ModelError
 from impasto.models import Model, find
 from impasto.request import options
+from impasto.server.health import Health
 from impasto.server.keys import COOKIE, owner_of
 from impasto.server.problems import PROBLEM, problem
 from impasto.server.state import jobs_of
@@ -23,6 +23,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["server"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
 
 Owner = Annotated[str, Depends(owner_of)]
+_NOT_READY = "no worker is warm yet, the server is stopping, or it has not its database to itself; ask again soon"
 
 
 @router.get("/v1/options", summary="Every setting, with its default and bounds")
@@ -51,8 +52,10 @@ async def healthz() -> str:
 async def readyz(request: Request) -> Response:
     jobs = jobs_of(request)
     if not jobs.ready():
-        return problem(503, "not_ready", "no worker has its model warm yet, or the server is stopping; ask again soon")
-    await run_in_threadpool(jobs.writable)
+        return problem(503, "not_ready", _NOT_READY)
+    health: Health = request.app.state.health
+    if await health.ask() is None:
+        return problem(503, "not_ready", "jobs cannot be read and stored just now; ask again soon")
     return PlainTextResponse("ready\n")
 
 

@@ -24,7 +24,13 @@ class Keys:
     def __init__(self, file: Path | None = None) -> None:
         """``file`` has a line ``OWNER:SHA256`` for each key, as ``impasto serve --new-key OWNER`` prints; empty lines
         and what follows ``#`` are passed over. Raises :class:`RequestError` for what it cannot read."""
-        self._owners: dict[str, str] = {}
+        self._file, self._owners = file, dict[str, str]()
+        self.read_again()
+
+    def read_again(self) -> None:
+        """Take what the file holds now. Raises :class:`RequestError` where it cannot be read or has no key: then all
+        stays as it was."""
+        file, owners = self._file, dict[str, str]()
         if file is None:
             return
         try:
@@ -38,9 +44,10 @@ class Keys:
             owner, _, digest = text.partition(":")
             if len(digest) != 64 or not set(digest.lower()) <= set("0123456789abcdef"):
                 raise RequestError(f"line {number} of {file} is no OWNER:SHA256; make one with --new-key OWNER")
-            self._owners[digest.lower()] = _check_owner(owner)
-        if not self._owners:
+            owners[digest.lower()] = _check_owner(owner)
+        if not owners:
             raise RequestError(f"the key file {file} has no key; make one with --new-key OWNER")
+        self._owners = owners
 
     @property
     def asked(self) -> bool:
@@ -73,11 +80,15 @@ def _check_owner(text: str) -> str:
     return text
 
 
-def owner_of(request: Request) -> str:
-    """Who asks, by ``Authorization: Bearer`` or by the session's cookie. Answers 401 to strangers."""
+async def owner_of(request: Request) -> str:
+    """Who asks, by ``Authorization: Bearer`` or by the session's cookie. Answers 401 to strangers.
+
+    Not in a thread: where all wait for what is away, /metrics is answered yet.
+    """
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     key = given.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
     owner: str | None = request.app.state.keys.owner(key)
     if owner is None:
         raise HTTPException(401, "give a valid API key as 'Authorization: Bearer KEY'", {"WWW-Authenticate": "Bearer"})
+    request.state.owner = owner  # for the log
     return owner

@@ -3,7 +3,8 @@
 ==============================  =========  ======================================================
 ``impasto_requests_total``      counter    requests by ``route``, ``method`` and ``status``
 ``impasto_request_seconds``     histogram  how long they took, by ``route``
-``impasto_jobs``                gauge      jobs by ``state``
+``impasto_storage_up``          gauge      1 where jobs can be read and stored, else 0
+``impasto_jobs``                gauge      jobs by ``state``; none where they cannot be read
 ``impasto_waiting``             gauge      requests that wait for a picture at once
 ``impasto_workers``             gauge      workers by ``lane`` and ``state``
 ``impasto_worker_bytes``        gauge      resident memory by ``lane``, summed
@@ -43,10 +44,12 @@ class Measures:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
             registry=self._registry,
         )
-        self._registry.register(_Now(jobs))
+        self._now = _Now(jobs)
+        self._registry.register(self._now)
 
-    def text(self) -> bytes:
-        """In Prometheus' text format."""
+    def text(self, counts: Mapping[str, int] | None) -> bytes:
+        """In Prometheus' text format; ``counts`` are the jobs by state, none where they cannot be told."""
+        self._now.counts = counts
         return generate_latest(self._registry)
 
 
@@ -55,13 +58,15 @@ class _Now(Collector):
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
+        self.counts: Mapping[str, int] | None = None
 
     def describe(self) -> list[Metric]:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        status = self._jobs.status()
-        yield _gauge("impasto_jobs", "Jobs", ["state"], {(state,): n for state, n in status["jobs"].items()})
+        status, counts = self._jobs.workers(), self.counts
+        yield GaugeMetricFamily("impasto_storage_up", "Jobs can be read and stored", value=counts is not None)
+        yield _gauge("impasto_jobs", "Jobs", ["state"], {(state,): n for state, n in (counts or {}).items()})
         yield GaugeMetricFamily("impasto_waiting", "Requests that wait for a picture", value=status["waiting"])
         workers: list[dict[str, Any]] = status["workers"]
         states = Tally((w["lane"], w["state"]) for w in workers)
@@ -101,6 +106,10 @@ class Measured:
 
         try:
             await self._app(scope, receive, sending)
+        except Exception:
+            # It is answered farther out.
+            status = 500
+            raise
         finally:
             # The pattern, not the path: paths hold ids.
             route = getattr(scope.get("route"), "path", "none")

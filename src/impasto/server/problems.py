@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,10 +12,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, OutputError
+from impasto.jobs import logs
 from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
+from impasto.jobs.failures import shown
 
-__all__ = ["PROBLEM", "add_handlers", "headers_of", "problem"]
+__all__ = ["PROBLEM", "add_handlers", "headers_of", "is_of_disk", "problem", "seen"]
+
+_LOG = logging.getLogger("impasto.server")
+_SOON = {"Retry-After": "5"}
+"""What is away is hoped to be back after so many seconds."""
 
 _CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 _SOON = {"Retry-After": "5"}
@@ -44,6 +51,8 @@ PROBLEM: dict[str, Any] = {
 
 def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """The answer to a request that fails."""
+    if status == 503:
+        headers = {**_SOON, **(headers or {})}
     document = {
         "type": f"urn:impasto:error:{code}",
         "title": HTTPStatus(status).phrase,
@@ -65,17 +74,38 @@ def headers_of(error: ImpastoError) -> dict[str, str]:
     return headers
 
 
+def seen(error: Exception) -> ImpastoError:
+    """An error of the library's, or of a disk, as a client may see it; what is kept back goes to the log."""
+    is_disk = not isinstance(error, ImpastoError)
+    ours = OutputError(str(error)) if is_disk else cast(ImpastoError, error)
+    if (found := shown(ours)) is not ours:
+        _LOG.error("%s", error, exc_info=error if is_disk else None)
+    return found
+
+
+def is_of_disk(error: Exception) -> bool:
+    """Whether an error is a disk's or a folder's, and not a connection's."""
+    return isinstance(error, OSError) and not isinstance(error, (ImpastoError, ConnectionError, TimeoutError))
+
+
 def add_handlers(app: FastAPI) -> None:
     """Answer errors of the library, of the framework and of neither with problem documents."""
     app.add_exception_handler(ImpastoError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(OSError, _of_disk)
     app.add_exception_handler(Exception, _of_surprise)
 
 
 async def _of_ours(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ImpastoError)
-    return problem(error.status, error.code, str(error), headers_of(error))
+    found = seen(error)
+    return problem(found.status, found.code, str(found), headers_of(found))
+
+
+async def _of_disk(request: Request, error: Exception) -> JSONResponse:
+    if not is_of_disk(error):
+        raise error
+    return await _of_ours(request, error)
 
 
 async def _of_validation(_: Request, error: Exception) -> JSONResponse:
@@ -106,4 +136,6 @@ def _allowed(request: Request) -> list[str]:
 
 
 async def _of_surprise(_: Request, __: Exception) -> JSONResponse:
-    return problem(500, "error", "something went wrong in the server; its log tells what")
+    # What is answered here passes none of the layers that give answers their id.
+    headers = {"X-Request-ID": logs.facts().get("request", "")}
+    return problem(500, "error", "something went wrong in the server; its log tells what", headers)

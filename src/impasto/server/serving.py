@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
 import signal
+import sys
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -11,22 +18,26 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from impasto.errors import RequestError
+from impasto.errors import OutputError, RequestError
+from impasto.jobs.blobs import make_folder
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
 from impasto.server.client_limits import ClientLimits
 from impasto.server.compat.compat import Compat
 from impasto.server.connection import Connection
+from impasto.server.ending import Ending
 from impasto.server.hosts import Hosts, is_loopback
 from impasto.server.keys import Keys
 from impasto.server.rooted import check_root
 
 __all__ = ["serve"]
 
+_LOG = logging.getLogger("impasto.server")
 _DRAIN = 2
-"""Seconds that answers in the making have, once the server is told to stop; jobs have the rest of ten."""
-_GRACE = 6.0
+"""Seconds that answers in the making have, once the server is told to stop."""
+_GRACE = 3.0
+"""Seconds after which what still runs then is told to save itself; workers that do not are ended five seconds later."""
 
 
 def serve(
@@ -61,13 +72,16 @@ def serve(
         )
     hosts, root = Hosts.of(host, names), check_root(root)
     clients = ClientLimits() if clients is None else clients
+    ending = Ending()
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
+    _spool(home / "uploads")
     doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises") if compat else None
     app = make_app(jobs, keys, hosts=hosts, clients=clients, root=root, grace=_GRACE, compat=doors)
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -76,13 +90,45 @@ def serve(
         ws="none",
         http=partial(Connection, clients=clients),  # type: ignore[arg-type]
     )
-    _Server(config, app, ready).run()
+    _hear_hangups(keys, key_file)
+    _Server(config, app, ending, ready).run()
+    ending.avert()
+
+
+def _hear_hangups(keys: Keys, file: Path | None) -> None:
+    """SIGHUP has the key file read again. Without one, in a terminal, it tells that this was closed: it ends the server
+    as ever."""
+
+    def read(_: int, __: FrameType | None) -> None:
+        try:
+            keys.read_again()
+        except RequestError as error:
+            _LOG.error("the keys stay as they were: %s", error)
+        else:
+            _LOG.info("the keys were read again")
+
+    is_terminal = sys.stdin is not None and sys.stdin.isatty()
+    if (file is not None or not is_terminal) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, read)
+
+
+def _spool(folder: Path) -> None:
+    """Have what is uploaded wait in a folder beside the jobs, by this process and its workers: the machine's own may be
+    small, full or read-only. What a server that was killed left there is removed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise OutputError(f"cannot make {folder}: {error.strerror}; give another folder with --home") from error
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder.absolute())
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, ending: Ending, ready: Callable[[str], None] | None
+    ) -> None:
         super().__init__(config)
-        self._app, self._ready = app, ready
+        self._app, self._ending, self._ready = app, ending, ready
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup(sockets)  # type: ignore[arg-type]
@@ -92,6 +138,9 @@ class _Server(uvicorn.Server):
             self._ready(f"http://{f'[{address}]' if ':' in address else address}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._ending.begin()
+        if not self.should_exit:
+            self._app.state.told = time.monotonic()
         # Streams of events never end by themselves.
         if closing := getattr(self._app.state, "closing", None):
             closing.set()

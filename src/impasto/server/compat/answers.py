@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import QueueFull
-from impasto.server.problems import headers_of, problem
+from impasto.server.problems import headers_of, is_of_disk, problem, seen
 
 __all__ = ["Detailed", "Modelled", "missing", "pretty", "refused"]
 
@@ -53,7 +52,6 @@ def missing(field: str) -> RequestValidationError:
 def pretty(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON as TorchServe writes it, with the headers that all its answers have."""
     always = {
-        "x-request-id": str(uuid.uuid4()),
         "Pragma": "no-cache",
         "Cache-Control": "no-cache; no-store, must-revalidate, private",
         "Expires": "Thu, 01 Jan 1970 00:00:00 UTC",
@@ -73,8 +71,12 @@ def _shaping(handler: _Handler, shape: Callable[[Exception], Response]) -> _Hand
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)
-        except (ImpastoError, HTTPException, RequestValidationError) as error:
+        except (HTTPException, RequestValidationError) as error:
             return shape(error)
+        except (ImpastoError, OSError) as error:
+            if not isinstance(error, ImpastoError) and not is_of_disk(error):
+                raise
+            return shape(seen(error))
 
     return handle
 
