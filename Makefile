@@ -1,9 +1,9 @@
-# On a bare Debian with Python 3.11, pip and make: `make demo`, `make serve`, `make test`.
+# On a bare Debian with Python 3.11, pip and make: `make demo`, `make serve`, `make test`, `make quick`.
 PYTHON ?= python3
 VENV := .venv
 IN := $(VENV)/bin
 
-.PHONY: demo serve test check clean
+.PHONY: demo serve test quick check clean
 
 demo: $(VENV)/.demo
 	$(IN)/python scripts/demo.py
@@ -15,6 +15,10 @@ serve: $(VENV)/.serve
 # In their order: with the files of many tests first, those of one long test each would come last, one after the other.
 test: $(VENV)/.test check
 	OMP_NUM_THREADS=1 $(IN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 1
+
+# Between two edits: what needs no server, no browser and no torch.
+quick: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(IN)/pytest --numprocesses 2 --dist loadfile -m 'not slow and not browser and not torch'
 
 check: $(VENV)/.test
 	$(IN)/ruff check

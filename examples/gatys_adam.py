@@ -106,6 +106,6 @@ with TraceWriter(arguments.out / "run.jsonl") as trace:
             print(f"step {progress.step:5} of {progress.steps}  {progress.seconds:7.1f} s  {told}")
 
 # %% Look
-result.save(arguments.out / "result.png")
+result.save(arguments.out / "result.png", overwrite=True)
 draw([Trace.read(arguments.out / "run.jsonl")]).to_pil().save(arguments.out / "loss.png")
 print(f"{arguments.out / 'result.png'}: {result.pastiche.width} x {result.pastiche.height}, {result.seconds:.0f} s")

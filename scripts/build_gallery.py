@@ -130,6 +130,7 @@ def main() -> None:
         parser.error(f"{arguments.paintings} has no {', '.join(missing)}")
 
     CARDS.mkdir(exist_ok=True)
+    impasto.take_turns()
     stylizer = impasto.Stylizer()
     cards = []
     for rank, entry in enumerate(entries, 1):

@@ -20,6 +20,7 @@ BOTH = ("coffee", "the-wave")
 def main() -> None:
     OUT.mkdir(exist_ok=True)
     start = time.perf_counter()
+    impasto.take_turns()
     stylizer = impasto.Stylizer()
     sheet = Image.new("RGB", (CELL * (1 + len(STYLES)), CELL * len(PHOTOS)), "white")
     for row, name in enumerate(PHOTOS):
@@ -28,7 +29,7 @@ def main() -> None:
         paste(sheet, photo, 0, row)
         for column, style in enumerate(STYLES, 1):
             result = stylizer.stylize(photo, style)
-            result.save(OUT / f"{name}.{style}.png")
+            result.save(OUT / f"{name}.{style}.png", overwrite=True)
             paste(sheet, result.pastiche, column, row)
     sheet.save(OUT / "sheet.jpg", quality=90)
     count = len(PHOTOS) * len(STYLES)
@@ -43,7 +44,7 @@ def both_ways(stylizer: impasto.Stylizer) -> None:
     photo = impasto.Picture.open(OUT / f"{name}.png")
     instant = stylizer.stylize(photo, style)
     iterative = stylizer.stylize(photo, style, engine="iterative")
-    iterative.save(OUT / f"{name}.{style}.iterative.png")
+    iterative.save(OUT / f"{name}.{style}.iterative.png", overwrite=True)
     width, height = photo.size
     pair = Image.new("RGB", (3 * width, height), "white")
     for column, picture in enumerate((photo, instant.pastiche, iterative.pastiche)):

@@ -19,6 +19,7 @@ SIDE, CELL, TITLE = 512, 300, 22
 
 
 def main(vgg19: str, paintings: list[str]) -> None:
+    impasto.take_turns()
     stylizer = impasto.Stylizer()
     columns = {
         "photograph": None,

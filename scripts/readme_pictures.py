@@ -34,6 +34,7 @@ def main() -> None:
     demo()
     (DOCS / "sheet.jpg").write_bytes((OUT / "sheet.jpg").read_bytes())
 
+    impasto.take_turns()
     stylizer = impasto.Stylizer()
     cat = impasto.Picture.from_array(data.chelsea())
     strip("strength", [stylizer.stylize(cat, "starry-night", strength=s).pastiche for s in (0, 0.25, 0.5, 0.75, 1)])

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from browser import a_browser, a_studio
+from failing import Failing
 from hypothesis import settings
 from ledgers import a_database
 from leftovers import end, mark
+from marking import marks, marks_of
 from playwright.sync_api import Browser, Page
 from serving import Served
+from waiting import WAIT
 
 from impasto import Picture, Stylizer
 from impasto.jobs.ledger import Ledger
+from impasto.jobs.pool import Pool
 
 # Speed is never asserted: what takes long on a busy machine is not wrong.
 settings.register_profile("impasto", deadline=None)
@@ -31,6 +36,20 @@ MARK = mark()
 def pytest_configure(config: pytest.Config) -> None:
     # Before it is taken for what tests write.
     config.stash[_STDERR] = os.dup(2)
+    config.pluginmanager.register(Failing(config))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file that is left out need not be imported, which takes longer than many a test."""
+    left_out = set(re.findall(r"\bnot (\w+)", config.option.markexpr))
+    is_tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if left_out and is_tests and left_out & marks_of(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name in marks(item):
+            item.add_marker(name)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,6 +96,14 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED.name}/ with training data is not beside the project")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at a picture takes less than ten seconds, but not on a busy machine."""
+    defaults = Pool.probe.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "timeout", WAIT)
 
 
 @pytest.fixture

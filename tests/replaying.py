@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
 from PIL import Image
+from waiting import WAIT
 
 __all__ = ["Answer", "dart_form", "picture_of", "replay", "requests_form", "requests_post", "urlencoded"]
 
@@ -37,7 +38,7 @@ def replay(address: str, raw: bytes) -> Answer:
     """Send those bytes, and no others, to a server."""
     where = urlsplit(address)
     assert where.hostname is not None
-    with socket.create_connection((where.hostname, where.port), timeout=120) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=WAIT) as connection:
         connection.sendall(raw)
         answer = HTTPResponse(connection)
         answer.begin()

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+from waiting import WAIT
 
 __all__ = ["COMMAND", "Served"]
 
 COMMAND = "import sys; from impasto.cli.main import main; sys.argv[0] = 'impasto'; main()"
-_STARTS, _ENDS = 120, 30
-"""Seconds after which a server that hangs fails its test."""
 
 
 class Served:
@@ -48,28 +47,28 @@ class Served:
     def _told(self, said: Path) -> str:
         """The address that it tells once it listens."""
         assert self.process is not None
-        deadline = time.monotonic() + _STARTS
+        deadline = time.monotonic() + WAIT
         while True:
             is_over = self.process.poll() is not None
             text = said.read_text("utf-8", "replace")
             if found := re.search(r"http://\S+(?=\s)", text):
                 return found[0]
             assert not is_over, text
-            assert time.monotonic() < deadline, f"it does not listen after {_STARTS} seconds: {text}"
+            assert time.monotonic() < deadline, f"it does not listen after {WAIT:g} seconds: {text}"
             time.sleep(0.02)
 
     def client(self, **settings: object) -> httpx.Client:
-        return httpx.Client(base_url=self.address, timeout=180, **settings)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.address, timeout=WAIT, **settings)  # type: ignore[arg-type]
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(_ENDS)
+        self.process.wait(WAIT)
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_ENDS)
+        return self.process.wait(WAIT)
 
     def __enter__(self) -> Self:
         return self.start()

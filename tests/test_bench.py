@@ -15,7 +15,9 @@ from impasto.errors import ModelError
 from impasto.runtime.core import core
 
 
-def test_figures_are_measured_and_compared(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_figures_are_measured_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.bench.speed._PICTURE", 128)
     figures = {f.name: f for f in run(rounds=1, magenta=tmp_path)}
     assert set(figures) == {
         "network",
@@ -35,7 +37,8 @@ def test_figures_are_measured_and_compared(tmp_path: Path) -> None:
     assert missing.note
 
 
-def test_a_network_of_one_style_beside_opencv(tmp_path: Path) -> None:
+def test_a_network_of_one_style_beside_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.bench.onestyle._SIZE", (96, 128))
     file = tmp_path / "network.t7"
     file.write_bytes(t7(checkpoint(Nets().build())))
     figures = {figure.name: figure for figure in onestyle(file, 1)}

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from http.client import HTTPConnection
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from pictures import saved
 from PIL import Image
+from waiting import WAIT
 
 from impasto import bench
 from impasto.bench import Figure, serving
@@ -75,7 +77,7 @@ def plain(*colour: int) -> bytes:
 
 
 def painted(address: str, form: Form) -> Image.Image:
-    connection = HTTPConnection(address.removeprefix("http://"), timeout=60)
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=WAIT)
     connection.request("POST", form.path, form.body, form.headers)
     answer = connection.getresponse()
     data = answer.read()
@@ -87,6 +89,16 @@ def painted(address: str, form: Form) -> Image.Image:
 # the figures
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by its name: the package has a function of that name.
+    monkeypatch.setattr(
+        import_module("impasto.bench.serving"), "_PICTURE", 128
+    )  # the package has a function of that name
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
 def test_the_server_is_measured_against_the_engine_and_the_tutorial_server(pair: Path) -> None:
     figures = {f.name: f for f in serving(1, pair, seconds=0.2)}
     assert tuple(figures) == (*OURS, "by paintings", "by one painting", "by name", "tutorial server")
@@ -104,6 +116,8 @@ def test_the_server_is_measured_against_the_engine_and_the_tutorial_server(pair:
     assert {f.unit for f in figures.values()} == {"ms", "/s"}
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
 def test_without_the_pair_the_rest_is_measured_and_told_what_helps(tmp_path: Path) -> None:
     *figures, tutorial = serving(1, tmp_path, seconds=0.1)
     assert tuple(f.name for f in figures) == OURS

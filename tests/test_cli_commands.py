@@ -232,6 +232,7 @@ def test_doctor_prints_the_line_that_installs_an_extra(monkeypatch: pytest.Monke
 
 def test_doctor_survives_a_runtime_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "impasto.runtime.openvino", raising=False)
     report = doctor_module.examine()
     assert not report["ok"]
     assert "openvino" in report["runtime"]["error"]

@@ -23,6 +23,7 @@ from impasto.request import Result as Pastiche
 from impasto.stylizer import Stylizer
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
 
 Watch = Callable[[Progress], None]
 
@@ -154,7 +155,20 @@ def test_regions_without_a_style_cover_all() -> None:
 
 def test_a_guide_and_an_initial_picture_reach_the_engine() -> None:
     mask("half.png", left=True)
-    result = impasto("a.jpg", "-s", "sea.png", "--guide", "half.png", "--initial", "b.png", "--steps", "0", "--json")
+    result = impasto(
+        "a.jpg",
+        "-s",
+        "sea.png",
+        "--guide",
+        "half.png",
+        "--initial",
+        "b.png",
+        "--steps",
+        "0",
+        "--skin",
+        "free",
+        "--json",
+    )
     record = json.loads(result.stdout)
     assert (record["settings"]["guide"], record["settings"]["initial"]) == (True, True)
     # Without a step it stays what it began as.

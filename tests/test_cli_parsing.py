@@ -211,13 +211,13 @@ def test_the_pastiche_goes_beside_the_photo() -> None:
 
 
 def test_a_format_that_cannot_be_written_becomes_png() -> None:
-    assert outputs(["a.heic", "b.gif", "c"]) == ["a.monet.png", "b.monet.png", "c.monet.png"]
+    assert outputs(["a.heic", "b.gif", "c"]) == ["a.heic.monet.png", "b.gif.monet.png", "c.monet.png"]
 
 
 def test_format_and_depth_decide_the_suffix() -> None:
-    assert outputs(["a.png"], format="jpeg") == ["a.monet.jpg"]
+    assert outputs(["a.png"], format="jpeg") == ["a.png.monet.jpg"]
     assert outputs(["a.jpg"], format="jpeg") == ["a.monet.jpg"]
-    assert outputs(["a.jpg", "b.tif"], bits=16) == ["a.monet.png", "b.monet.tif"]
+    assert outputs(["a.jpg", "b.tif"], bits=16) == ["a.jpg.monet.png", "b.monet.tif"]
 
 
 def test_one_photo_may_name_its_file(tmp_path: Path) -> None:
@@ -228,9 +228,11 @@ def test_one_photo_may_name_its_file(tmp_path: Path) -> None:
 
 
 def test_outputs_never_meet_each_other_or_a_photo() -> None:
-    assert outputs(["x/a.jpg", "y/a.jpg", "y/A.JPG"], "out") == [
-        *("out/a.monet.jpg", "out/a-2.monet.jpg", "out/A-3.monet.JPG")
-    ]
+    first, second, third = outputs(["x/a.jpg", "y/a.jpg", "y/A.JPG"], "out")
+    assert re.fullmatch(r"out/a-[0-9a-f]{8}\.monet\.jpg", first)
+    assert re.fullmatch(r"out/a-[0-9a-f]{8}\.monet\.jpg", second)
+    assert third == second.replace("out/a", "out/A").replace(".jpg", ".JPG")
+    assert first != second
     assert outputs(["a.jpg", "a.monet.jpg"]) == ["a-2.monet.jpg", "a.monet.monet.jpg"]
 
 

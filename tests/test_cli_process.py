@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import WAIT
 
 SOURCE = Path(__file__).parents[1] / "src"
 COMMAND = [sys.executable, "-W", "error", "-m", "impasto.cli"]
 
+pytestmark = pytest.mark.slow
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are those of POSIX")
 
 
@@ -39,7 +41,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def run(environment: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
     def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [*COMMAND, *arguments], env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=False, **more
+            [*COMMAND, *arguments],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=WAIT,
+            check=False,
+            **more,
         )
 
     return run
@@ -123,7 +131,7 @@ def test_a_reader_that_leaves_is_no_error(environment: dict[str, str], tmp_path:
     arguments = [*COMMAND, "stylize", str(photo), "-s", str(style), "-o", "-"]
     with os.fdopen(writer) as stdout:
         done = subprocess.run(
-            arguments, env=environment, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False
+            arguments, env=environment, stdout=stdout, stderr=subprocess.PIPE, timeout=WAIT, check=False
         )
     assert (done.returncode, done.stderr) == (1, b"")
 
@@ -147,7 +155,7 @@ def test_an_interrupt_leaves_nothing_half_written(environment: dict[str, str], t
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=WAIT)
     assert process.returncode == 130
     made = sorted(out.iterdir())
     assert 1 <= len(made) < 40
@@ -172,7 +180,7 @@ def test_a_terminal_gets_a_bar_and_colours(environment: dict[str, str], tmp_path
     while part := _read(ours):
         shown += part
     os.close(ours)
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=WAIT) == 1
     text = shown.decode()
     assert "a.sea.png" in text
     assert "64 x 64" in text
@@ -234,7 +242,7 @@ def test_a_signal_ends_a_long_run_well(environment: dict[str, str], tmp_path: Pa
     while process.poll() is None and not (trace.exists() and trace.read_bytes().count(b"\n") > 3):
         time.sleep(0.05)
     process.send_signal(kind)
-    output, error = process.communicate(timeout=60)
+    output, error = process.communicate(timeout=WAIT)
     lines = error.decode().splitlines()
     assert process.returncode == 128 + kind, lines
     assert lines[0].startswith("a.png: 64 x 64, 100000 steps: about ")
@@ -263,7 +271,7 @@ def test_a_bar_tells_step_loss_and_time(environment: dict[str, str], tmp_path: P
     while part := _read(ours):
         shown += part
     os.close(ours)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=WAIT) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     assert "a.png: 64 x 64, 2 steps: about " in text
     assert re.search(r"2/2  loss [\d.e+]+  \d+ s left", text)

@@ -51,6 +51,8 @@ def test_every_setting_can_be_given() -> None:
         ),
         *(
             "--keep-colors",
+            "--skin",
+            "free",
             "--seed",
             "7",
             "--precision",
@@ -73,6 +75,7 @@ def test_every_setting_can_be_given() -> None:
         "resize": 100,
         "style_scale": 2.0,
         "colors": "keep",
+        "skin": "free",
         "seed": 7,
         "precision": "f32",
         "deterministic": True,

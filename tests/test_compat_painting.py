@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,13 +14,13 @@ from playwright.sync_api import Browser
 from replaying import Answer, picture_of, replay, requests_form
 from serving import Served
 from test_server import finished, picture, problem, wait
+from waiting import WAIT, until
 
 from impasto import Gallery
 from impasto.server.compat.names import MODELS, TUTORIAL
 
 HOST = "backend:8080"
 PHOTO = picture(5, 80, kind="JPEG")
-WAIT = 120
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +35,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def asked(server: Served, style: str, photo: bytes = PHOTO) -> Answer:
     """``requests.post(f"http://backend:8080/{style}", files={"file": photo})``."""
     return replay(server.address, requests_form(f"/{quote(style)}", HOST, {"file": photo}))
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
 
 
 def polled(folder: Path, name: str, style: str) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pictures import noise, saved
 from PIL import Image
 from replaying import picture_of, replay, requests_form
 from serving import Served
+from waiting import WAIT, until
 
 from impasto import Gallery
 from impasto.errors import OutputError
@@ -32,16 +33,8 @@ from impasto.server.compat.promises import Promise, Promises
 from impasto.server.compat.storage import Storage
 from impasto.server.keys import Keys
 
-WAIT = 120
 OWNER = "local"
 PHOTO = saved(Image.fromarray(noise(40, 40, seed=1)), "png")
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 class Desk:
@@ -56,10 +49,28 @@ class Desk:
         self.jobs = Jobs(self.home / "jobs", limits=Limits(kept_seconds=600), interactive=1, bulk=0, gallery=gallery)
         self.storage = Storage(self.storage_folder)
         self.promises = Promises(self.jobs, self.storage, self.folder)
+        self.looks = 0
+        keep = self.promises._keep
+
+        def looked(one: object) -> None:
+            try:
+                keep(one)  # type: ignore[arg-type]
+            finally:
+                self.looks += 1
+
+        self.promises._keep = looked  # type: ignore[method-assign]
+
+    def looked_again(self) -> None:
+        """Wait until the one promise was looked at anew: what is not done by then is not going to be."""
+        # The first may have begun before.
+        wanted = self.looks + 2
+        until(lambda: self.looks >= wanted)
 
     def start(self) -> None:
         self.jobs.start()
         self.promises.start()
+        # Who asks earlier is told, after some seconds, that no worker is free.
+        until(lambda: self.jobs.ready)
 
     def close(self) -> None:
         self.promises.stop()
@@ -98,7 +109,7 @@ def test_a_disk_that_is_full_is_waited_out(desk: Desk) -> None:
     # As good as full: nothing can be written there.
     shutil.rmtree(desk.storage_folder)
     until(lambda: desk.jobs.get(OWNER, promise.id).is_final)
-    time.sleep(0.5)
+    desk.looked_again()
     assert desk.files() == set()
     assert json.loads((desk.folder / f"{promise.id}.json").read_bytes())["kept"] is False
     desk.storage_folder.mkdir()
@@ -107,7 +118,7 @@ def test_a_disk_that_is_full_is_waited_out(desk: Desk) -> None:
         assert picture_of((desk.storage_folder / name).read_bytes()).size == (40, 40)
     until(lambda: json.loads((desk.folder / f"{promise.id}.json").read_bytes())["kept"])
     (desk.storage_folder / promise.files[0]).unlink()
-    time.sleep(0.5)
+    desk.looked_again()
     assert desk.files() == {promise.files[1]}
 
 

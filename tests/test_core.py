@@ -37,6 +37,7 @@ while stylizers:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_signal_finds_its_stack_when_stylizers_were_dropped() -> None:
     code = DROPPED.replace("PHOTO", repr(str(ROOT / "styles" / "sample.webp")))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import impasto
 
+HERE = Path(__file__).parent
 ROOT = Path(impasto.__file__).parent
 FLOORS = {
     "errors": 0,
+    "folders": 0,
     "request": 0,
     "color": 0,
     "picture": 0,
@@ -43,6 +46,7 @@ def room_of(file: Path) -> str:
     return file.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+@cache
 def imports(file: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
@@ -72,6 +76,33 @@ def test_torch_stays_in_its_rooms_and_files_stay_small(file: Path) -> None:
         assert not any(name.split(".")[0] in ("openvino", "onnxruntime") for name in imports(file))
     assert len(file.read_text("utf-8").splitlines()) < 400
     assert file.stem not in ("utils", "common", "misc", "helpers")
+
+
+def test_what_reports_to_its_makers_is_imported_without_that() -> None:
+    """In tests, scripts and examples, too."""
+    ours = [
+        *FILES,
+        *(file for place in ("tests", "scripts", "examples") for file in (HERE.parent / place).rglob("*.py")),
+    ]
+    makers = {"openvino", "onnxruntime"}
+    named = [file for file in ours if any(maker in file.read_text("utf-8") for maker in makers)]
+    reporting = {file for file in named if {name.split(".")[0] for name in when_run(file)} & makers}
+    assert reporting == {ROOT / "runtime" / "openvino.py", ROOT / "runtime" / "graph.py"}
+
+
+def when_run(file: Path) -> set[str]:
+    """What it imports beside what only types need."""
+    tree = ast.parse(file.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
 
 
 def test_every_room_has_a_floor() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 
 import pytest
@@ -17,7 +16,7 @@ from impasto.server.form import _order, body
 
 def read(*fields: tuple[str, str]) -> Order:
     content = ("content", UploadFile(io.BytesIO(b"a photograph"), filename="a.jpg"))
-    return asyncio.run(_order(FormData([content, ("style", "udnie"), *fields]), Limits(), job=False, id=None))
+    return _order(FormData([content, ("style", "udnie"), *fields]), Limits(), job=False, id=None)
 
 
 def test_a_preset_gives_settings_and_those_sent_besides_go_before_its_own() -> None:

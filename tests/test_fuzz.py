@@ -23,5 +23,5 @@ def test_no_request_makes_the_server_fail(tmp_path: Path) -> None:
         found = re.search(r"(\d+) generated, (\d+) passed", run.stdout)
         assert found is not None
         assert int(found[1]) == int(found[2]) > 300
-        assert [worker["restarts"] for worker in client.get("/v1/status").json()["workers"]] == [0, 0, 0]
+        assert not any(worker["restarts"] for worker in client.get("/v1/status").json()["workers"])
         assert client.get("/readyz").status_code == 200

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import pytest
-from openvino import opset13 as op
 
 from impasto.errors import ModelError
 from impasto.runtime.adapting import adapt
 from impasto.runtime.core import core
 from impasto.runtime.network import Preprocessing
+from impasto.runtime.openvino import op, ov
 from impasto.runtime.sizes import take_any_size
 from impasto.runtime.statistics import give_statistics, measure_statistics
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from impasto.runtime import heap
-from impasto.runtime.heap import kept_heap
+from impasto.runtime.heap import kept_heap, return_memory
 
 glibc = pytest.mark.skipif(sys.platform != "linux" or heap._library() is None, reason="needs glibc")
 
@@ -53,7 +53,41 @@ def test_it_ends_where_what_is_within_fails() -> None:
     assert heap._users == 0
 
 
+RETURNED = """
+import threading
+from impasto.runtime.heap import return_memory
+
+def held():
+    (line,) = (line for line in open("/proc/self/status") if line.startswith("VmRSS"))
+    return int(line.split()[1]) >> 10
+
+def take():
+    # Ever larger ones: glibc keeps what it has once given back.
+    for size in (4, 8, 16, 24):
+        blocks = [bytes(size << 20) for _ in range(3)]
+        del blocks
+
+return_memory()
+before = held()
+for _ in range(4):
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+print(held() - before)
+"""
+"""How many MiB are held after several threads have held some hundred each."""
+
+
+@glibc
+def test_large_blocks_go_back_from_every_thread() -> None:
+    run = subprocess.run([sys.executable, "-c", RETURNED], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 24
+
+
 def test_elsewhere_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heap, "_library", lambda: None)
+    return_memory()
     with kept_heap():
         assert heap._users == 0

@@ -36,6 +36,7 @@ def photographs(draw: st.DrawFn) -> Image.Image:
     return image
 
 
+@pytest.mark.filterwarnings("ignore:the image was made from another")
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(photographs())
 def test_any_picture_keeps_its_size_and_alpha_and_comes_out_the_same_twice(

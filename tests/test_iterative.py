@@ -264,7 +264,7 @@ def test_the_result_is_an_average_of_the_pictures_in_which_later_ones_count_more
     monkeypatch.setattr(iterative, "make_optimiser", lambda *_: Counting())
     expected = {0.0: 0.6, 0.5: 0.2 * (0.25 * 1 + 0.5 * 2 + 3) / 1.75, None: 0.2 * (0.25 * 1 + 0.5 * 2 + 3) / 1.75}
     for average, grey in expected.items():
-        pixels = engine.finish(asked(steps=3, average=average)).pastiche.pixels
+        pixels = engine.finish(asked(steps=3, average=average, skin="free")).pastiche.pixels
         assert set(np.unique(pixels)) == {round(255 * grey)}
 
 

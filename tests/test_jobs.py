@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from ledgers import a_database, a_job
 from pictures import noise, saved
 from PIL import Image
+from waiting import WAIT, until
 
 from impasto import Gallery
 from impasto.errors import OutputError, PictureTooLarge, RequestError, StyleExists, UnknownStyle, UnsupportedFormat
@@ -30,8 +30,8 @@ from impasto.jobs.job import Job
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
 from impasto.jobs.service import Jobs
+from impasto.jobs.training import Training
 
-WAIT = 120
 ENDLESS = {"engine": "iterative", "steps": 100_000, "levels": 1, "optimiser": "adam", "style_scale": 0.25}
 
 
@@ -41,13 +41,6 @@ def photo(seed: int) -> bytes:
 
 def order(seed: int = 0, style: str | bytes = "starry-night", **more: Any) -> Order:
     return Order(**{"kind": "stylize", "contents": (("a.png", photo(seed)),), "styles": ((1.0, style),), **more})
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def ended(jobs: Jobs, job: Job) -> Job:
@@ -322,6 +315,27 @@ def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, mo
         assert job.error == {"code": "error", "message": "the server could not do it: OSError: disk full"}
         jobs.retry("ann", job.id)
         assert ended(jobs, job).state == "done"
+
+
+def test_broken_photographs_of_many_fail_alone(start: Starter) -> None:
+    jobs = start()
+    until(jobs.ready)
+    many = (("a.png", photo(1)), ("torn.png", photo(2)[:200]), ("b.png", photo(3)))
+    job, _ = jobs.submit(order(kind="batch", contents=many), "ann")
+    assert [item.state for item in job.items] == ["waiting", "failed", "waiting"]
+    job = ended(jobs, job)
+    assert (job.state, [item.state for item in job.items]) == ("partial", ["done", "failed", "done"])
+    assert job.items[1].error is not None
+    assert job.error is not None
+    assert str(job.error["message"]).startswith("1 of 3 failed; content 'torn.png': the picture cannot be read")
+    assert str(job.items[1].error["message"]).startswith("content 'torn.png': the picture cannot be read")
+    learning = order(kind="train-style", contents=many, style=photo(4), training=Training("mine"))
+    lesson, _ = jobs.submit(learning, "ann")
+    assert sorted(lesson.files) == ["photo:0", "photo:2"]
+    (left,) = lesson.settings["left_out"]
+    assert (left["name"], left["message"][:19]) == ("torn.png", "content 'torn.png':")
+    assert Training.from_json(lesson.settings) == Training("mine")
+    jobs.cancel("ann", lesson.id)
 
 
 def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[1] / "scripts" / "kills.py"
 
 
@@ -19,6 +21,7 @@ def free_port() -> int:
         return port
 
 
+@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_and_nothing_published_twice(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--kills", "8", "--jobs", "16", "--port", str(free_port())]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "IMPASTO_HOME": str(tmp_path / "user")}

@@ -32,6 +32,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_commands_run_one_after_the_other(desk: Path) -> None:
     (block,) = blocks("sh")
     for line in block.splitlines():

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from skimage import data
@@ -21,7 +20,7 @@ from impasto.engines.network import open_network
 from impasto.models import Model, Store
 from impasto.models.adding import add
 from impasto.picture import Picture
-from impasto.runtime.graph import Precision
+from impasto.runtime.graph import Precision, onnx_runtime
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PHOTOS = {"astronaut": data.astronaut, "coffee": data.coffee, "rocket": data.rocket}
@@ -116,6 +115,7 @@ def test_public_onnx_networks(name: str, store: Store, shared: Path) -> None:
         pytest.skip("there are no public networks beside the project")
     model = add(file, name="public", store=store)
     assert model.rules["preprocessing"]["order"] == "BGR"
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

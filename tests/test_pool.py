@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +21,7 @@ import psutil
 import pytest
 from pictures import noise, saved
 from PIL import Image
+from waiting import WAIT, until
 
 from impasto import Gallery, StyleCard, Stylizer
 from impasto.errors import ImpastoError, PictureError, PictureTooLarge, RequestError, UnknownStyle, UnsupportedFormat
@@ -34,8 +34,6 @@ from impasto.jobs.task import Painted, Task
 
 PHOTO = saved(Image.fromarray(noise(64, 64)), "png")
 PAINTING = saved(Image.fromarray(noise(72, 72, seed=1)), "png")
-WAIT = 120
-"""Seconds after which a test that hangs fails."""
 ENDLESS: dict[str, Any] = {
     "engine": "iterative",
     "steps": 100_000,
@@ -53,13 +51,6 @@ def plain(**settings: Any) -> Task:
 
 def endless(state: Path | None = None, **settings: Any) -> Task:
     return Task(PHOTO, [(1.0, {"bytes": PAINTING})], settings={**ENDLESS, **settings}, state=state, preview=True)
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def pids(pool: Pool, lane: str) -> list[int]:

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import pytest
 from foreign_graphs import one_style
-from openvino import opset13 as op
 from test_parity import state
 from torch7_files import Nets, checkpoint, t7
 from transformer_nets import Blocks, Example
@@ -29,6 +27,7 @@ from impasto.runtime.compose import compose
 from impasto.runtime.core import core
 from impasto.runtime.graph import Compiled
 from impasto.runtime.network import BGR_MEAN, Network, Preprocessing
+from impasto.runtime.openvino import op, ov
 from impasto.runtime.repainter import Repainter
 from impasto.stylizer import SAMPLE
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from impasto import Picture, Request, Result, StyleCard
-from impasto.errors import PictureTooLarge, RequestError, UnsupportedFormat
+from impasto.errors import OutputExists, PictureTooLarge, RequestError, UnsupportedFormat
 from impasto.picture.provenance import read_settings
 from impasto.request import Region, options
 from impasto.styles import Style
@@ -136,3 +136,14 @@ def test_save_takes_the_format_from_the_suffix_and_stores_the_settings(tmp_path:
         assert Picture.open(path).size == (6, 4)
     with pytest.raises(UnsupportedFormat, match="xyz"):
         result.save(tmp_path / "out.xyz")
+
+
+def test_save_overwrites_only_where_it_is_told_to(tmp_path: Path) -> None:
+    result = Result(PICTURE, request(), "instant@1", 0.1)
+    path = tmp_path / "out.png"
+    path.write_bytes(b"mine")
+    with pytest.raises(OutputExists, match=r"out\.png exists"):
+        result.save(path)
+    assert path.read_bytes() == b"mine"
+    result.save(path, overwrite=True)
+    assert Picture.open(path).size == (6, 4)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from serving import COMMAND, Served
+from waiting import WAIT
 
 from impasto import Gallery
 
@@ -38,9 +39,9 @@ def client(served: Served) -> Iterator[httpx.Client]:
         yield client
 
 
-def wait(client: httpx.Client, path: str, enough: Any, seconds: float = 120) -> httpx.Response:
+def wait(client: httpx.Client, path: str, enough: Any) -> httpx.Response:
     """Ask until the answer is as wanted."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + WAIT
     while True:
         answer = client.get(path)
         if enough(answer):
@@ -50,7 +51,7 @@ def wait(client: httpx.Client, path: str, enough: Any, seconds: float = 120) -> 
 
 
 def finished(client: httpx.Client, id: str) -> Any:
-    final = ("done", "failed", "cancelled")
+    final = ("done", "partial", "failed", "cancelled")
     return wait(client, f"/v1/jobs/{id}", lambda answer: answer.json()["state"] in final).json()
 
 
@@ -238,10 +239,10 @@ def test_iterative_answers_with_a_job_or_with_the_picture_to_who_waits(client: h
     assert "fewer steps" in problem(big, 413, "picture_too_large")
 
 
-def events(client: httpx.Client, enough: Any, headers: dict[str, str], seconds: float = 120) -> list[dict[str, Any]]:
+def events(client: httpx.Client, enough: Any, headers: dict[str, str]) -> list[dict[str, Any]]:
     """What is told, until that is enough."""
     found: list[dict[str, Any]] = []
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + WAIT
     with client.stream("GET", "/v1/events", headers=headers) as answer:
         one: dict[str, Any] = {}
         for line in answer.iter_lines():

@@ -21,7 +21,6 @@ from impasto.client import Upload
 from impasto.client.album import album
 from impasto.errors import PictureError, StyleExists
 
-PATIENCE = 900
 FILES = [("content", ("a.png", PHOTO)), ("style", ("b.png", PAINTING))]
 ASKED = {"kind": "train-style", "name": "harbour"}
 
@@ -117,17 +116,17 @@ def test_a_training_goes_on_in_a_server_that_was_killed(server: Served, tmp_path
         saved = server.home / "jobs" / "runs"
         with server.client() as http:
             before = new_models(http)
-            learnt = wait(http, "/v1/jobs/mine", lambda answer: (answer.json()["step"] or 0) > 1, PATIENCE).json()
+            learnt = wait(http, "/v1/jobs/mine", lambda answer: (answer.json()["step"] or 0) > 1).json()
             assert (learnt["stage"], learnt["steps"]) == ("learn", None)
             assert 0 < learnt["seconds_left"] < 6000
-            preview = wait(http, "/v1/jobs/mine/preview", lambda answer: answer.status_code == 200, PATIENCE)
+            preview = wait(http, "/v1/jobs/mine/preview", lambda answer: answer.status_code == 200)
             assert Image.open(io.BytesIO(preview.content)).format == "JPEG"
-            wait(http, "/v1/jobs/mine", lambda _: [*saved.glob("*.style/checkpoint.pt")], PATIENCE)
+            wait(http, "/v1/jobs/mine", lambda _: [*saved.glob("*.style/checkpoint.pt")])
     server.kill()
     server.arguments = ("--port", server.address.rpartition(":")[2])
     server.start()
     with Client(server.address) as client, server.client() as http:
-        wait(http, "/v1/jobs/mine", lambda answer: answer.json()["step"], PATIENCE)
+        wait(http, "/v1/jobs/mine", lambda answer: answer.json()["step"])
         (log,) = saved.glob("*.style/log.jsonl")
         begun = [line for line in log.read_text().splitlines() if line.startswith('{"step": 1,')]
         assert len(begun) == 1, "it began anew"

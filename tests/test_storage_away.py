@@ -15,7 +15,8 @@ import anyio.to_thread
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
-from test_jobs import ended, order, photo, until
+from test_jobs import ended, order, photo
+from waiting import until
 
 from impasto import Gallery
 from impasto.errors import ImpastoError, ModelError, OutputError, OutputExists

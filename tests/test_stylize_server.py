@@ -11,8 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +24,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 from serving import COMMAND, Served
+from waiting import WAIT, until
 
 from impasto import Client, ImpastoError
 from impasto import stylizer as stylizer_module
@@ -93,9 +93,9 @@ def difference(one: str, other: str) -> int:
     return int(np.abs(Picture.open(one).pixels.astype(int) - Picture.open(other).pixels.astype(int)).max())
 
 
-def begun(*arguments: str) -> subprocess.Popen[str]:
+def begun(*arguments: str, prelude: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "stylize", *arguments],
+        [sys.executable, "-c", prelude + COMMAND, "stylize", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -103,13 +103,6 @@ def begun(*arguments: str) -> subprocess.Popen[str]:
         # A test run in the background ignores interrupts, and its children would, too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-
-
-def wait(enough: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not enough():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def stepping(api: httpx.Client) -> bool:
@@ -273,9 +266,9 @@ def test_a_picture_that_cannot_be_written_stays_at_the_server(server: Served, ap
 @posix
 def test_an_interrupt_keeps_the_best_so_far(server: Served, api: httpx.Client) -> None:
     process = begun("a.jpg", "b.png", "-s", "sea.png", *SLOW, "--json", "--server", server.address)
-    wait(lambda: stepping(api))
+    until(lambda: stepping(api))
     process.send_signal(signal.SIGINT)
-    output, error = process.communicate(timeout=60)
+    output, error = process.communicate(timeout=WAIT)
     assert process.returncode == 130, error
     kept, stopped = error.splitlines()
     assert kept.startswith("stopped at step ")
@@ -313,9 +306,9 @@ def test_a_second_interrupt_discards(server: Served, api: httpx.Client, monkeypa
 @posix
 def test_whoever_is_told_to_end_leaves_no_job(server: Served, api: httpx.Client) -> None:
     process = begun("a.jpg", "-s", "sea.png", *SLOW, "-q", "--server", server.address)
-    wait(lambda: stepping(api))
+    until(lambda: stepping(api))
     process.terminate()
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=WAIT) == ("", "")
     assert process.returncode == 128 + signal.SIGTERM
     assert not Path("a.sea.jpg").exists()
     assert jobs(api) == []
@@ -327,11 +320,11 @@ def test_an_interrupt_while_it_waits_in_the_queue_discards(server: Served, api: 
     form = {"style": "udnie", "engine": "iterative", "steps": "5000", "levels": "1", "optimiser": "adam"}
     other = api.post("/v1/jobs", files=files, data=form).json()["id"]
     try:
-        wait(lambda: stepping(api))
+        until(lambda: stepping(api))
         process = begun("a.jpg", "-s", "sea.png", *SLOW, "--server", server.address)
-        wait(lambda: any(job["state"] == "queued" for job in jobs(api)))
+        until(lambda: any(job["state"] == "queued" for job in jobs(api)))
         process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=60)
+        output, error = process.communicate(timeout=WAIT)
         assert (process.returncode, output, error) == (130, "", "stopped: 0 of 1 picture done\n")
         assert [job["id"] for job in jobs(api)] == [other]
     finally:
@@ -341,17 +334,21 @@ def test_an_interrupt_while_it_waits_in_the_queue_discards(server: Served, api: 
 @posix
 def test_a_server_that_is_killed_and_started_again_is_waited_for(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    with Served(tmp_path / "served", "--port", port) as served:
+        port = free.getsockname()[1]
+    patient = f"import impasto.cli.patience as patience; patience._AWAY = {WAIT}; "
+    with Served(tmp_path / "served", "--port", str(port)) as served:
         steps = ["--steps", "60", "--levels", "1", "--start", "content"]
-        process = begun("b.png", "-s", "sea.png", *steps, "--json", "--server", served.address)
+        process = begun("b.png", "-s", "sea.png", *steps, "--json", "--server", served.address, prelude=patient)
         with served.client() as api:
-            wait(lambda: stepping(api))
+            until(lambda: stepping(api))
         served.kill()
-        time.sleep(1)
+        with socket.create_server(("127.0.0.1", port)) as away:
+            # It is asked for twice, in vain: not given up.
+            for _ in range(2):
+                away.accept()[0].close()
         assert process.poll() is None
         served.start()
-        output, error = process.communicate(timeout=120)
+        output, error = process.communicate(timeout=WAIT)
         assert (process.returncode, error) == (0, "")
         record = json.loads(output)
         assert (record["ok"], record["complete"], record["settings"]["steps"]) == (True, True, 60)

@@ -25,6 +25,7 @@ def test_names() -> None:
         "Stylizer",
         "__version__",
         "stylize",
+        "take_turns",
     ]
     assert dir(impasto) == sorted(impasto.__all__)
     for name in impasto.__all__:

@@ -6,7 +6,6 @@ import importlib.util
 import io
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from own_networks import installed
 from pictures import noise, saved
 from PIL import Image
 from trainings import a_base, a_painting, a_photo
+from waiting import until
 
 from impasto import Gallery, StyleCard
 from impasto.errors import (
@@ -73,14 +73,6 @@ def start(tmp_path: Path, user: Path) -> Iterator[Starter]:
 
     yield started
     stop()
-
-
-def until(holds: Callable[[], object]) -> None:
-    # Whoever learns lets all others go first: on a busy machine it takes its time.
-    deadline = time.monotonic() + 900
-    while not holds():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def ended(jobs: Jobs, job: Job) -> Job:

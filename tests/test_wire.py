@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import WAIT
 
 import impasto.jobs.errors as jobs_errors
 from impasto import client, errors
@@ -60,7 +61,7 @@ def test_large_messages_go_through_whoever_waits(ends: tuple[socket.socket, sock
     thread = threading.Thread(target=lambda: found.append(receiving.receive()))
     thread.start()
     sending.send({"a": 1}, blobs)
-    thread.join(60)
+    thread.join(WAIT)
     assert found == [({"a": 1}, blobs)]
     assert set(waited) == {True}
 
@@ -70,7 +71,7 @@ def test_large_messages_go_through_whoever_waits(ends: tuple[socket.socket, sock
     thread = threading.Thread(target=sending.send, args=({"b": 2}, blobs))
     thread.start()
     assert receiving.receive() == ({"b": 2}, blobs)
-    thread.join(60)
+    thread.join(WAIT)
     assert set(waited) <= {False}
 
 
@@ -103,7 +104,7 @@ def test_what_is_no_message_is_refused(ends: tuple[socket.socket, socket.socket]
     thread.start()
     with pytest.raises(EOFError):
         Wire(theirs).receive()
-    thread.join(60)
+    thread.join(WAIT)
 
 
 def test_tasks_and_what_comes_of_them_arrive(tmp_path: Path) -> None:

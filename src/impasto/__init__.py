@@ -9,13 +9,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from impasto.runtime.turns import take_turns
-
 if TYPE_CHECKING:
     from impasto.client import Client
     from impasto.errors import ImpastoError
     from impasto.picture import Picture
     from impasto.request import Progress, Request, Result
+    from impasto.runtime.turns import take_turns
     from impasto.styles import Gallery, Style, StyleCard
     from impasto.stylizer import Stylizer, stylize
 
@@ -32,6 +31,7 @@ __all__ = [
     "Stylizer",
     "__version__",
     "stylize",
+    "take_turns",
 ]
 
 _HOMES = {
@@ -46,10 +46,8 @@ _HOMES = {
     "StyleCard": "styles",
     "Stylizer": "stylizer",
     "stylize": "stylizer",
+    "take_turns": "runtime.turns",
 }
-
-
-take_turns()
 
 
 def __getattr__(name: str) -> Any:

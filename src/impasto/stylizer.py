@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from impasto.engines.instant import InstantEngine
 from impasto.errors import MissingExtra, RequestError
 from impasto.models import find
 from impasto.picture import Picture
+from impasto.picture.about import about
 from impasto.picture.picture import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.request import MAX_PIXELS, Progress, Region, Request, Result, options, preset_settings
@@ -121,23 +122,30 @@ class Stylizer:
                 _KNOWN[name].check(value)
         limit = settings.get("max_pixels", MAX_PIXELS)
         return Request(
-            content=Picture.of(content, max_pixels=limit),
-            style=None if style is None else Style.of(style, self.gallery, max_pixels=limit),
-            regions=tuple(self._region(region, limit) for region in regions),
-            mask=None if mask is None else Picture.of(mask, max_pixels=limit),
-            guide=None if guide is None else Picture.of(guide, max_pixels=limit),
-            initial=None if initial is None else Picture.of(initial, max_pixels=limit),
+            content=_opened("content", content, limit),
+            style=None if style is None else self._style(style, limit),
+            regions=tuple(self._region(region, f"region {number}", limit) for number, region in enumerate(regions, 1)),
+            mask=None if mask is None else _opened("mask", mask, limit),
+            guide=None if guide is None else _opened("guide", guide, limit),
+            initial=None if initial is None else _opened("initial", initial, limit),
             **settings,
         )
 
-    def _region(self, given: object, limit: int) -> Region:
+    def _style(self, given: object, limit: int) -> Style:
+        # Of several styles, the mix tells which.
+        with nullcontext() if isinstance(given, Mapping) else about("style"):
+            return Style.of(given, self.gallery, max_pixels=limit)
+
+    def _region(self, given: object, which: str, limit: int) -> Region:
         if isinstance(given, Region):
             return given
         if not isinstance(given, Sequence) or isinstance(given, (str, bytes)) or len(given) != 2:
             raise RequestError(f"a region is {type(given).__name__}; give a Region, or a pair of mask and style")
         mask, style = given
         name = Path(mask).stem if isinstance(mask, (str, os.PathLike)) else "region"
-        return Region(Picture.of(mask, max_pixels=limit), Style.of(style, self.gallery, max_pixels=limit), name)
+        with about(f"the style of {which}"):
+            painted = Style.of(style, self.gallery, max_pixels=limit)
+        return Region(_opened(f"the mask of {which}", mask, limit), painted, name)
 
     @cached_property
     def _iterative(self) -> IterativeEngine:
@@ -170,7 +178,7 @@ class Stylizer:
         check_name(name)
         if network:
             find(network, kind="per-style")
-        opened = [Picture.of(p) for p in pictures]
+        opened = [_opened("picture", p, MAX_PIXELS, number, len(pictures)) for number, p in enumerate(pictures, 1)]
         card = StyleCard(
             name,
             self._codes(opened) if opened else {},
@@ -190,6 +198,11 @@ class Stylizer:
         with suppress(MissingExtra):
             codes |= self._iterative.codes(pictures)
         return codes
+
+
+def _opened(what: str, given: object, limit: int, number: int = 1, of: int = 1) -> Picture:
+    with about(what, number, of=of):
+        return Picture.of(given, max_pixels=limit)
 
 
 def stylize(content: object, style: object = None, *, mask: object = None, **settings: Any) -> Result:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as op
+
+from impasto.runtime.openvino import op, ov
 
 __all__ = ["johnson_network"]
 

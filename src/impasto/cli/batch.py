@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
+
 from impasto.cli import terminal
 from impasto.cli.outputs import Task
 from impasto.client import KeyRefused, NoAnswer
@@ -17,7 +19,7 @@ from impasto.request import Progress
 
 __all__ = ["Batch", "Made", "Place", "Record", "Watcher"]
 
-_NOT_ONE_PICTURES = (RequestError, StyleError, KeyRefused, NoAnswer, BrokenPipeError)
+_NOT_ONE_PICTURES = (RequestError, StyleError, KeyRefused, NoAnswer, BrokenPipeError, click.ClickException)
 """What is wrong for every picture, if it is for one."""
 
 
@@ -113,13 +115,13 @@ class Batch:
         try:
             self._check(task)
             with self.place.paint(task, watcher) as made:
-                self._write(made, task)
+                if not self._write(made, task):
+                    return Record(task)
         except _NOT_ONE_PICTURES:
             raise
         except ImpastoError as error:
             return Record(task, error=error)
-        except (MemoryError, OSError, RuntimeError) as error:
-            # What the runtime or the machine gives up on costs one picture.
+        except Exception as error:  # what the runtime or the machine gives up on costs one picture
             return Record(task, error=ImpastoError(terminal.failure(error)))
         return Record(task, made)
 
@@ -130,12 +132,19 @@ class Batch:
                 f"{task.output} is there already; add --overwrite or --skip-existing, or name another with -o"
             )
 
-    def _write(self, made: Made, task: Task) -> None:
+    def _write(self, made: Made, task: Task) -> bool:
+        """False where another process was quicker, and what exists is to be skipped."""
         if task.output is None:
             terminal.send(made.to_bytes())
-        else:
-            task.make_folder()
+            return True
+        task.make_folder()
+        try:
             made.save(task.output, overwrite=bool(self.overwrite))
+        except OutputExists:
+            if self.overwrite is False:
+                return False
+            raise
+        return True
 
 
 def _exists(task: Task) -> bool:

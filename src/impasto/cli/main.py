@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 try:
+    import os
+    import re
     from importlib import import_module
     from typing import Any
 
@@ -10,17 +12,22 @@ try:
 
     from impasto.cli import terminal
     from impasto.errors import ImpastoError, RequestError
+    from impasto.runtime.turns import take_turns
 except KeyboardInterrupt:  # as main() does it, for whoever is quicker than the imports
     raise SystemExit(130) from None
 
 __all__ = ["cli", "main"]
 
+_HOMELY = re.compile(r"(?P<option>--[a-z][a-z-]*=|-[a-z])?(?P<path>~[^/]*/.*)", re.DOTALL)
 _COMMANDS = ("stylize", "serve", "styles", "models", "show", "plot", "doctor", "bench", "evaluate", "train")
 """Each is a module of this package that holds a command of its own name, imported when it is called."""
 
 
 class Commands(click.Group):
     """A group whose subcommands are imported one at a time, so that help and typing errors are instant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_at_home(arg) for arg in args])
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -41,11 +48,19 @@ class Commands(click.Group):
             raise click.exceptions.Exit(2 if isinstance(error, RequestError) else 1) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
-        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # click's own business, though they are errors of the kinds below
-        except (MemoryError, OSError, RuntimeError) as error:
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own business
+        except Exception as error:  # whatever it is, a page of Python helps nobody at a prompt
             terminal.error(terminal.failure(error))
             raise click.exceptions.Exit(1) from error
+
+
+def _at_home(arg: str) -> str:
+    """``--style=~/x.jpg`` with the home folder in it, which shells put only where a word begins with ``~``."""
+    match = _HOMELY.fullmatch(arg)
+    if match is None or os.path.lexists(match["path"]):
+        return arg
+    return f"{match['option'] or ''}{os.path.expanduser(match['path'])}"
 
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -75,6 +90,7 @@ def cli() -> None:
 def main() -> None:
     """The entry point of the installed command."""
     try:
+        take_turns()
         terminal.prepare()
         cli(prog_name="impasto")
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,6 +52,11 @@ def pull(name: str | None, url: str | None, as_json: bool) -> None:
         _list(as_json)
         return
     published, store = _meant(name), Store()
+    with _alone(store, published.name):
+        _pull(store, published, url)
+
+
+def _pull(store: Store, published: Published, url: str | None) -> None:
     if _is_there(store, published.identity):
         return
     if published.kind == "encoder":
@@ -116,31 +121,46 @@ def add(
 
     store = Store()
     if len(files) == 2 and files[0] in _encoders() and not Path(files[0]).exists():
-        if _is_there(store, PUBLISHED[files[0]].identity):
-            return
-        _require_torch(files[0])
-        _told(_install(store, files[0], _path(files[1]), convention))
+        with _alone(store, files[0]):
+            if not _is_there(store, PUBLISHED[files[0]].identity):
+                _require_torch(files[0])
+                _told(_install(store, files[0], _path(files[1]), convention))
         return
     if convention is not None:
         raise click.UsageError("--convention is for the encoders vgg16 and vgg19: impasto models add vgg19 FILE")
     paths = [_path(file) for file in files]
-    before = {model.identity for model in store.models()}
     orders: dict[str | None, Literal["RGB", "BGR"] | None] = {"rgb": "RGB", "bgr": "BGR"}
     peaks: dict[str | None, Literal[1, 255] | None] = {"1": 1, "255": 255}
-    model = added(
-        paths,
-        name=name,
-        version=version,
-        licence=licence,
-        source=source,
-        order=orders.get(order),
-        range=peaks.get(peak),
-        store=store,
-    )
-    if model.identity in before:
-        terminal.note(f"{model.identity} is there already: {model.path}")
-    else:
-        _told(model)
+    with _alone(store, "add"):
+        before = {model.identity for model in store.models()}
+        model = added(
+            paths,
+            name=name,
+            version=version,
+            licence=licence,
+            source=source,
+            order=orders.get(order),
+            range=peaks.get(peak),
+            store=store,
+        )
+        if model.identity in before:
+            terminal.note(f"{model.identity} is there already: {model.path}")
+        else:
+            _told(model)
+
+
+@contextmanager
+def _alone(store: Store, what: str) -> Iterator[None]:
+    """One process at a time: what another one is at is waited for, and is there then."""
+    from impasto.models.lock import alone
+
+    with ExitStack() as stack:
+        # Where no lock can be written, neither can a model, and what is written next says why.
+        with suppress(OSError):
+            store.folder.mkdir(parents=True, exist_ok=True)
+            lock = store.folder / f".{what}.lock"
+            stack.enter_context(alone(lock, lambda: terminal.note(f"another process is at {what}; waiting for it")))
+        yield
 
 
 def _encoders() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 
 from impasto.cli.photos import Photo
 from impasto.errors import OutputError
+from impasto.picture.suffixes import SUFFIXES
 
 __all__ = ["Task", "plan"]
 
@@ -42,10 +44,11 @@ def plan(photos: Sequence[Photo], target: str | None, styles: Sequence[str], set
     """Give every photo an output.
 
     ``target`` is what ``-o`` said: a file for one photo, a folder, ``-``, or nothing: beside the
-    photo, as ``photo.style.jpg``. Raises :class:`click.UsageError` where that cannot be.
+    photo, as ``photo.style.jpg``; in a folder, photos of a pattern's subfolders keep these.
+    Raises :class:`click.UsageError` where that cannot be.
     """
     several = len(photos) > 1 or any(photo.found for photo in photos)
-    piped = any(photo.path is None for photo in photos)
+    piped = any(photo.is_stream for photo in photos)
     if target == "-" or (target is None and piped):
         if len(photos) > 1:
             raise click.UsageError(
@@ -99,22 +102,60 @@ def _may_be_folder(target: str) -> bool:
 
 
 def _named(photos: Sequence[Photo], folder: Path | None, style: str, settings: dict[str, Any]) -> list[Task]:
-    # No photo of this run is ever an output, and no two outputs are one file, on any file system.
-    taken = {_key(photo.path) for photo in photos if photo.path}
+    named = [_name(photo, folder, style, settings) for photo in photos]
+    # Photos of one name out of several folders: each output then tells of which folder it is.
+    homes: dict[str, set[str]] = {}
+    for photo, plain in zip(photos, named, strict=True):
+        homes.setdefault(_key(plain), set()).add(_home(photo))
+    # No photo of this run is ever an output, on any file system, and no two outputs are one file.
+    kept = {_key(photo.path): photo for photo in photos if photo.path and not photo.is_stream}
+    taken: set[str] = set()
+    copies: dict[str, int] = {}
     tasks = []
-    for photo in photos:
-        own = photo.path or Path("stdin")
-        stem, suffix = _cut(own.stem, _LONGEST), _suffix(own, settings)
-        label = _cut(style, max(_LONGEST - len(os.fsencode(stem)), _LONGEST // 5))
-        beside = folder if folder is not None else own.parent
-        output, copy = beside / f"{stem}.{label}{suffix}", 1
-        while _key(output) in taken:
-            copy += 1
-            output = beside / f"{stem}-{copy}.{label}{suffix}"
+    for photo, plain in zip(photos, named, strict=True):
+        mark = f"-{_digest(_home(photo))}" if len(homes[_key(plain)]) > 1 else ""
+        output = _name(photo, folder, style, settings, mark) if mark else plain
+        first = str(output)
+        while str(output) in taken or _is_kept(output, kept):
+            copies[first] = copies.get(first, 1) + 1
+            output = _name(photo, folder, style, settings, f"{mark}-{copies[first]}")
         if not photo.problem:
-            taken.add(_key(output))
+            taken.add(str(output))
         tasks.append(Task(photo, output))
     return tasks
+
+
+def _name(photo: Photo, folder: Path | None, style: str, settings: dict[str, Any], mark: str = "") -> Path:
+    """Where the pastiche goes by the photograph alone, so that it is found again whatever else there is by then."""
+    own = Path("stdin") if photo.path is None else photo.path
+    suffix = _suffix(own, settings)
+    stem = _cut(_stem(own, suffix), _LONGEST - len(mark))
+    label = _cut(style, max(_LONGEST - len(os.fsencode(stem)), _LONGEST // 5))
+    beside = own.parent if folder is None else folder / photo.within
+    return beside / f"{stem}{mark}.{label}{suffix}"
+
+
+def _stem(own: Path, suffix: str) -> str:
+    """``photo`` of ``photo.png``; all of ``photo.bmp`` where the pastiche is another format's, for both may be there.
+
+    And all of ``photo.bmp.png``, which would else be called as the other is.
+    """
+    is_other = own.suffix.lower() in SUFFIXES and own.suffix != suffix
+    return own.name if is_other or Path(own.stem).suffix.lower() in SUFFIXES else own.stem
+
+
+def _is_kept(output: Path, kept: Mapping[str, Photo]) -> bool:
+    """Whether a photo would be lost; what Impasto made of another one is no more than an output that exists."""
+    photo = kept.get(_key(output))
+    return photo is not None and not photo.is_pastiche
+
+
+def _home(photo: Photo) -> str:
+    return "" if photo.path is None else os.path.realpath(photo.path.parent)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
 
 
 def _key(path: Path) -> str:
@@ -122,11 +163,14 @@ def _key(path: Path) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """The beginning of ``text``, at most so many bytes of a file's name."""
-    text = text[:most]
-    while len(os.fsencode(text)) > most:
-        text = text[:-1]
-    return text
+    """``text``, or its beginning and what tells it from others of that beginning: so many bytes of a file's name."""
+    if len(os.fsencode(text)) <= most:
+        return text
+    tail = f"-{_digest(text)}"
+    start = text[: most - len(tail)]
+    while len(os.fsencode(start + tail)) > most:
+        start = start[:-1]
+    return start + tail
 
 
 def _suffix(photo: Path, settings: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,21 +16,20 @@ from impasto.errors import ImpastoError, PictureError
 if TYPE_CHECKING:
     from impasto.picture import Picture
 
-__all__ = ["SUFFIXES", "Photo", "find"]
-
-SUFFIXES = frozenset(
-    [".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
-)
-"""What counts as a picture in a folder or pattern; a file named by itself may be called anything."""
+__all__ = ["Photo", "find"]
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One picture to repaint. ``path`` is ``None`` for standard input; ``found`` where a folder or pattern gave it."""
+    """One picture to repaint. ``path`` is ``None`` for standard input; ``found`` where a folder or pattern gave it.
+
+    ``within`` is the folder that it lies in, seen from where the pattern begins.
+    """
 
     path: Path | None
     found: bool = False
     problem: PictureError | None = None
+    within: Path = Path()
 
     @property
     def name(self) -> str:
@@ -46,11 +46,19 @@ class Photo:
         return Picture.open(self.path, max_pixels=max_pixels)
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it can be read once only, from the beginning to the end: standard input, or a pipe that has a name,
+        as of ``<(command)``."""
+        from impasto.picture.pipes import is_pipe
+
+        return self.path is None or is_pipe(self.path)
+
+    @property
     def is_pastiche(self) -> bool:
         """Whether Impasto made it: such files carry the settings they were made with."""
         from impasto.picture.provenance import read_settings
 
-        if self.path is None or self.problem:
+        if self.path is None or self.problem or self.is_stream:
             return False
         try:
             return read_settings(self.path) is not None
@@ -80,14 +88,24 @@ def _named(argument: str) -> list[Photo]:
         except OSError as error:
             return [_missing(path, f"{argument} cannot be read: {error.strerror}; give another folder")]
     if not os.path.exists(path) and glob.has_magic(argument):
-        matches = map(Path, glob.iglob(os.path.expanduser(path), recursive=True))
-        return _found(matches) or [_missing(path, f"no picture matches {argument!r}; check the pattern")]
+        pattern = os.path.expanduser(path)
+        matches = map(Path, glob.iglob(pattern, recursive=True))
+        return _found(matches, _fixed(Path(pattern))) or [
+            _missing(path, f"no picture matches {argument!r}; check the pattern")
+        ]
     return [Photo(path)]
 
 
-def _found(paths: Iterable[Path]) -> list[Photo]:
-    kept = (p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and os.path.isfile(p))
-    return [Photo(p, found=True) for p in sorted(kept)]
+def _fixed(pattern: Path) -> Path:
+    """The folder that a pattern begins with."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parent.parts))
+
+
+def _found(paths: Iterable[Path], base: Path | None = None) -> list[Photo]:
+    from impasto.picture.suffixes import is_picture_name
+
+    kept = (p for p in paths if is_picture_name(p) and os.path.isfile(p))
+    return [Photo(p, found=True, within=Path() if base is None else p.parent.relative_to(base)) for p in sorted(kept)]
 
 
 def _missing(path: Path, message: str) -> Photo:

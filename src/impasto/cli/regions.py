@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import click
@@ -17,7 +18,7 @@ def parse(text: str, exists: Callable[[str], bool]) -> tuple[str, str]:
         if exists(mask):
             if not style.strip():
                 raise _wrong(f"{text!r}, which names no style")
-            return mask, style
+            return mask, os.path.expanduser(style)  # behind =, where no shell does it
     if "=" not in text:
         raise _wrong(f"{text!r}, which has no =")
     raise _wrong(f"{text!r}, but there is no file {text.rpartition('=')[0]}")

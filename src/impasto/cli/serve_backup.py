@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from impasto.cli import terminal
 from impasto.errors import MissingExtra
+from impasto.folders import own_folder
 
 if TYPE_CHECKING:
     from impasto.jobs.backup import Backup
@@ -31,12 +31,7 @@ database_option = click.option(
 
 def home_of(given: Path | None) -> Path:
     """The folder that is given, or the usual one."""
-    if given is not None:
-        return given
-    from platformdirs import user_data_path
-
-    own = os.environ.get("IMPASTO_HOME")
-    return (Path(own) if own else user_data_path("impasto", appauthor=False)) / "jobs"
+    return given or own_folder("jobs")
 
 
 @click.command(short_help="Copy all that a server keeps, while it runs.")

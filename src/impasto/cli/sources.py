@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from impasto.request import Region
     from impasto.styles import Gallery
 
-__all__ = ["Sources"]
+__all__ = ["Sources", "is_file"]
+
+
+def is_file(text: str) -> bool:
+    """Whether a style is to be read from there: a file, or a pipe, as of ``<(command)``."""
+    from impasto.picture.pipes import is_pipe
+
+    try:
+        return Path(text).is_file() or is_pipe(text)
+    except (OSError, ValueError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Sources:
             return None if file is None else checked(file, max_pixels)
 
         weights = set(self.styles.values())
-        styles = {upload(style) if Path(style).is_file() else style: share for style, share in self.styles.items()}
+        styles = {upload(style) if is_file(style) else style: share for style, share in self.styles.items()}
         return {
             "style": styles if len(weights) > 1 else list(styles),
             "mask": upload(self.mask),

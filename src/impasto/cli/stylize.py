@@ -100,11 +100,13 @@ def stylize(
 ) -> None:
     """Repaint PHOTOs in the style of paintings.
 
-    PHOTO is a file, a folder, a quoted pattern such as 'trip/**/*.jpg', or - for standard input. The
-    pastiche goes beside the photo, as photo.style.jpg, unless -o says otherwise. Nothing is ever
-    overwritten unless --overwrite says so. What comes from standard input goes into a folder as
-    stdin.style.png, or as --format says. Of several photos, those that Impasto made itself are
-    left out, so that running a command again repaints no pastiches.
+    PHOTO is a file, a folder, a quoted pattern such as 'trip/**/*.jpg', - for standard input, or a
+    pipe such as <(command). The pastiche goes beside the photo, as photo.style.jpg, unless -o says
+    otherwise; one of another format as photo.bmp.style.png. Its name depends on the photo alone, so
+    that --skip-existing finds it again. In a folder, photos of a pattern's subfolders keep these.
+    Nothing is ever overwritten unless --overwrite says so. What comes from standard input goes into
+    a folder as stdin.style.png, or as --format says. Of several photos, those that Impasto made
+    itself are left out, so that running a command again repaints no pastiches.
 
     The engine iterative optimises each picture itself: finer, in seconds to minutes. Its own
     options, below the others, select it. Ctrl-C then ends the picture with the best so far and
@@ -125,7 +127,7 @@ def stylize(
     """
     from impasto.cli.outputs import plan
     from impasto.cli.regions import parse
-    from impasto.cli.sources import Sources
+    from impasto.cli.sources import Sources, is_file
     from impasto.cli.weighted import total
     from impasto.styles import Gallery
 
@@ -137,10 +139,10 @@ def stylize(
     found = _select(find(photos), include_pastiches, quiet or as_json)
     gallery = Gallery()
     names = gallery.names() if server is None else ()
-    weights = total(styles, lambda text: text in names or _is_file(text))
+    weights = total(styles, lambda text: text in names or is_file(text))
     sources = Sources(
         weights if server is not None else _canonical(weights, gallery),
-        tuple(parse(text, _is_file) for text in regions),
+        tuple(parse(text, is_file) for text in regions),
         mask=mask,
         guide=guide,
         initial=initial,
@@ -278,15 +280,10 @@ def _select(photos: list[Photo], include_pastiches: bool, silent: bool) -> list[
 
 def _canonical(weights: dict[str, float], gallery: Gallery) -> dict[str, float]:
     """The weights under the styles' own names, where a style was called otherwise."""
+    from impasto.cli.sources import is_file
+
     named: dict[str, float] = {}
     for style, weight in weights.items():
-        name = style if _is_file(style) else gallery.find(style) or style
+        name = style if is_file(style) else gallery.find(style) or style
         named[name] = named.get(name, 0.0) + weight
     return named
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):
-        return False

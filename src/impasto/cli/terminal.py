@@ -78,7 +78,10 @@ def emit(value: Any, *, indent: int | None = None) -> None:
 
 def failure(error: BaseException) -> str:
     """What is said of an error that nobody foresaw."""
-    return f"it failed: {' '.join(str(error).split()) or type(error).__name__}"
+    said, kind = " ".join(str(error).split()), type(error).__name__
+    if isinstance(error, (MemoryError, OSError, RuntimeError)):  # of the machine and the runtime, which say it in words
+        return f"it failed: {said or kind}"
+    return f"it failed: {kind}{said and ': ' + said}"
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import click
 
 from impasto.cli import terminal
-from impasto.errors import MissingExtra
+from impasto.cli.settings import Value
+from impasto.errors import MissingExtra, RequestError
+from impasto.folders import made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +67,17 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
+        from impasto.training.bounds import check_sides
+
         parts = [part.strip() for part in value.split(",")]
         if not all(part.isdecimal() and int(part) >= 16 for part in parts):
             self.fail(f"{value!r} is no list of sizes; give pixels of 16 or more, as 128,192,256", param, ctx)
-        return tuple(int(part) for part in parts)
+        sizes = tuple(int(part) for part in parts)
+        try:
+            check_sides("sizes", sizes)
+        except RequestError as error:
+            self.fail(str(error), param, ctx)
+        return sizes
 
 
 class Planned(click.Command):
@@ -140,20 +149,20 @@ def style(
     shows what it paints. Ctrl-C stops; the same command goes on, and with fewer --minutes it takes what there is.
     """
     from impasto.picture import Picture
+    from impasto.picture.pipes import is_pipe
     from impasto.stylizer import Stylizer
     from impasto.training.diet import training_files
     from impasto.training.installing import check_style_name, install_style, run_folder, style_name
     from impasto.training.style import StylePlan, train_style
 
+    if pipe := next((painting for painting in paintings if is_pipe(painting)), None):
+        raise click.UsageError(f"{pipe} is a pipe, which a training that goes on later cannot read again; give a file")
     for painting in paintings:
         Picture.open(painting)  # tells what is wrong with it before anything else is done
     name = name or style_name(paintings[0])
     check_style_name(name, overwrite=overwrite)
-    run = run or run_folder(name)
-    try:
-        count = len(training_files(fields["photos"]))
-    except ValueError as error:
-        raise click.UsageError(f"{error}; give a folder of photographs") from None
+    count = len(training_files(fields["photos"]))
+    run = run or made(run_folder(name))
     if count < _FEW:
         terminal.note(f"{fields['photos']} holds {count} pictures; from {_FEW} on the network paints others as well")
     terminal.note(f"training {name} for {fields['minutes']:g} minutes; look at {run / 'sample.jpg'} meanwhile")
@@ -232,10 +241,14 @@ def _derived(plan: type) -> list[click.Parameter]:
 
 
 def _option(field: dataclasses.Field[Any], kind: Any) -> click.Option:
+    from impasto.training.bounds import BOUNDS
+
     required = field.default is dataclasses.MISSING
     type: Any = kind
-    if kind in (Path, Path | None):
-        type = click.Path(exists=field.name != "run", path_type=Path)
+    if field.name in BOUNDS:
+        type = Value(BOUNDS[field.name])
+    elif kind in (Path, Path | None):
+        type = click.Path(exists=field.name != "run", file_okay=field.name != "run", path_type=Path)
     elif kind == Path | str | None:
         type = click.STRING  # a model's name, or a file
     elif kind == tuple[int, ...]:

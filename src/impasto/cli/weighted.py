@@ -11,6 +11,7 @@ import click
 __all__ = ["label", "parse", "total"]
 
 _WEIGHTED = re.compile(r"(?P<style>.+):(?P<weight>[-+]?(?:\d+(?:\.\d*)?|\.\d+))", re.DOTALL)
+_WITH_COMMA = re.compile(r"(?P<style>.+):(?P<weight>[-+]?\d*,\d+)", re.DOTALL)
 
 
 def parse(text: str, exists: Callable[[str], bool]) -> tuple[str, float]:
@@ -22,6 +23,11 @@ def parse(text: str, exists: Callable[[str], bool]) -> tuple[str, float]:
     if not text.strip():
         raise click.BadParameter("the style is empty; give a name or a picture file", param_hint="'--style'")
     match = None if exists(text) else _WEIGHTED.fullmatch(text)
+    if match is None and not exists(text) and (comma := _WITH_COMMA.fullmatch(text)):
+        raise click.BadParameter(
+            f"the weight of {comma['style']!r} is {comma['weight']}; give a number with a point before its decimals",
+            param_hint="'--style'",
+        )
     if match is None:
         return text, 1.0
     weight = float(match["weight"])
@@ -43,5 +49,9 @@ def total(texts: Iterable[str], exists: Callable[[str], bool]) -> dict[str, floa
 
 
 def label(style: str, names: Iterable[str]) -> str:
-    """What a style is called in a file's name: its own name, or its file's."""
-    return style if style in set(names) else Path(style).stem
+    """What a style is called in a file's name: its own name, or its file's; a pipe's is a number that says nothing."""
+    from impasto.picture.pipes import is_pipe
+
+    if style in set(names):
+        return style
+    return "picture" if is_pipe(style) else Path(style).stem

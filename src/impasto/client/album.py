@@ -14,7 +14,6 @@ __all__ = ["album"]
 _MOST = 300
 """More teach no more in minutes."""
 _SHORT_SIDE = 640
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".heic", ".heif"}
 
 
 def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
@@ -31,9 +30,9 @@ def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
 
 
 def _found(folder: Path) -> list[Source]:
-    if not folder.is_dir():
-        return [folder]
-    return [file for file in sorted(folder.iterdir()) if file.suffix.lower() in _SUFFIXES and file.is_file()]
+    from impasto.picture.suffixes import pictures_in
+
+    return [*pictures_in(folder)] if folder.is_dir() else [folder]
 
 
 def _small(source: Source) -> Upload:

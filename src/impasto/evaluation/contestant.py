@@ -13,6 +13,7 @@ from impasto.evaluation.pairs import Pair, is_name
 from impasto.models import Model
 from impasto.picture import Picture
 from impasto.picture.picture import Pixels
+from impasto.picture.suffixes import SUFFIXES
 from impasto.request import Precision
 from impasto.stylizer import Stylizer
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Contestant", "FromEngine", "FromFolder", "FromIterative", "Kind"]
 
 Kind = Literal["control", "engine", "folder"]
-
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif", ".bmp")
 
 
 class Contestant(Protocol):
@@ -139,7 +138,7 @@ class FromFolder:
         return self._file(f"{photograph.stem}.large"), self._file(f"{photograph.stem}.small")
 
     def _file(self, name: str) -> Path | None:
-        return next((f for s in _SUFFIXES if (f := self.path / f"{name}{s}").is_file()), None)
+        return next((f for s in SUFFIXES if (f := self.path / f"{name}{s}").is_file()), None)
 
     def _lacking(self, missing: Sequence[Pair]) -> str:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from impasto.engines.canvas import level_steps, levels
 from impasto.errors import MissingExtra, PictureError, PictureTooLarge, RequestError, StyleExists, UnknownStyle
-from impasto.jobs.errors import QueueFull, QuotaExceeded
+from impasto.jobs.errors import QueueFull, QuotaExceeded, WorkerLost
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.ledger import Ledger
 from impasto.jobs.limits import Limits
@@ -16,6 +16,7 @@ from impasto.jobs.networks import Networks
 from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Pool
 from impasto.jobs.training import Training
+from impasto.picture.about import about
 from impasto.request import options
 
 __all__ = ["Admission"]
@@ -23,6 +24,8 @@ __all__ = ["Admission"]
 _NEEDED = ("torch", "onnx", "safetensors")
 _UNFINISHED = ("queued", "running")
 _MANY = 10_000
+_MOST_LOST = 3
+"""Photographs that took the worker that looked at them with it, after which no more are looked at."""
 _OPTIONS = {option.name: option for option in options()}
 
 
@@ -33,8 +36,10 @@ class Admission:
         self._ledger, self._pool, self._limits = ledger, pool, limits
         self._galleries, self._networks = galleries, networks
 
-    def check(self, order: Order, owner: str) -> None:
-        """Raise what is wrong with an order: the pictures' own errors, :class:`UnknownStyle`, :class:`QueueFull`,
+    def check(self, order: Order, owner: str) -> dict[int, PictureError]:
+        """What is wrong with single ones of many photographs, by their index: the others are done without them.
+
+        Raises what is wrong with all of an order: the pictures' own errors, :class:`UnknownStyle`, :class:`QueueFull`,
         :class:`QuotaExceeded`, :class:`RequestError` for too many photographs and for a model that is another owner's;
         and of a training what :meth:`check_name` raises, and :class:`MissingExtra` where torch is not installed."""
         self.check_model(order, owner)
@@ -45,7 +50,7 @@ class Admission:
         self.check_room(owner)
         if order.training is not None:
             self._check_training(order.training, owner)
-        self._check_pictures(order, owner)
+        return self._check_pictures(order, owner)
 
     def check_model(self, order: Order, owner: str) -> None:
         """Raise :class:`RequestError` for a model that is another owner's: to this one, it does not exist."""
@@ -95,25 +100,33 @@ class Admission:
             raise MissingExtra("training a style", "train")
         self.check_name(training.name, owner)
 
-    def _check_pictures(self, order: Order, owner: str) -> None:
+    def _check_pictures(self, order: Order, owner: str) -> dict[int, PictureError]:
         """Every picture is decoded once, by a worker, before anything is promised."""
-        paintings = [style for _, style in order.styles if isinstance(style, bytes)]
-        gallery = self._galleries.of(owner)
+        gallery, most = self._galleries.of(owner), self._limits.max_pixels
         for _, style in order.styles:
             if isinstance(style, str) and style not in gallery:
                 raise UnknownStyle(gallery.unknown(style))
-        sizes = [size for name, data in order.contents for size in self._probe(name, data, owner, len(order.contents))]
-        self._pool.probe([*paintings, *order.files.values()], self._limits.max_pixels, owner=owner)
-        self._check_steps(order, sizes)
-
-    def _probe(self, name: str, data: bytes, owner: str, count: int) -> list[tuple[int, int]]:
-        try:
-            return self._pool.probe([data], self._limits.max_pixels, owner=owner)
-        except PictureError as error:
-            if count > 1:
-                # Which of many it is, nobody else can tell.
-                error.args = (f"{name[:80]!r}: {error}", *error.args[1:])
-            raise
+        for number, (_, style) in enumerate(order.styles, 1):
+            if isinstance(style, bytes):
+                with about("style", number, of=len(order.styles)):
+                    self._pool.probe([style], most, owner=owner)
+        for role, data in order.files.items():
+            with about(role):
+                self._pool.probe([data], most, owner=owner)
+        broken: dict[int, PictureError] = {}
+        lost = 0
+        for index, (name, data) in enumerate(order.contents):
+            try:
+                with about(f"content {name[:80]!r}"):
+                    self._check_steps(order, self._pool.probe([data], most, owner=owner))
+            except PictureError as error:
+                # Each costs a worker and its time: nobody has many such photographs.
+                lost += isinstance(error.__cause__, WorkerLost)
+                if lost == _MOST_LOST or len(broken) + 1 == len(order.contents):
+                    raise
+                # Not with the traceback, which holds on to all the photographs.
+                broken[index] = error.with_traceback(None)
+        return broken
 
     def _check_steps(self, order: Order, sizes: Iterable[tuple[int, int]]) -> None:
         """Refuse what would take days."""

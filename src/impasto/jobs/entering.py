@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
+from impasto.errors import ImpastoError
 from impasto.jobs.job import Item, Job
 from impasto.jobs.order import Order
 
 __all__ = ["entered"]
 
 
-def entered(order: Order, owner: str, fingerprint: str, put: Callable[[bytes], str], kept_seconds: float) -> Job:
-    """The job of an order, as it begins. ``put`` stores bytes and gives their sha256."""
+def entered(
+    order: Order,
+    owner: str,
+    fingerprint: str,
+    put: Callable[[bytes], str],
+    kept_seconds: float,
+    broken: Mapping[int, ImpastoError] = MappingProxyType({}),
+) -> Job:
+    """The job of an order, as it begins. ``put`` stores bytes and gives their sha256.
+
+    Photographs that are ``broken``, by their number, have failed, each by itself, and nothing is learnt on them.
+    """
     styles = [
         (weight, {"name": style} if isinstance(style, str) else {"blob": put(style)}) for weight, style in order.styles
     ]
@@ -22,8 +35,9 @@ def entered(order: Order, owner: str, fingerprint: str, put: Callable[[bytes], s
     settings = dict(order.settings)
     if order.training is not None:
         ((_, style),) = styles
-        files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents)}
-        settings = order.training.to_json()
+        files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents) if number not in broken}
+        settings = order.training.to_json() | _left_out(order, broken)
+        broken = {}
         parts = [(order.training.name, style["blob"], styles)]
     elif order.kind == "grid":
         ((_, sha256),) = contents
@@ -40,10 +54,22 @@ def entered(order: Order, owner: str, fingerprint: str, put: Callable[[bytes], s
         lane=order.lane,
         settings=settings,
         items=tuple(
-            Item(index=i, name=name, content=sha256, style=style) for i, (name, sha256, style) in enumerate(parts)
+            Item(index=i, name=name, content=sha256, style=style, **_failed(broken.get(i)))
+            for i, (name, sha256, style) in enumerate(parts)
         ),
         files=files,
         created=now,
         expires=now + kept_seconds,
         fingerprint=fingerprint,
     )
+
+
+def _failed(error: ImpastoError | None) -> dict[str, Any]:
+    """How an item begins whose photograph is broken, if it is."""
+    return {} if error is None else {"state": "failed", "error": {"code": error.code, "message": str(error)}}
+
+
+def _left_out(order: Order, broken: Mapping[int, ImpastoError]) -> dict[str, Any]:
+    """Which photographs a training does without, where it has to."""
+    left = [{"name": order.contents[index][0], "message": str(error)} for index, error in broken.items()]
+    return {"left_out": left} if left else {}

@@ -13,10 +13,10 @@
         ├── QueueFull        queue_full         429   too much is waiting; come back
         ├── QuotaExceeded    quota_exceeded     429   more than one owner may have
         ├── TooDear          too_dear           429   it takes longer than an instant answer may: it can be a job
+        ├── WorkerLost       worker_lost        503   the process that painted died, or was ended for memory or time
         ├── StorageAway      storage_away       503   the database, the disk or a folder cannot be used just now
         ├── StorageLost      storage_lost       500   the server has lost what it was sent, or made
-        ├── Suspended        suspended          503   the server is not to write for now, for another may
-        └── WorkerLost       worker_lost        503   the process that painted died, or was ended for memory or time
+        └── Suspended        suspended          503   the server is not to write for now, for another may
 """
 
 from __future__ import annotations

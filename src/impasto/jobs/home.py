@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from impasto.errors import RequestError
+from impasto.folders import made, unwritable
 
 try:
     import fcntl
@@ -19,10 +20,9 @@ def hold(folder: Path) -> int:
     """Make ``folder``, and keep others out as long as this process lives or :func:`os.close` is called.
 
     Two servers there would take up each other's jobs. Returns a file descriptor. Raises :class:`RequestError` where
-    another has it.
+    another has it, and :class:`OutputError` where it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    return _locked(folder / "held", f"{folder}; stop it, or give another folder with --home")
+    return _locked(made(folder) / "held", f"{folder}; stop it, or give another folder with --home")
 
 
 def hold_database(file: Path) -> int:
@@ -31,7 +31,10 @@ def hold_database(file: Path) -> int:
 
 
 def _locked(file: Path, refusal: str) -> int:
-    held = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        held = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise unwritable(file.parent, error) from error
     if fcntl is not None:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

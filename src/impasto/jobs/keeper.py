@@ -183,6 +183,8 @@ class Keeper:
                     if not errand.future.done():
                         errand.fail(WorkerLost("the process that painted was lost; try again"))
                 self.tasks += 1
+                # What it held may be large, and the next may be long in coming.
+                del errand
                 if process.rss > self._memory_limit:
                     break
         finally:
@@ -247,14 +249,17 @@ class Keeper:
         def poll(writable: bool, seconds: float) -> None:
             self._poll(process, writable=writable, seconds=seconds)
 
-        Doing(
-            errand,
-            process,
-            next(self._numbers),
-            memory_limit=self._memory_limit,
-            leave_at=lambda: self._leave_at,
-            poll=poll,
-        ).run()
+        try:
+            Doing(
+                errand,
+                process,
+                next(self._numbers),
+                memory_limit=self._memory_limit,
+                leave_at=lambda: self._leave_at,
+                poll=poll,
+            ).run()
+        finally:
+            process.wire.wait = None  # it holds on to the errand
 
     def _poll(self, process: Process | None, *, writable: bool = False, seconds: float | None = None) -> bool:
         """Wait for the wire, or for news; returns whether the wire is ready."""

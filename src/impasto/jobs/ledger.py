@@ -63,11 +63,12 @@ class Ledger:
         where the owner has another job of the same microsecond, so that :meth:`list` can go on from it.
 
         Raises :class:`JobConflict` where the id is taken by a job with another fingerprint, and
-        :class:`RequestError` for one that is not all before it.
+        :class:`RequestError` for one that is not all before it, but for items that failed before it began.
         """
-        if job.state != "queued" or any(item.state != "waiting" for item in job.items):
+        states = {item.state for item in job.items}
+        if job.state != "queued" or "done" in states or "waiting" not in states:
             raise RequestError(
-                f"the job {job.id} is {job.state}, or has items that are not waiting; add it as it began"
+                f"the job {job.id} is {job.state}, or has items that are done, or none that waits; add it as it began"
             )
         with self._database.writing() as connection:
             row = find_row(connection, job.owner, job.id)

@@ -14,10 +14,13 @@ from impasto.models import models
 from impasto.models.model import PAINTERS
 from impasto.request import options
 
-__all__ = ["FILES", "Order", "no_model"]
+__all__ = ["FILES", "LeftOut", "Order", "no_model"]
 
 FILES = ("mask", "guide", "initial")
 """Pictures that go with the photograph, by name."""
+
+LeftOut = tuple[str, str]
+"""A file's name, and why it was left out, as what goes on after it in a sentence."""
 
 _BEST = "best"
 """Of what is there; no model is called so."""
@@ -31,7 +34,8 @@ class Order:
     A style is the name of a gallery style, or the bytes of a picture or a style card. ``stylize`` paints one photo in
     the styles mixed; ``grid`` one photograph in every style; ``batch`` every photograph in the styles mixed.
     ``train-style`` has a network learn the one style, a painting, on the photographs, as ``training`` says. Where the
-    settings name a model of one style, there need be no style. ``priority`` is 0 (first) to 9. Raises
+    settings name a model of one style, there need be no style. ``priority`` is 0 (first) to 9; ``left_out`` is told to
+    who asked, and makes no difference. Raises
     :class:`RequestError` for contradictions; pictures are not looked at.
     """
 
@@ -43,6 +47,7 @@ class Order:
     priority: int = 5
     id: str | None = None
     training: Training | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     def __post_init__(self) -> None:
         if self.id is not None:

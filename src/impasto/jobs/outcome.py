@@ -17,5 +17,8 @@ def outcome(job: Job, failed: Mapping[int, dict[str, Any]]) -> tuple[JobState, d
     index, error = min(failed.items())
     if len(job.items) == 1:
         return "failed", error
-    message = f"{len(failed)} of {len(job.items)} failed; of {job.items[index].name[:80]!r}: {error['message']}"
+    name, said = repr(job.items[index].name[:80]), str(error["message"])
+    # What is wrong with a photograph begins with its name already.
+    told = said if said.startswith(f"content {name}") else f"of {name}: {said}"
+    message = f"{len(failed)} of {len(job.items)} failed; {told}"
     return ("partial" if len(failed) < len(job.items) else "failed"), {"code": error["code"], "message": message}

@@ -21,6 +21,7 @@ from impasto.jobs.pace import Pace
 from impasto.jobs.reports import Report, Reports
 from impasto.jobs.task import Painted, Source, Task
 from impasto.picture import Picture
+from impasto.picture.about import about
 from impasto.request import Enough, Progress, Request, Result
 from impasto.styles import Gallery, Style, StyleCard
 from impasto.stylizer import Stylizer
@@ -103,7 +104,10 @@ class Painting:
         data = [read(source) for source in pictures]
         if len(data) == 1 and data[0][:1] == b"{":
             return replace(StyleCard.from_bytes(data[0]), **{"name": name, **texts}).to_bytes()
-        opened = [Picture.of(one, max_pixels=max_pixels) for one in data]
+        opened = []
+        for number, one in enumerate(data, 1):
+            with about("picture", number, of=len(data)):
+                opened.append(Picture.of(one, max_pixels=max_pixels))
         return self._stylizer.card(name, opened, **texts).to_bytes()
 
     def _is_stale(self, state: Path | None, error: ImpastoError) -> bool:
@@ -141,10 +145,11 @@ class Painting:
         gallery, found = self._stylizer.gallery, dict[str | Style, float]()
         if task.gallery is not None:
             gallery = Gallery(task.gallery, base=gallery)
-        for weight, part in parts:
+        for number, (weight, part) in enumerate(parts, 1):
             # Names not by Style.of: to that, a text may also be the path of any file here.
             given = gallery.get(part) if isinstance(part, str) else part
-            found[Style.of(given, max_pixels=task.max_pixels)] = weight
+            with about("style", number, of=len(parts)):
+                found[Style.of(given, max_pixels=task.max_pixels)] = weight
         return Style.mix(found)
 
     def _painted(self, task: Task, request: Request) -> Generator[Report | None, None, Painted]:

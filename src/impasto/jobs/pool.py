@@ -255,6 +255,7 @@ class Pool:
 
     def _read(self, lane: Lane, errand: Callable[[], Errand[T]]) -> T:
         """Have a picture read, and let the picture bear the blame where that takes the worker with it."""
+        died: WorkerLost | None = None
         for _ in range(_TRIES):
             asked = errand()
             lane.put(asked)
@@ -265,7 +266,10 @@ class Pool:
                     raise PictureError(f"the picture takes {much} to read; give a smaller one") from lost
                 if lost.reason != "died":
                     raise
-        raise PictureError("the picture cannot be read: what reads it crashes; save it anew, or in another format")
+                died = lost.with_traceback(None)
+        raise PictureError(
+            "the picture cannot be read: what reads it crashes; save it anew, or in another format"
+        ) from died
 
 
 def _size(message: Message) -> tuple[int, int]:

@@ -211,7 +211,7 @@ class Jobs:
                     return there, False
         elif (twin := self._ledger.find_twin(owner, fingerprint)) and not self._is_void(twin):
             return twin, False
-        self._admission.check(order, owner)
+        broken = self._admission.check(order, owner)
         with self._storing:
             if order.training is not None:
                 # Once more: another may have taken the name while the pictures were looked at.
@@ -223,7 +223,9 @@ class Jobs:
                 sizes[sha256] = len(data)
                 return sha256
 
-            job, new = self._ledger.add(entered(order, owner, fingerprint, put, self.limits.kept_seconds), sizes)
+            job, new = self._ledger.add(
+                entered(order, owner, fingerprint, put, self.limits.kept_seconds, broken), sizes
+            )
         if new:
             _LOG.info("job %s is queued", job.id, extra={"facts": {"job": job.id, "owner": owner}})
             self._flow.enqueue(job)

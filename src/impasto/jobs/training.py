@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from impasto.errors import RequestError
 from impasto.styles import StyleCard
+from impasto.training.bounds import BOUNDS
 
 __all__ = ["TEXTS", "Training"]
 
+_MOST = BOUNDS["minutes"].maximum or 0.0
 TEXTS = ("title", "artist", "date", "source")
 """What may be told of the painting."""
 
@@ -32,8 +33,8 @@ class Training:
     source: str = ""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.minutes) and self.minutes > 0):
-            raise RequestError(f"minutes is {self.minutes}; give a number above 0")
+        if not 0 < self.minutes <= _MOST:
+            raise RequestError(f"minutes is {self.minutes}; give a number above 0, up to {_MOST:g}")
         StyleCard(self.name, {}, self.title, self.artist, self.date, self.source, network="network")
 
     @property

@@ -211,7 +211,7 @@ class Work:
         finished = sum(item.state != "waiting" for item in job.items)
         fault: ImpastoError | None = None
         meant = {self._meanings.again(job)}
-        if finished:
+        if any(item.state == "done" for item in job.items):
             # Those were made when it was what it is noted as.
             meant.add(job.fingerprint)
         for item in job.items:

@@ -23,6 +23,7 @@ from impasto.jobs.logs import FORM_VARIABLE, about, set_up
 from impasto.jobs.task import Painted, Task, unpacked
 from impasto.jobs.wire import Message, Wire
 from impasto.request import Enough
+from impasto.runtime.turns import take_turns
 
 if TYPE_CHECKING:
     from impasto.jobs.painting import Painting
@@ -153,6 +154,7 @@ class Worker:
 
 def main() -> None:
     """Serve the pool whose facts are the one argument, as JSON."""
+    take_turns()
     facts: Mapping[str, Any] = json.loads(sys.argv[1])
     set_up("json" if os.environ.get(FORM_VARIABLE) == "json" else "text")
     # Ctrl-C goes to every process of a terminal; the pool decides what becomes of this one.

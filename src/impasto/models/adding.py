@@ -218,6 +218,11 @@ def _adopt(
     folder: Path, name: str | None, version: str | None, licence: str | None, source: str, store: Store
 ) -> Model:
     """Take over a folder that is a model: the files that its manifest names, and its card."""
+    if not (folder / "manifest.json").is_file():
+        raise ModelError(
+            f"{folder} is a folder, and none that impasto train export wrote: its manifest.json cannot be read; give "
+            "the file of a network"
+        )
     given = Model.read(folder)
     check(given, given.identity)
     if given.kind not in _KINDS:

@@ -19,6 +19,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from impasto.errors import ModelError, OutputError
+from impasto.folders import ELSEWHERE, made, unwritable
 
 __all__ = ["Watcher", "download"]
 
@@ -56,7 +57,7 @@ def download(
     try:
         if path.is_file() and sha256 is not None and _hashed(path).hexdigest() == sha256:
             return path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made(path.parent)
         resumed = part.stat().st_size if part.is_file() else 0
         found = _fetch(url, part, size, progress, timeout)
         wrong = _wrong(part, found, sha256, sha1)
@@ -73,10 +74,7 @@ def download(
             )
         os.replace(part, path)
     except OSError as error:  # of the network's there is none left here
-        raise OutputError(
-            f"{part} cannot be written: {error.strerror or error}; make room there, or set IMPASTO_HOME to a folder "
-            f"elsewhere; {_AGAIN}"
-        ) from error
+        raise OutputError(f"{unwritable(part, error)}; {_AGAIN}") from error
     return path
 
 
@@ -204,8 +202,7 @@ def _check_room(part: Path, done: int, total: int | None) -> None:
     free = shutil.disk_usage(part.parent).free + there
     if total is not None and total - done > free:
         raise OutputError(
-            f"{part.parent} has room for {free / 1e6:.0f} MB, and {(total - done) / 1e6:.0f} are to come; make room "
-            "there, or set IMPASTO_HOME to a folder elsewhere"
+            f"{part.parent} has room for {free / 1e6:.0f} MB, and {(total - done) / 1e6:.0f} are to come; {ELSEWHERE}"
         )
 
 

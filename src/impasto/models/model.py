@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.errors import ModelError
+from impasto.models.mistaken import mistaken
 
 __all__ = ["PAINTERS", "Model"]
 
@@ -73,6 +74,8 @@ class Model:
         path = self.path / entry["file"]
         try:
             with path.open("rb") as stream:
+                said = mistaken(stream.read(512))
+                stream.seek(0)
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise ModelError(
@@ -80,6 +83,8 @@ class Model:
                 "the model again"
             ) from error
         if found != entry["sha256"]:
+            if said:
+                raise ModelError(f"{path.name} of {self.identity} is {said}")
             expected = entry["sha256"]
             raise ModelError(
                 f"{path.name} of {self.identity} has sha256 {found[:12]}..., not {expected[:12]}...; reinstall "

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from impasto.errors import OutputError
+from impasto.folders import ELSEWHERE, made, unwritable
+from impasto.models.lock import alone
 
 __all__ = ["Noted"]
 
@@ -39,16 +38,19 @@ class Noted:
         try:
             if text is None and name not in self.read():
                 return
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(self._file.with_name(f".{self._file.name}.lock")):
+            made(self._file.parent)
+            with alone(self._file.with_name(f".{self._file.name}.lock")):
                 texts = self.read()
                 if text is None:
                     texts.pop(name, None)
                 else:
                     texts[name] = text
-                write_atomically(self._file, json.dumps(texts, indent=1, sort_keys=True).encode())
+                try:
+                    write_atomically(self._file, json.dumps(texts, indent=1, sort_keys=True).encode())
+                except OutputError as error:
+                    raise OutputError(f"{error}; {ELSEWHERE}") from error
         except OSError as error:
-            raise OutputError(f"{self._file} cannot be written: {error.strerror or error}") from error
+            raise unwritable(self._file, error) from error
 
 
 @lru_cache(maxsize=16)
@@ -59,17 +61,3 @@ def _read(file: str, inode: int, changed: int, size: int) -> dict[str, str]:  # 
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: text for name, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Let no other process in meanwhile, where the system has such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with lock.open("w") as held, contextlib.ExitStack() as after:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        after.callback(fcntl.flock, held, fcntl.LOCK_UN)
-        yield

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from impasto.errors import ModelError, OutputError, OutputExists
+from impasto.folders import made, own_folder, unwritable
 from impasto.models.model import Model
 from impasto.models.noted import Noted
 from impasto.models.shelf import Shelf, shelf_of
@@ -48,7 +49,7 @@ class Store:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
-        self.folder = _default_folder() if folder is None else Path(folder)
+        self.folder = own_folder("models") if folder is None else Path(folder)
 
     @property
     def downloads(self) -> Path:
@@ -113,7 +114,7 @@ class Store:
             raise _exists(identity)
         unfinished = self.folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            made(self.folder)
             self._sweep()
             unfinished.mkdir()
             yield unfinished
@@ -124,10 +125,7 @@ class Store:
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                 raise _exists(identity) from error  # by another process, just now
-            raise OutputError(
-                f"{self.folder} cannot be written: {error.strerror or error}; make room there, or set IMPASTO_HOME to "
-                "a folder elsewhere"
-            ) from error
+            raise unwritable(self.folder, error) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -216,11 +214,3 @@ def parts(version: str) -> list[int]:
 
 def _exists(identity: str) -> OutputExists:
     return OutputExists(f"the model {identity} is there already; remove it first: impasto models remove {identity}")
-
-
-def _default_folder() -> Path:
-    if home := os.environ.get("IMPASTO_HOME"):
-        return Path(home) / "models"
-    from platformdirs import user_data_path
-
-    return user_data_path("impasto", appauthor=False) / "models"

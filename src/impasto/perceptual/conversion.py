@@ -15,6 +15,7 @@ from torch import Tensor
 
 from impasto.errors import ModelError
 from impasto.models import Model
+from impasto.models.mistaken import mistaken
 from impasto.models.published import PUBLISHED
 from impasto.perceptual.vgg import ARCHITECTURES, Convention
 from impasto.perceptual.weights import SUFFIXES, Weights
@@ -44,8 +45,13 @@ def convert_vgg(file: Path, folder: Path, *, name: str, convention: Convention |
     if name not in ARCHITECTURES:
         raise ModelError(f"{name!r} is no architecture; choose one of {', '.join(ARCHITECTURES)}")
     places = ARCHITECTURES[name].places()
+    if file.is_dir():
+        raise ModelError(f"{file} is a folder; give the file of {name}")
     try:
         with file.open("rb") as stream:
+            if said := mistaken(stream.read(512)):
+                raise ModelError(f"{file} is {said}")
+            stream.seek(0)
             source = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror}") from error

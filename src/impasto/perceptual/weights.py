@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import MissingExtra
+from impasto.models.mistaken import mistaken
 
 __all__ = ["SUFFIXES", "Weights"]
 
@@ -33,6 +34,9 @@ class Weights:
         self.path = path
         if path.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{path} is no file of weights; give an .npz or a .safetensors")
+        with path.open("rb") as stream:
+            if said := mistaken(stream.read(512)):
+                raise ValueError(f"{path} is {said}")
         self.names, self.metadata = self._open(lambda file: (frozenset(file.keys()), _metadata(file)))
 
     def read(self, names: Iterable[str]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from impasto.picture.colour_space import ADOBE_RGB, SRGB, ColourSpace, coded, power
+from impasto.picture.color_space import ADOBE_RGB, SRGB, ColorSpace, coded, power
 
 __all__ = ["stated_profile"]
 
@@ -46,7 +46,7 @@ def stated_profile(image: Any, format_: str | None, mode: str) -> bytes:
         return b""
 
 
-def _own(image: Any, format_: str | None, file: IO[bytes] | None) -> ColourSpace | None:
+def _own(image: Any, format_: str | None, file: IO[bytes] | None) -> ColorSpace | None:
     if format_ == "png":
         return _png(image.info)
     if format_ in ("avif", "heif"):
@@ -81,7 +81,7 @@ def _cicp(file: IO[bytes]) -> tuple[int, int] | None:
         file.seek(at)
 
 
-def _png(info: Mapping[str, Any]) -> ColourSpace | None:
+def _png(info: Mapping[str, Any]) -> ColorSpace | None:
     if "srgb" in info:
         return None
     points, gamma = info.get("chromaticity"), info.get("gamma")
@@ -90,7 +90,7 @@ def _png(info: Mapping[str, Any]) -> ColourSpace | None:
     space = SRGB
     if points is not None:
         white, red, green, blue = ((float(x), float(y)) for x, y in zip(points[::2], points[1::2], strict=True))
-        space = ColourSpace(white, red, green, blue, SRGB.light)
+        space = ColorSpace(white, red, green, blue, SRGB.light)
     return _with_gamma(space, 1 / gamma) if gamma else space
 
 
@@ -191,7 +191,7 @@ def _bmp_profile(file: IO[bytes]) -> bytes:
         file.seek(at)
 
 
-def _bmp(file: IO[bytes]) -> ColourSpace | None:
+def _bmp(file: IO[bytes]) -> ColorSpace | None:
     """The calibrated colours of a header of version 4 or 5: end points in XYZ, and a gamma for each channel."""
     header = _bmp_header(file)
     if len(header) < 108 or struct.unpack_from("<I", header)[0] < 108:
@@ -204,13 +204,13 @@ def _bmp(file: IO[bytes]) -> ColourSpace | None:
     white, red, green, blue = (
         (float(x / (x + y + z)), float(y / (x + y + z))) for x, y, z in (ends.sum(axis=0), *ends)
     )
-    return ColourSpace(white, red, green, blue, power(gamma))
+    return ColorSpace(white, red, green, blue, power(gamma))
 
 
 # --- EXIF and TIFF
 
 
-def _in_exif(image: Any) -> ColourSpace | None:
+def _in_exif(image: Any) -> ColorSpace | None:
     if getattr(image, "format", None) == "PNG" and "exif" not in image.info:
         return None  # Pillow would decode the pixels to look for it behind them
     tags: Image.Exif = image.getexif()
@@ -229,12 +229,12 @@ def _in_exif(image: Any) -> ColourSpace | None:
     if points is not None:
         x = [float(v) for v in points]
         white_point = (float(white[0]), float(white[1])) if white is not None else SRGB.white
-        known = ColourSpace(white_point, (x[0], x[1]), (x[2], x[3]), (x[4], x[5]), SRGB.light)
+        known = ColorSpace(white_point, (x[0], x[1]), (x[2], x[3]), (x[4], x[5]), SRGB.light)
     known = known if gamma is None else _with_gamma(known, float(gamma))
     return known if curve is None else replace(known, light=curve)
 
 
-def _with_gamma(space: ColourSpace, gamma: float) -> ColourSpace:
+def _with_gamma(space: ColorSpace, gamma: float) -> ColorSpace:
     """``space`` with a power for its curve; beside the primaries of sRGB, 2.2 is how files say sRGB's own."""
     ours, srgb = (np.array([s.white, s.red, s.green, s.blue]) for s in (space, SRGB))
     if abs(1 / gamma - _SRGB_GAMMA) < _SLACK and np.abs(ours - srgb).max() < _SLACK:

@@ -120,12 +120,12 @@ class TiffPage:
         struct.pack_into(page.parent.byteorder + number, data, at, page.offset)
         return TiffImagePlugin.TiffImageFile(BytesIO(data))
 
-    def decode(self) -> TiffColours:
+    def decode(self) -> TiffColors:
         """The page's colours; raises ``ValueError`` with the reason where it is not to be read."""
-        return TiffColours(self._page, self._file)
+        return TiffColors(self._page, self._file)
 
 
-class TiffColours:
+class TiffColors:
     """Decoded samples, given out in strips as grey, RGB, CMYK or Lab and alpha, of 8 or 16 bits each."""
 
     def __init__(self, page: Any, file: IO[bytes]) -> None:

@@ -20,6 +20,7 @@ from impasto.picture.picture import Metadata, Picture
 from impasto.picture.png16 import write_png16
 from impasto.picture.profile import srgb
 from impasto.picture.provenance import KEYWORD, annotated, note
+from impasto.picture.suffixes import SUFFIXES
 from impasto.picture.tiff import write_tiff
 
 __all__ = ["DEEP", "WRITABLE", "chosen_format", "encode", "format_of", "write_atomically"]
@@ -30,17 +31,7 @@ WRITABLE = ("png", "jpeg", "webp", "tiff", "avif")
 DEEP = ("png", "tiff")
 """Those of them that hold 16 bits a channel."""
 
-_SUFFIXES = {
-    ".png": "png",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".jfif": "jpeg",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".avif": "avif",
-}
+_SUFFIXES = {suffix: format_ for suffix, format_ in SUFFIXES.items() if format_ in WRITABLE}
 _LONGEST_SIDE = {"jpeg": 65535, "webp": 16383, "avif": 65535}
 _SEGMENT = 65533  # what one segment of a JPEG holds
 _XMP_HEADER = 29

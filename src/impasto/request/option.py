@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
@@ -38,12 +39,21 @@ class Option:
                 raise RequestError(f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}")
             return
         if not isinstance(value, _KINDS[self.type]) or (isinstance(value, bool) and self.type is not bool):
-            raise RequestError(f"{self.name} is {value!r}; give {_article(self.type)}")
+            raise RequestError(f"{self.name} is {value!r}; give {_article(self.type)}{self._hint(value)}")
+        number: Any = value
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
-        if isinstance(value, Real) and not low <= float(value) <= high:
+        if self.type in (int, float) and not low <= number <= high:
             raise RequestError(f"{self.name} is {value}; give {_range(low, high)}{self.unit and ' ' + self.unit}")
 
+    def _hint(self, value: Any) -> str:
+        """How half the world writes a half, and what to write instead."""
+        is_comma = isinstance(value, str) and _WITH_COMMA.fullmatch(value.strip())
+        hints = {float: ", with a point before its decimals", int: " without commas"}
+        return hints.get(self.type, "") if is_comma else ""
+
+
+_WITH_COMMA = re.compile(r"[-+]?\d*(,\d+)+")
 
 # Also NumPy's numbers.
 _KINDS: dict[type, type] = {int: Integral, float: Real, bool: bool, str: str}

@@ -79,11 +79,11 @@ class Result:
             settings=self.settings(),
         )
 
-    def save(self, path: str | Path, *, overwrite: bool = True) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the pastiche to ``path`` atomically, in the format its suffix names, with its settings inside.
 
-        Raises :class:`OutputExists` unless ``overwrite``, :class:`OutputError` where writing fails,
-        and :class:`UnsupportedFormat` for an unknown suffix.
+        Raises :class:`OutputExists` where something is there, unless ``overwrite`` says that it may be replaced,
+        :class:`OutputError` where writing fails, and :class:`UnsupportedFormat` for an unknown suffix.
         """
         from impasto.picture.writing import format_of, write_atomically
 

@@ -33,8 +33,7 @@ def adapt_transfer(model: ov.Model) -> ov.Model:
     Such a graph takes a picture in 0..1 and a style's numbers, and gives a picture in 0..1. Raises
     :class:`ModelError` for any other.
     """
-    import openvino as ov
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op, ov
 
     parameters, results = model.get_parameters(), model.get_results()
     if len(parameters) != 2 or len(results) != 1:
@@ -55,8 +54,7 @@ def adapt_transfer(model: ov.Model) -> ov.Model:
 
 
 def _adapted(model: ov.Model, picture: Any, result: Any, preprocessing: Preprocessing, *others: Any) -> ov.Model:
-    import openvino as ov
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op, ov
 
     take_any_size(model, picture.get_friendly_name())
     channels_last = spatial(lengths(picture.get_partial_shape())) == (1, 2)
@@ -92,8 +90,7 @@ def adapt_reading(model: ov.Model) -> tuple[ov.Model, tuple[int, int]]:
 
     ``style`` is ``(1, 3, H, W)`` in 0..1. Raises :class:`ModelError` for any other graph.
     """
-    import openvino as ov
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op, ov
 
     picture, result = one_picture(model)
     shape = lengths(picture.get_partial_shape())

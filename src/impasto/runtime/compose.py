@@ -30,8 +30,7 @@ def compose(network: Network, name: str = "network") -> ov.Model:
     pastiche is as large as the content. It is not clipped. Every normalisation that looks at the whole picture is
     one MVN operation.
     """
-    import openvino as ov
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op, ov
 
     content = op.parameter([-1, 3, -1, -1], np.float32, name="content")
     content.output(0).set_names({"content"})
@@ -61,7 +60,7 @@ def leave(x: Any, preprocessing: Preprocessing) -> Any:
 
 def _ordered(x: Any, preprocessing: Preprocessing) -> Any:
     """RGB to the network's order, and as well the other way."""
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     if preprocessing.order == "RGB":
         return x
@@ -70,7 +69,7 @@ def _ordered(x: Any, preprocessing: Preprocessing) -> Any:
 
 def _affine(x: Any, scale: kinds.Array | Triple | list[float], shift: kinds.Array | Triple | list[float]) -> Any:
     """Each channel times a number plus another; what would change nothing is left out."""
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     factors, terms = (np.asarray(numbers, np.float32).reshape(1, -1, 1, 1) for numbers in (scale, shift))
     if (factors != 1).any():
@@ -93,7 +92,7 @@ def _squared(network: Network) -> Iterator[kinds.Convolution]:
 
 def _in_squares(layer: kinds.Convolution, x: Any) -> Any:
     """The same numbers, four places at a time: of the 16 channels that processors work on at once, 3 leave 13 idle."""
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     outputs, inputs, height, width = layer.weight.shape
     squares = np.zeros((outputs, 2, 2, inputs, height + 1, width + 1), np.float32)
@@ -112,7 +111,7 @@ def _apply(layers: tuple[Layer, ...], x: Any) -> Any:
 
 
 def _pad(layer: kinds.Pad, x: Any) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     top, bottom, left, right = layer.sides
     added = [max(0, side) for side in layer.sides]
@@ -123,7 +122,7 @@ def _pad(layer: kinds.Pad, x: Any) -> Any:
 
 
 def _crop(x: Any, top: int, bottom: int, left: int, right: int) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     if not (top or bottom or left or right):
         return x
@@ -133,14 +132,14 @@ def _crop(x: Any, top: int, bottom: int, left: int, right: int) -> Any:
 
 
 def _convolution(layer: kinds.Convolution, x: Any) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     strides, pads = [layer.stride] * 2, [layer.padding] * 2
     return _affine(op.convolution(x, layer.weight, strides, pads, pads, [1, 1]), np.ones(1, np.float32), layer.bias)
 
 
 def _transposed(layer: kinds.TransposedConvolution, x: Any) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     strides, pads, added = [layer.stride] * 2, [layer.padding] * 2, [layer.output_padding] * 2
     x = op.convolution_backprop_data(x, layer.weight, strides, None, pads, pads, [1, 1], "explicit", added)
@@ -148,13 +147,13 @@ def _transposed(layer: kinds.TransposedConvolution, x: Any) -> Any:
 
 
 def _instance_norm(layer: kinds.InstanceNorm, x: Any) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     return _affine(op.mvn(x, np.array([2, 3]), True, layer.epsilon, "INSIDE_SQRT"), layer.scale, layer.shift)
 
 
 def _upsample(layer: kinds.Upsample, x: Any) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     factors = np.array([layer.factor, layer.factor], np.float32)
     return op.interpolate(x, factors, "nearest", "scales", axes=np.array([2, 3]),
@@ -162,25 +161,25 @@ def _upsample(layer: kinds.Upsample, x: Any) -> Any:
 
 
 def _residual(layer: kinds.Residual, x: Any) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     return op.add(_apply(layer.body, x), _crop(x, *[layer.crop] * 4))
 
 
 def _relu(layer: kinds.Relu, x: Any) -> Any:  # noqa: ARG001
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     return op.relu(x)
 
 
 def _tanh(layer: kinds.Tanh, x: Any) -> Any:  # noqa: ARG001
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     return op.tanh(x)
 
 
 def _scale(layer: kinds.Scale, x: Any) -> Any:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     return op.multiply(x, np.float32(layer.factor))
 

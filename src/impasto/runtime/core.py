@@ -18,6 +18,6 @@ def core() -> ov.Core:
     Each puts the stack that signals are handled on elsewhere, and back when it goes; where an older one went before a
     younger, the stack is put back to memory that is free by then, and the next Ctrl-C is a crash.
     """
-    import openvino as ov
+    from impasto.runtime.openvino import ov
 
     return ov.Core()

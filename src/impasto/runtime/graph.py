@@ -11,14 +11,22 @@ import numpy as np
 
 from impasto.errors import ModelError
 from impasto.runtime.core import core
+from impasto.runtime.quiet import quiet
 
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["Array", "Compiled", "Graph", "OnnxGraph", "OpenVinoGraph", "Precision", "open_graph"]
+__all__ = ["Array", "Compiled", "Graph", "OnnxGraph", "OpenVinoGraph", "Precision", "onnx_runtime", "open_graph"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Precision = Literal["auto", "bf16", "f32"]
+
+
+_CACHE = "CPU_RUNTIME_CACHE_CAPACITY"
+_KERNELS = 256
+"""How many kernels made for a size of pictures are kept, the last ones used. By default it is 5000: of every size that
+was ever painted, half a megabyte each. Making one again takes a tenth of the time that painting a small picture does.
+"""
 
 
 class Graph(Protocol):
@@ -59,7 +67,12 @@ class Compiled:
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
         if precision != "auto":
             hints["INFERENCE_PRECISION_HINT"] = precision
-        self._compiled = core().compile_model(model, "CPU", hints)
+        try:
+            self._compiled = core().compile_model(model, "CPU", {**hints, _CACHE: str(_KERNELS)})
+        except RuntimeError as error:  # no option that it promises to have for ever
+            if _CACHE not in str(error):
+                raise
+            self._compiled = core().compile_model(model, "CPU", hints)
         self._count = len(model.get_results())
         self._idle: list[Any] = []
         element = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -94,8 +107,7 @@ class OpenVinoGraph:
         precision: Precision = "auto",
         fixed: Mapping[str, Array] | None = None,
     ) -> None:
-        import openvino as ov
-        from openvino import opset13
+        from impasto.runtime.openvino import op, ov
 
         try:
             model = core().read_model(str(file))
@@ -105,7 +117,7 @@ class OpenVinoGraph:
         for parameter in model.get_parameters():
             name = parameter.get_friendly_name()
             if name in fixed:
-                parameter.output(0).replace(opset13.constant(fixed[name]).output(0))
+                parameter.output(0).replace(op.constant(fixed[name]).output(0))
         free = [p for p in model.get_parameters() if p.get_friendly_name() not in fixed]
         results = {r.input_value(0).get_any_name(): r for r in model.get_results()}
         model = ov.Model([results[name] for name in outputs], free, file.stem)
@@ -127,13 +139,11 @@ class OnnxGraph:
     precision = "f32"
 
     def __init__(self, file: Path, outputs: Sequence[str], *, fixed: Mapping[str, Array] | None = None) -> None:
-        import onnxruntime
-
         # Without TF32, so that f32 means f32 on graphics cards too.
         options = {"CUDAExecutionProvider": {"use_tf32": "0"}, "CPUExecutionProvider": {}}
         wanted = [(provider, options[provider]) for provider in options if provider in _providers()]
         try:
-            self._session = onnxruntime.InferenceSession(str(file), providers=wanted)
+            self._session = onnx_runtime().InferenceSession(str(file), providers=wanted)
         except Exception as error:  # its exception classes are private
             raise ModelError(f"{file.name} cannot be read ({_first_line(error)}); reinstall impasto") from error
         self._fixed = dict(fixed or {})
@@ -147,10 +157,18 @@ class OnnxGraph:
         """Nothing to give back: sessions keep no memory for each call."""
 
 
-def _providers() -> list[str]:
-    import onnxruntime
+def onnx_runtime() -> Any:
+    """The module onnxruntime, without its telemetry. Raises :class:`ImportError` where it is not installed."""
+    with quiet():
+        import onnxruntime
 
-    return list(onnxruntime.get_available_providers())
+    # Where the switch is not heeded: on Windows the system collects what is reported.
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def _providers() -> list[str]:
+    return list(onnx_runtime().get_available_providers())
 
 
 def _graphics_card() -> bool:

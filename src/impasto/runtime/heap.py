@@ -1,4 +1,4 @@
-"""Heap: memory that one step frees is kept for the next, where the C library lets us say so."""
+"""Heap: whether memory that is freed is kept for the next step or goes back, where the C library lets us say so."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-__all__ = ["kept_heap"]
+__all__ = ["kept_heap", "return_memory"]
 
 # Of malloc.h, which glibc never changes.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
 
 _lock = Lock()
 _users = 0
@@ -43,6 +43,19 @@ def kept_heap() -> Iterator[None]:
                 library.mallopt(_TRIM_THRESHOLD, 64 << 20)
                 library.mallopt(_MMAP_MAX, 65536)
                 library.malloc_trim(0)
+
+
+def return_memory() -> None:
+    """From now on, blocks of 256 KiB and more go back to the kernel as soon as they are freed, in every thread.
+
+    For a process that lives long and now and then holds something large: by itself, glibc keeps ever larger blocks, in
+    an arena for each thread. Where another C library or allocator is in use, nothing changes.
+    """
+    library = _library()
+    if library is not None:
+        library.mallopt(_MMAP_THRESHOLD, 256 << 10)
+        library.mallopt(_TRIM_THRESHOLD, 1 << 20)
+        library.mallopt(_ARENA_MAX, 2)
 
 
 def _library() -> ctypes.CDLL | None:

@@ -54,7 +54,7 @@ def spatial(shape: list[int]) -> tuple[int, int]:
 
 def _by_factor(node: Any) -> None:
     """An interpolation to a size, as one by the factor that this is."""
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     facts = node.get_attributes()
     if facts["shape_calculation_mode"] != "sizes" or node.get_input_size() < 3:
@@ -82,7 +82,7 @@ def _by_factor(node: Any) -> None:
 
 def _by_stride(node: Any) -> None:
     """A transposed convolution to a size, as one by its stride that adds what that leaves out."""
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     before, after = _shapes(node)
     if node.get_input_size() < 3 or len(before) != 4 or min(*before[2:], *after[2:]) < 1:

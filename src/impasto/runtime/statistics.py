@@ -22,7 +22,7 @@ def measure_statistics(model: ov.Model) -> int:
 
     A batch is measured as samples of one picture.
     """
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     means = _means(model)
     for mean in means:
@@ -36,8 +36,7 @@ def measure_statistics(model: ov.Model) -> int:
 
 def give_statistics(model: ov.Model) -> ov.Model:
     """The same graph with its statistics as further inputs, in the order of :func:`measure_statistics`."""
-    import openvino as ov
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op, ov
 
     given = []
     for mean in _means(model):
@@ -59,15 +58,14 @@ def _means(model: ov.Model) -> list[Any]:
 
 def _settle_axes(model: ov.Model) -> None:
     """Axes that a graph computes of how many dimensions there are, as the numbers that they come to."""
-    from openvino import opset13 as op
-    from openvino.passes import ConstantFolding, Manager
+    from impasto.runtime.openvino import op, passes
 
     unsettled = [node for node in _over_axes(model) if node.input_value(1).get_node().get_type_name() != "Constant"]
     if not unsettled:
         return
     # Only there, for folded weights would no longer be int8.
-    folded, manager = model.clone(), Manager()
-    manager.register_pass(ConstantFolding())
+    folded, manager = model.clone(), passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
     manager.run_passes(folded)
     known = {node.get_friendly_name(): node.input_value(1).get_node() for node in _over_axes(folded)}
     for node in unsettled:
@@ -89,7 +87,7 @@ def _is_spatial(node: Any) -> bool:
 
 
 def _take_apart(node: Any) -> None:
-    from openvino import opset13 as op
+    from impasto.runtime.openvino import op
 
     facts, x = node.get_attributes(), node.input_value(0)
     axes = node.input_value(1).get_node().get_data().astype(np.int64) % 4

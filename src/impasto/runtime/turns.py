@@ -10,8 +10,11 @@ _SPINS = "2000"
 
 
 def take_turns() -> None:
-    """Have threads of OpenMP that wait for each other give up their core after some microseconds. Torch's libgomp looks
-    at it once, when it is loaded: this comes first, or does nothing.
+    """Have threads of OpenMP that wait for each other give up their core after some microseconds.
+
+    It sets ``GOMP_SPINCOUNT`` in this process's environment, for this process and those that it starts. The command,
+    and the server's workers, do so; a program that uses the library may, before torch is imported: torch's libgomp
+    looks at it once, when it is loaded.
 
     By default each spins for milliseconds. Where another program has one of two cores, the system may leave the other
     one to both threads, and either spins while the other one should work: a training was 40 times slower, where this

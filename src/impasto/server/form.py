@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, cast, get_args
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from impasto.errors import RequestError
-from impasto.jobs.errors import UploadTooLarge
 from impasto.jobs.job import JobKind
 from impasto.jobs.limits import Limits
-from impasto.jobs.order import FILES, Order
+from impasto.jobs.order import FILES, LeftOut, Order
 from impasto.jobs.training import TEXTS, Training
 from impasto.request import PRESETS, Option, options, preset_settings
+from impasto.server.archive import unpacked
 
 __all__ = ["PICTURE", "body", "check_fields", "opened", "picture", "read_order", "text"]
 
@@ -28,6 +28,10 @@ _JOB_FIELDS = ("kind", "priority", "name", "minutes", *TEXTS)
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 _FIELD = 1 << 20
 _MINUTES = "20"
+_MANY = ("batch", "train-style")
+"""Kinds of jobs that may have many photographs, or a zip of them."""
+_UNPACKING = asyncio.Semaphore(2)
+"""Turns at the forms of those: they may take their time, and leave threads to the others."""
 
 
 PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
@@ -35,9 +39,11 @@ PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
 async def read_order(request: Request, limits: Limits, *, job: bool, id: str | None = None) -> Order:
-    """The order that a request's form holds. Raises :class:`RequestError` for what is wrong with it."""
-    async with opened(request, limits) as form:
-        return await _order(form, limits, job=job, id=id)
+    """The order that a request's form holds. Raises :class:`RequestError` for what is wrong with it, and
+    :class:`UploadTooLarge` for a zip that unpacks to too much."""
+    async with opened(request, limits) as form, _UNPACKING if job and form.get("kind") in _MANY else nullcontext():
+        # Not in the event loop, which has to answer others: how long it takes is up to who sent it.
+        return await run_in_threadpool(_order, form, limits, job=job, id=id)
 
 
 @asynccontextmanager
@@ -75,34 +81,34 @@ def text(form: FormData, name: str) -> str | None:
     return _plain(name, parts[0]) if parts else None
 
 
-async def picture(name: str, part: UploadFile | str) -> bytes:
-    """The bytes of a file. Raises :class:`RequestError` for a text."""
+def picture(name: str, part: UploadFile | str) -> bytes:
+    """The bytes of a file, for a thread to read: it may lie on disk. Raises :class:`RequestError` for a text."""
     if isinstance(part, str):
         raise RequestError(f"{name} is a text; send a picture's file")
-    return await part.read()
+    return part.file.read()
 
 
-async def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -> Order:
+def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -> Order:
     check_fields(form, {"content", "style", "weight", "preset", *FILES, *_OPTIONS, *(_JOB_FIELDS if job else ())})
     kind = text(form, "kind") or "stylize"
     if kind not in _KINDS:
         raise RequestError(f"kind is {kind[:80]!r}; choose one of {', '.join(_KINDS)}")
-    contents = [
-        (_name(part, number), await picture("content", part)) for number, part in enumerate(form.getlist("content"), 1)
-    ]
-    if kind in ("batch", "train-style") and len(contents) == 1 and zipfile.is_zipfile(io.BytesIO(contents[0][1])):
-        contents = _unpacked(contents[0][1], limits)
-    files = {name: await picture(name, form[name]) for name in FILES if name in form}
+    contents = [(_name(part, n), picture("content", part)) for n, part in enumerate(form.getlist("content"), 1)]
+    left_out: tuple[LeftOut, ...] = ()
+    if kind in _MANY:
+        contents, left_out = unpacked(contents, limits)
+    files = {name: picture(name, form[name]) for name in FILES if name in form}
     settings = {name: _value(_OPTIONS[name], given) for name in _OPTIONS if (given := text(form, name)) is not None}
     return Order(
         kind=cast(JobKind, kind),
         contents=tuple(contents),
-        styles=await _styles(form),
+        styles=_styles(form),
         files=files,
         settings=_preset(form) | {name: value for name, value in settings.items() if value is not None},
         priority=_whole("priority", text(form, "priority") or "5"),
         id=id,
         training=_training(form, kind) if job else None,
+        left_out=left_out,
     )
 
 
@@ -122,43 +128,13 @@ def _training(form: FormData, kind: str) -> Training | None:
     return Training(minutes=minutes, **told)
 
 
-async def _styles(form: FormData) -> tuple[tuple[float, str | bytes], ...]:
-    styles = [part if isinstance(part, str) else await part.read() for part in form.getlist("style")]
+def _styles(form: FormData) -> tuple[tuple[float, str | bytes], ...]:
+    styles = [part if isinstance(part, str) else part.file.read() for part in form.getlist("style")]
     texts = [_plain("weight", part) for part in form.getlist("weight")]
     if texts and len(texts) != len(styles):
         raise RequestError(f"there are {len(texts)} weights for {len(styles)} styles; send one for each, in order")
     weights = [_number("weight", text) for text in texts] or [1.0] * len(styles)
     return tuple(zip(weights, styles, strict=True))
-
-
-def _unpacked(data: bytes, limits: Limits) -> list[tuple[str, bytes]]:
-    """The files of a zip, in order. Raises where it holds more than may be sent: a small one may unpack to much."""
-    found: list[tuple[str, bytes]] = []
-    total = 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = [e for e in archive.infolist() if not e.is_dir() and not _is_hidden(e.filename)]
-            if len(entries) > limits.files:
-                raise RequestError(f"the zip holds {len(entries)} files; send at most {limits.files} at once")
-            for entry in entries:
-                with archive.open(entry) as file:
-                    # What the entry says of its size need not be true.
-                    part = file.read(limits.upload_bytes - total + 1)
-                total += len(part)
-                if total > limits.upload_bytes:
-                    raise UploadTooLarge(
-                        f"the zip unpacks to more than the {limits.upload_bytes / 1e6:.0f} MB that are allowed"
-                    )
-                found.append((entry.filename.rpartition("/")[2][:200], part))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError) as error:
-        if isinstance(error, RequestError):
-            raise
-        raise RequestError(f"the zip cannot be read: {error}") from error
-    return found
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
 def _name(part: UploadFile | str, number: int) -> str:
@@ -236,7 +212,7 @@ def body(*, job: bool) -> Mapping[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-_CONTENT_HELP = "The photograph; several, or one zip, of a batch, and of a train-style, to learn on."
+_CONTENT_HELP = "The photograph; several, or zips of them, of a batch, and of a train-style, to learn on."
 _PRESET_HELP = "Settings of the engine iterative under one name; those that are sent besides go before its own."
 _MINUTES_HELP = "Of a train-style: how many minutes the network learns. The server says what is too few or too many."
 _TRAINING_HELP = {

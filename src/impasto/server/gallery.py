@@ -70,7 +70,7 @@ async def add(request: Request, owner: Owner) -> Response:
         check_fields(form, _FORM["properties"])
         name = text(form, "name") or ""
         texts = {key: given for key in _TEXTS if (given := text(form, key))}
-        pictures = [await picture("picture", part) for part in form.getlist("picture")]
+        pictures = await run_in_threadpool(lambda: [picture("picture", part) for part in form.getlist("picture")])
     card = await run_in_threadpool(jobs.add_style, owner, name, pictures, **texts)
     place = address(request, f"/v1/styles/{card.name}")
     return JSONResponse(_facts(request, card, {card.name}), 201, {"Location": place})

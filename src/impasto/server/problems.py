@@ -17,11 +17,9 @@ from impasto.jobs import logs
 from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
 from impasto.jobs.failures import shown
 
-__all__ = ["PROBLEM", "add_handlers", "headers_of", "is_of_disk", "problem", "seen"]
+__all__ = ["PROBLEM", "add_handlers", "headers_of", "is_of_disk", "let_go", "problem", "seen"]
 
 _LOG = logging.getLogger("impasto.server")
-_SOON = {"Retry-After": "5"}
-"""What is away is hoped to be back after so many seconds."""
 
 _CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 _SOON = {"Retry-After": "5"}
@@ -74,6 +72,15 @@ def headers_of(error: ImpastoError) -> dict[str, str]:
     return headers
 
 
+def let_go(error: BaseException) -> None:
+    """Let an error that is answered go without the frames that it came through: they hold what was sent, and are held
+    by the very tasks that it ended, until the garbage collector comes by."""
+    seen: BaseException | None = error
+    while seen is not None and seen.__traceback__ is not None:
+        seen.__traceback__ = None
+        seen = seen.__cause__ or seen.__context__
+
+
 def seen(error: Exception) -> ImpastoError:
     """An error of the library's, or of a disk, as a client may see it; what is kept back goes to the log."""
     is_disk = not isinstance(error, ImpastoError)
@@ -99,6 +106,7 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _of_ours(_: Request, error: Exception) -> JSONResponse:
     found = seen(error)
+    let_go(error)
     return problem(found.status, found.code, str(found), headers_of(found))
 
 

@@ -22,6 +22,7 @@ from impasto.errors import OutputError, RequestError
 from impasto.jobs.blobs import make_folder
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
+from impasto.runtime.heap import return_memory
 from impasto.server.app import make_app
 from impasto.server.client_limits import ClientLimits
 from impasto.server.compat.compat import Compat
@@ -72,6 +73,8 @@ def serve(
         )
     hosts, root = Hosts.of(host, names), check_root(root)
     clients = ClientLimits() if clients is None else clients
+    # Uploads are large, and come in threads.
+    return_memory()
     ending = Ending()
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
     _spool(home / "uploads")

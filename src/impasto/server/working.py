@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from impasto.errors import RequestError
 from impasto.jobs.errors import NotReady
 from impasto.jobs.job import FINAL, Job
+from impasto.jobs.order import Order
 from impasto.jobs.service import Jobs
 from impasto.server.file_names import disposition, file_name
 from impasto.server.form import body, read_order
@@ -38,8 +39,9 @@ async def make(request: Request, owner: Owner) -> Response:
     jobs = jobs_of(request)
     # Who is turned away shall not have to send everything first.
     await run_in_threadpool(jobs.check_room, owner)
-    job, _ = await run_in_threadpool(jobs.submit, await read_order(request, jobs.limits, job=True), owner)
-    return accepted(request, await run_in_threadpool(jobs.view, job))
+    order = await read_order(request, jobs.limits, job=True)
+    job, _ = await run_in_threadpool(jobs.submit, order, owner)
+    return accepted(request, await run_in_threadpool(_told, jobs, job, order))
 
 
 @router.put("/v1/jobs/{id}", summary="Make a job of that id", openapi_extra=dict(body(job=True)))
@@ -47,8 +49,9 @@ async def put(request: Request, id: Id, owner: Owner) -> Response:
     """201 for a new job; 200 for the same again; 409 where other content has the id."""
     jobs = jobs_of(request)
     await run_in_threadpool(jobs.check_room, owner, id)
-    job, new = await run_in_threadpool(jobs.submit, await read_order(request, jobs.limits, job=True, id=id), owner)
-    return accepted(request, await run_in_threadpool(jobs.view, job), 201 if new else 200)
+    order = await read_order(request, jobs.limits, job=True, id=id)
+    job, new = await run_in_threadpool(jobs.submit, order, owner)
+    return accepted(request, await run_in_threadpool(_told, jobs, job, order), 201 if new else 200)
 
 
 @router.get("/v1/jobs", summary="Jobs, newest first")
@@ -146,6 +149,12 @@ def retry(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
 @router.delete("/v1/jobs/{id}", status_code=204, summary="Remove a job and its bytes")
 def delete(request: Request, id: Id, owner: Owner) -> None:
     jobs_of(request).delete(owner, id)
+
+
+def _told(jobs: Jobs, job: Job, order: Order) -> dict[str, Any]:
+    """The job, and which of the files that were sent it does without, and why."""
+    left_out = [{"name": name, "message": why} for name, why in order.left_out]
+    return jobs.view(job) | {"left_out": left_out + list(job.settings.get("left_out", ()))}
 
 
 def _seconds(text: str | None) -> float | None:

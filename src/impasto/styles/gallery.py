@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from impasto.errors import OutputError, OutputExists, StyleError, StyleExists, UnknownStyle
+from impasto.folders import ELSEWHERE, made, own_folder
 from impasto.styles.card import SUFFIX, StyleCard, check_name, folded
 
 __all__ = ["INDEX", "Gallery"]
@@ -34,7 +35,7 @@ class Gallery:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, base: Gallery | None = None) -> None:
-        self.folder = _default_folder() if folder is None else Path(folder)
+        self.folder = own_folder("styles") if folder is None else Path(folder)
         self._base = base
         self._shipped: dict[str, Traversable] = _shipped() if base is None else base._shipped
         self._read: dict[str, StyleCard] = {} if base is None else base._read
@@ -123,15 +124,13 @@ class Gallery:
 
         self.check_free(card.name, overwrite)
         data = card.to_bytes()
+        made(self.folder)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self._path(card.name), data, overwrite=overwrite)
         except OutputExists:
             raise _taken(card.name) from None  # by another process, just now
-        except OSError as error:
-            raise OutputError(
-                f"cannot make {self.folder}: {error}; set IMPASTO_HOME to a folder you may write"
-            ) from error
+        except OutputError as error:
+            raise OutputError(f"{error}; {ELSEWHERE}") from error
 
     def load(
         self, source: str | os.PathLike[str] | bytes, overwrite: bool = False, *, name: str | None = None
@@ -226,14 +225,6 @@ def _is_name(text: str) -> bool:
         return bool(check_name(text))
     except StyleError:
         return False
-
-
-def _default_folder() -> Path:
-    if home := os.environ.get("IMPASTO_HOME"):
-        return Path(home) / "styles"
-    from platformdirs import user_data_path
-
-    return user_data_path("impasto", appauthor=False) / "styles"
 
 
 def _shipped() -> dict[str, Traversable]:

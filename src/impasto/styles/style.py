@@ -9,13 +9,17 @@ from math import isfinite
 from numbers import Real
 from pathlib import Path
 
-from impasto.errors import StyleError, UnknownStyle
+from impasto.errors import PictureError, PictureTooLarge, StyleError, UnknownStyle
+from impasto.picture.about import about
 from impasto.picture.picture import Picture
+from impasto.picture.pipes import is_pipe
 from impasto.request import MAX_PIXELS
 from impasto.styles.card import SUFFIX, StyleCard
 from impasto.styles.gallery import Gallery
 
 __all__ = ["PictureStyle", "Style"]
+
+_MOST = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +80,9 @@ class Style:
             raise StyleError(f"a mix is {type(weights).__name__}; give a mapping of styles to weights")
         gallery = Gallery() if gallery is None else gallery
         given = []
-        for source, weight in weights.items():
-            style = cls.of(source, gallery, max_pixels=max_pixels)
+        for number, (source, weight) in enumerate(weights.items(), 1):
+            with about("style", number, of=len(weights)):
+                style = cls.of(source, gallery, max_pixels=max_pixels)
             _check_weight(source if isinstance(source, str) else style.describe(), weight)
             given.append((style, weight))
         return cls(tuple((part, weight * share) for style, weight in given for part, share in style.parts))
@@ -88,7 +93,8 @@ class Style:
         or a mapping of these to weights.
 
         For a text, the name of a style in ``gallery`` (the user's own by default) goes before a file
-        of that name, and the file before an alias. Raises :class:`UnknownStyle` where there is none of these.
+        of that name, and the file before an alias; a pipe is read to its end. Raises :class:`UnknownStyle` where
+        there is none of these.
         """
         if isinstance(source, Style):
             return source
@@ -100,12 +106,14 @@ class Style:
             gallery = Gallery() if gallery is None else gallery
             if source in gallery.names():
                 return cls.from_card(gallery.get(source))
-            if not os.path.isfile(source):
+            if not (os.path.isfile(source) or is_pipe(source)):
                 if source in gallery:
                     return cls.from_card(gallery.get(source))
                 raise UnknownStyle(f"{gallery.unknown(source)}, or the path of a picture or {SUFFIX} file")
         if isinstance(source, (str, os.PathLike)):
             path = Path(os.fspath(source))
+            if is_pipe(path):  # read once, and what it is is seen then
+                return cls.of(_drained(path), max_pixels=max_pixels)
             return (
                 cls.from_card(StyleCard.from_file(path))
                 if path.suffix == SUFFIX
@@ -128,6 +136,19 @@ class Style:
                 name = f"{part.name} {n}"
             described[name] = round(weight, 6)
         return described
+
+
+def _drained(path: Path) -> bytes:
+    try:
+        with path.open("rb") as pipe:
+            data = pipe.read(_MOST + 1)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise PictureError(f"{path} is empty")
+    if len(data) > _MOST:
+        raise PictureTooLarge(f"{path} is larger than {_MOST >> 20} MiB; give a smaller file")
+    return data
 
 
 def _check_weight(name: object, weight: object) -> None:

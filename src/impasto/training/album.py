@@ -67,7 +67,7 @@ def read_albums(
 ) -> tuple[Album, Album]:
     """The photographs and the styles of two folders; ``textures`` made by code join the styles.
 
-    Raises ``ValueError`` for a folder without pictures, and :class:`PictureError` for a file that cannot be read.
+    Raises :class:`RequestError` for a folder without pictures, and :class:`PictureError` for what is no picture.
     """
     random = np.random.default_rng(seed)
     drawn = (texture(random, kind=KINDS[i % len(KINDS)]) for i in range(textures))

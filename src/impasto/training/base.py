@@ -13,6 +13,7 @@ from torch import Tensor
 from impasto.models import Model
 from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, few, read_albums
+from impasto.training.bounds import check_plan, check_sides
 from impasto.training.critic import Critic, regularity, stamping, weighed
 from impasto.training.diet import training_files, vary_colors
 from impasto.training.network import Shape, TransferNetwork, grown
@@ -30,6 +31,7 @@ from impasto.training.run import (
     load_optimiser,
     load_state,
     precision,
+    read_checkpoint,
     write_checkpoint,
     write_portable,
 )
@@ -46,7 +48,10 @@ _LARGEST_PHOTO, _LARGEST_STYLE = 1280, 640
 
 @dataclass(frozen=True)
 class BasePlan:
-    """What to learn on, for how long, and with which weights."""
+    """What to learn on, for how long, and with which weights.
+
+    Raises :class:`RequestError` for a number out of bounds.
+    """
 
     photos: Path
     styles: Path
@@ -75,6 +80,9 @@ class BasePlan:
     start: Path | None = None
     """Folder of a base to go on from, of the same widths and blocks."""
 
+    def __post_init__(self) -> None:
+        check_plan(self)
+
 
 class BaseLearner(Recorded[BasePlan]):
     """Network, its weight average, optimiser and data of one run folder. The codes are those of ``instant``.
@@ -84,6 +92,7 @@ class BaseLearner(Recorded[BasePlan]):
 
     def __init__(self, plan: BasePlan, shape: Shape = NARROW, albums: tuple[Album, Album] | None = None) -> None:
         super().__init__(plan)
+        check_sides("sizes", plan.sizes, 2 * shape.multiple)
         self.device, self.shape = device(), shape
         torch.manual_seed(plan.seed)
         self.network = TransferNetwork(shape).to(self.device)
@@ -178,7 +187,7 @@ class BaseLearner(Recorded[BasePlan]):
 
     def _resume(self) -> None:
         whole = self.checkpoint.is_file()
-        state = torch.load(self.checkpoint if whole else self.portable, map_location=self.device, weights_only=True)
+        state = read_checkpoint(self.checkpoint if whole else self.portable, self.device)
         self.average.load_state_dict(state["average"])
         self.network.load_state_dict(state["network" if whole else "average"])
         if whole:

@@ -8,31 +8,50 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from impasto.errors import PictureError
+from impasto.errors import PictureError, RequestError
+from impasto.picture import Picture
+from impasto.picture.reading import from_pil, opened
+from impasto.picture.suffixes import pictures_in
+from impasto.picture.transparency import fill_transparent
+from impasto.request import MAX_PIXELS
 
 __all__ = ["Pool", "read_picture", "training_files", "vary_colors"]
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 def training_files(folder: Path) -> list[Path]:
     """Pictures in ``folder``, sorted; where ``../index.json`` records splits, only those of ``train``.
 
-    Raises ``ValueError`` where the folder holds no picture.
+    Raises :class:`RequestError` where the folder cannot be read or holds no picture.
     """
+    try:
+        found = pictures_in(folder)
+    except OSError as error:
+        raise RequestError(f"{folder} cannot be read: {error.strerror}; give a folder of pictures") from error
     index = folder.parent / "index.json"
-    held_out: set[str] = set()
-    if index.is_file():
-        held_out = {r["file"] for r in json.loads(index.read_text()) if r.get("split", "train") != "train"}
-    files = sorted(
-        f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES and f"{folder.name}/{f.name}" not in held_out
-    )
+    held_out = _held_out(index)
+    files = [file for file in found if f"{folder.name}/{file.name}" not in held_out]
     if not files:
-        raise ValueError(f"{folder} holds no picture to train on")
+        kept = f", for {index} keeps all {len(found)} of them from training" if found else ""
+        raise RequestError(f"{folder} holds no picture to train on{kept}; give a folder of pictures")
     return files
+
+
+def _held_out(index: Path) -> set[str]:
+    """The files that an index of ours keeps from training; whatever else has its name says nothing of splits."""
+    try:
+        records = json.loads(index.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return set()
+    if not isinstance(records, list):
+        return set()
+    return {
+        record["file"]
+        for record in records
+        if isinstance(record, dict) and isinstance(record.get("file"), str) and record.get("split", "train") != "train"
+    }
 
 
 class Pool:
@@ -109,23 +128,28 @@ def _hue_turn(angle: float) -> np.ndarray:
 
 
 def read_picture(file: Path, short_side: int) -> Image.Image:
-    """As RGB and upright, scaled down where the short side is longer than that.
+    """As RGB, opaque and upright, scaled down where the short side is longer than that.
 
-    Raises :class:`PictureError` for a file that cannot be read.
+    Raises :class:`PictureError` for a file that cannot be read, and :class:`MissingExtra` for HEIF without its reader.
     """
     try:
-        return _read(file, short_side)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{file.name} cannot be read ({error}); take it out of {file.parent}") from error
-
-
-def _read(file: Path, short_side: int) -> Image.Image:
-    with Image.open(file) as opened:
-        opened.draft("RGB", (short_side, short_side))
-        picture = ImageOps.exif_transpose(opened).convert("RGB")
+        picture = fill_transparent(_read(file, short_side)).to_pil()
+    except PictureError as error:
+        raise PictureError(f"{error}; take it out of {file.parent}") from error
     if min(picture.size) > short_side:
         scale = short_side / min(picture.size)
         picture = picture.resize(
             (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
         )
     return picture
+
+
+def _read(file: Path, short_side: int) -> Picture:
+    with opened(file) as (image, format_, _):
+        if format_ == "jpeg" and isinstance(
+            image, Image.Image
+        ):  # decoded at a fraction of its size, many times as fast
+            image.draft("RGB", (short_side, short_side))
+            image.load()  # here, where what is wrong is told with the file's name
+            return from_pil(image, max_pixels=MAX_PIXELS)
+    return Picture.open(file)

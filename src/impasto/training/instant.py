@@ -17,6 +17,7 @@ from impasto.models import Model
 from impasto.perceptual.losses import Moments
 from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, few, read_albums
+from impasto.training.bounds import check_plan, check_sides
 from impasto.training.critic import Critic, regularity, stamping, weighed
 from impasto.training.diet import training_files, vary_colors
 from impasto.training.network import InstantNetwork, Shape, grown
@@ -34,6 +35,7 @@ from impasto.training.run import (
     load_optimiser,
     load_state,
     precision,
+    read_checkpoint,
     write_checkpoint,
     write_portable,
 )
@@ -44,7 +46,10 @@ __all__ = ["Plan", "Step", "load_network", "train"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train on, for how long, and with which weights."""
+    """What to train on, for how long, and with which weights.
+
+    Raises :class:`RequestError` for a number out of bounds.
+    """
 
     photos: Path
     styles: Path
@@ -75,6 +80,9 @@ class Plan:
     start: Path | None = None
     """Folder of a model to grow from, of the same widths and blocks."""
 
+    def __post_init__(self) -> None:
+        check_plan(self)
+
 
 _LARGEST_PHOTO, _LARGEST_STYLE = 1280, 900
 """Short side of the largest picture that a crop is cut of; large photographs are flat at their pixels."""
@@ -93,6 +101,7 @@ class Trainer(Recorded[Plan]):
         self.network = InstantNetwork(shape)
         if plan.start is not None:
             grown(read_instant(Model.read(plan.start)), self.network)
+        check_sides("sizes", plan.sizes, 2 * self.network.shape.multiple)
         self.network = self.network.to(self.device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = InstantNetwork(shape).to(self.device)
@@ -207,7 +216,7 @@ class Trainer(Recorded[Plan]):
 
     def _resume(self) -> None:
         whole = self.checkpoint.is_file()
-        state = torch.load(self.checkpoint if whole else self.portable, map_location=self.device, weights_only=True)
+        state = read_checkpoint(self.checkpoint if whole else self.portable, self.device)
         self.average.load_state_dict(state["average"])
         self.network.load_state_dict(state["network" if whole else "average"])
         # Another encoder has other moments to read: then the reader starts anew, and so does the optimiser.

@@ -14,10 +14,22 @@ from torch import Tensor, nn
 from impasto.perceptual.losses import Features
 from impasto.perceptual.pocket import WIDTHS, Pocket
 from impasto.perceptual.vgg import VGG19
+from impasto.runtime.quiet import quiet
+from impasto.training.bounds import check_plan
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.instant import load_network
 from impasto.training.pruning import prune
-from impasto.training.run import Learner, Step, follow, follow_average, following, schedule, set_rate, write_checkpoint
+from impasto.training.run import (
+    Learner,
+    Step,
+    follow,
+    follow_average,
+    following,
+    read_checkpoint,
+    schedule,
+    set_rate,
+    write_checkpoint,
+)
 
 __all__ = ["PocketPlan", "distil", "load_pocket"]
 
@@ -27,7 +39,7 @@ _BATCHES = 8
 
 @dataclass(frozen=True)
 class PocketPlan:
-    """What to distil on, and for how long."""
+    """What to distil on, and for how long. Raises :class:`RequestError` for a number out of bounds."""
 
     photos: Path
     styles: Path
@@ -43,6 +55,9 @@ class PocketPlan:
     seed: int = 0
     save_every: float = 180.0
 
+    def __post_init__(self) -> None:
+        check_plan(self)
+
 
 class Distiller(Learner[PocketPlan]):
     """Student, optimiser and data of one run folder."""
@@ -55,9 +70,10 @@ class Distiller(Learner[PocketPlan]):
         every = [f"relu{name}" for name in Pocket().names]
         self.pocket = Pocket(every).to(self.device)
         self.average = Pocket().to(self.device).requires_grad_(False)
-        self.optimiser = torch.optim.Adam(
-            self.pocket.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
-        )
+        with quiet():
+            self.optimiser = torch.optim.Adam(
+                self.pocket.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
+            )
         self.channels: dict[str, Tensor] = {}
         found = self.checkpoint.is_file()
         if found:
@@ -144,7 +160,7 @@ class Distiller(Learner[PocketPlan]):
         return painted.clamp(0, 1)
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        state = read_checkpoint(self.checkpoint, self.device)
         self.pocket.load_state_dict(state["pocket"])
         self.average.load_state_dict(state["average"])
         self.channels = state["channels"]
@@ -159,7 +175,7 @@ def distil(plan: PocketPlan) -> Generator[Step, None, None]:
 
 def load_pocket(run: Path) -> Pocket:
     """The averaged encoder of a run folder."""
-    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = read_checkpoint(run / "checkpoint.pt")
     pocket = Pocket()
     pocket.load_state_dict(state["average"])
     return pocket.requires_grad_(False)

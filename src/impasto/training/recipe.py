@@ -19,6 +19,7 @@ from impasto.models import Model, find
 from impasto.models.store import shipped
 from impasto.training.album import Album, read_albums
 from impasto.training.base import NARROW, BaseLearner, BasePlan
+from impasto.training.bounds import check_plan
 from impasto.training.diet import training_files
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
@@ -47,7 +48,7 @@ class Recipe:
 
     ``out`` gets model folders, and per stage the averaged weights in half precision with log and samples: a few
     megabytes each. ``runs`` holds the whole state, optimisers and all, and may be thrown away: what is in ``out`` is
-    gone on from as well, with new optimisers.
+    gone on from as well, with new optimisers. Raises :class:`RequestError` for a number out of bounds.
     """
 
     photos: Path
@@ -80,6 +81,9 @@ class Recipe:
     clock: Callable[[], float] = time.monotonic
     """What the minutes are made of, in seconds; ``time.process_time`` on a processor that does other work too."""
 
+    def __post_init__(self) -> None:
+        check_plan(self)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -93,7 +97,7 @@ class Report:
 def cook(recipe: Recipe) -> Generator[Report, None, None]:
     """Train stage after stage until the minutes are spent, going on from what ``runs`` or ``out`` hold.
 
-    Raises ``ValueError`` for an unknown stage and for a folder without pictures.
+    Raises ``ValueError`` for an unknown stage, and :class:`RequestError` for a folder without pictures.
     """
     if unknown := set(recipe.stages) - set(STAGES):
         raise ValueError(f"there is no stage {', '.join(sorted(unknown))}; the stages are {', '.join(STAGES)}")

@@ -17,6 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from impasto.runtime.quiet import quiet
+
 __all__ = [
     "Learner",
     "Step",
@@ -30,6 +32,7 @@ __all__ = [
     "load_optimiser",
     "load_state",
     "precision",
+    "read_checkpoint",
     "replace_file",
     "schedule",
     "set_rate",
@@ -145,13 +148,14 @@ def precision(where: torch.device) -> torch.dtype:
 def adam(network: nn.Module, rate: float, where: torch.device) -> torch.optim.Adam:
     """Adam for a network; on a graphics card its rate lies there too, so that a recorded step heeds it."""
     card = where.type == "cuda"
-    return torch.optim.Adam(
-        [p for p in network.parameters() if p.requires_grad],
-        lr=torch.tensor(rate, device=where) if card else rate,
-        betas=(0.9, 0.99),
-        fused=True,
-        capturable=card,
-    )
+    with quiet():
+        return torch.optim.Adam(
+            [p for p in network.parameters() if p.requires_grad],
+            lr=torch.tensor(rate, device=where) if card else rate,
+            betas=(0.9, 0.99),
+            fused=True,
+            capturable=card,
+        )
 
 
 def descend(
@@ -236,7 +240,16 @@ def schedule(number: int, done: float, warming: int = 100) -> float:
 def load_state(run: Path) -> dict[str, Any]:
     """What is on file of a run: its checkpoint, or the averaged weights that came from another machine."""
     file = run / "checkpoint.pt"
-    state: dict[str, Any] = torch.load(
-        file if file.is_file() else run / "average.pt", map_location="cpu", weights_only=True
-    )
+    return read_checkpoint(file if file.is_file() else run / "average.pt")
+
+
+def read_checkpoint(file: Path, where: torch.device | str = "cpu") -> dict[str, Any]:
+    """What :func:`write_checkpoint` wrote, on that device. Raises ``RuntimeError`` that names a torn file."""
+    try:
+        state: dict[str, Any] = torch.load(file, map_location=where, weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds
+        reason = (str(error).strip().splitlines() or [""])[0] or type(error).__name__
+        raise RuntimeError(
+            f"{file} is no checkpoint that can be read: {reason}; remove it, or name another run"
+        ) from error
     return state

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.errors import RequestError
 from impasto.models import Model
 from impasto.perceptual.opening import open_encoder
 from impasto.picture.scaling import LONGEST_STYLE, fit_style
 from impasto.training.album import Album, few, tensor
+from impasto.training.bounds import check_plan, check_sides
 from impasto.training.critic import Critic, mean_look, regularity, stamping, unsteadiness, weighed
 from impasto.training.diet import read_picture, training_files, vary_colors
 from impasto.training.network import Shape, StyleNetwork, grown
@@ -36,6 +38,7 @@ from impasto.training.run import (
     load_optimiser,
     load_state,
     precision,
+    read_checkpoint,
     write_checkpoint,
     write_portable,
 )
@@ -59,7 +62,10 @@ _BOUNDS = (0.2, 6.0)
 
 @dataclass(frozen=True)
 class StylePlan:
-    """Which style, what to learn it on, for how long, and with which weights."""
+    """Which style, what to learn it on, for how long, and with which weights.
+
+    Raises :class:`RequestError` for a number out of bounds, and where there is no painting.
+    """
 
     paintings: tuple[Path, ...]
     """Pictures that show the style, one or several."""
@@ -100,6 +106,11 @@ class StylePlan:
     deep: int = 0
     """Channels of a level at a sixteenth of the size that the network grows: longer strokes for a little time."""
 
+    def __post_init__(self) -> None:
+        check_plan(self)
+        if not self.paintings:
+            raise RequestError("paintings is empty; give at least one picture that shows the style")
+
 
 class StyleLearner(Recorded[StylePlan]):
     """Network, its weight average, optimiser and data of one run folder.
@@ -121,6 +132,7 @@ class StyleLearner(Recorded[StylePlan]):
             code = torch.stack([instant.encoder(painting) for painting in paintings]).mean(0)
         self.goal = mean_look([self.critic.look(painting) for painting in paintings])
         network, self.shape = self._start(code)
+        check_sides("sizes", plan.sizes, 2 * self.shape.multiple)
         self.network = network.to(self.device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = StyleNetwork(self.shape).to(self.device).requires_grad_(False)
@@ -253,7 +265,7 @@ class StyleLearner(Recorded[StylePlan]):
     def _resume(self) -> None:
         whole = self.checkpoint.is_file()
         file = self.checkpoint if whole else self.portable
-        state = torch.load(file, map_location=self.device, weights_only=True)
+        state = read_checkpoint(file, self.device)
         self.average.load_state_dict(state["average"])
         self.network.load_state_dict(state["network" if whole else "average"])
         if whole:
@@ -271,8 +283,8 @@ def train_style(plan: StylePlan, clock: Callable[[], float] = time.monotonic) ->
     """Train until ``plan.minutes`` are spent, over however many runs; yields after every step.
 
     Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``, what the network
-    paints to ``sample.jpg`` in the same folder, from the start and again and again. Raises ``ValueError``
-    for a folder without photographs, and :class:`impasto.errors.ModelError` where a model is missing.
+    paints to ``sample.jpg`` in the same folder, from the start and again and again. Raises :class:`RequestError`
+    for a folder without photographs, and :class:`ModelError` where a model is missing.
     """
     learner = StyleLearner(plan)
     learner.draw()

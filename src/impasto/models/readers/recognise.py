@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from impasto.errors import ModelError
+from impasto.models.mistaken import mistaken
 from impasto.models.readers.checkpoint import LEGACY, read_checkpoint
 from impasto.models.readers.johnson import network_of_torch7
 from impasto.models.readers.strided import Strided
 from impasto.models.readers.torch7 import read_torch7
 from impasto.models.readers.transformer_net import network_of_state
+from impasto.picture.pipes import is_pipe
 from impasto.runtime.network import Network
 from impasto.runtime.stored import KEY, unpack_network
 from impasto.runtime.tensors import Tensors
@@ -56,6 +58,10 @@ def read_network(source: Path | bytes) -> Network:
 
 def read_file(file: Path) -> bytes:
     """The bytes of a file, of which no more are read than a network takes. Raises :class:`ModelError`."""
+    if file.is_dir():
+        raise ModelError(f"{file} is a folder; give the file of a network")
+    if is_pipe(file):
+        raise ModelError(f"{file} is a pipe, which is read once only; give a file")
     try:
         with file.open("rb") as stream:
             return stream.read(_BYTES + 1)
@@ -70,6 +76,8 @@ def format_of(data: bytes) -> Format:
     for entry in FORMATS:
         if entry.begins.match(data):
             return entry
+    if said := mistaken(data):
+        raise ModelError(f"the file is of no format that is known: it is {said}")
     known = "Torch7's .t7, PyTorch's .pth, .safetensors, ONNX and TensorFlow Lite"
     raise ModelError(f"the file is of no format that is known: {known} are; it begins with {data[:8].hex(' ')}")
 

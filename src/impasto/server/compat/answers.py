@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import QueueFull
-from impasto.server.problems import headers_of, is_of_disk, problem, seen
+from impasto.server.problems import headers_of, is_of_disk, let_go, problem, seen
 
 __all__ = ["Detailed", "Modelled", "missing", "pretty", "refused"]
 
@@ -72,11 +72,14 @@ def _shaping(handler: _Handler, shape: Callable[[Exception], Response]) -> _Hand
         try:
             return await handler(request)
         except (HTTPException, RequestValidationError) as error:
+            let_go(error)
             return shape(error)
         except (ImpastoError, OSError) as error:
             if not isinstance(error, ImpastoError) and not is_of_disk(error):
                 raise
-            return shape(seen(error))
+            found = seen(error)
+            let_go(error)
+            return shape(found)
 
     return handle
 

@@ -41,10 +41,12 @@ async def blend(
         if name not in found:
             raise missing(name)
     content, style = (found[name] for name in names)
+    if names is _APP:
+        # The app turns the answer by itself, for the program that it was written for does not turn photographs.
+        content = await run_in_threadpool(as_stored, content)
     order = Order(
         kind="stylize",
-        # The app turns the answer by itself, for the program that it was written for does not turn photographs.
-        contents=(("content", as_stored(content) if names is _APP else content),),
+        contents=(("content", content),),
         styles=((1.0, style),),
         settings={"strength": blending_ratio, "format": "jpeg"},
     )

@@ -8,7 +8,7 @@ export const SMALL = 512;
 
 const SHOWN = /^image\/(png|jpeg|webp|gif|avif|bmp)$/;
 const CLEAR = /^image\/(png|webp|gif|avif|tiff)$/;
-const PICTURE = /\.(jpe?g|png|webp|tiff?|gif|bmp|avif|hei[cf])$/i;
+const PICTURE = /\.(jpe?g?|jfif|png|webp|tiff?|gif|bmp|avif|hei[cf]|hif)$/i;
 
 /** Whether browsers show files of that type. */
 export const canShow = (type) => SHOWN.test(type);

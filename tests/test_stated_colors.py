@@ -19,7 +19,7 @@ from tiffs import by_hand, tiff
 
 from impasto.errors import PictureError
 from impasto.picture import Picture
-from impasto.picture.colour_space import coded
+from impasto.picture.color_space import coded
 from impasto.picture.profile import srgb
 from impasto.picture.reading import read
 from impasto.picture.stated import stated_profile

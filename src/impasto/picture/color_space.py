@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ADOBE_RGB", "SRGB", "ColourSpace", "coded", "power"]
+__all__ = ["ADOBE_RGB", "SRGB", "ColorSpace", "coded", "power"]
 
 Curve = Callable[[np.ndarray[Any, np.dtype[np.float64]]], np.ndarray[Any, np.dtype[np.float64]]]
 Point = tuple[float, float]
@@ -23,7 +23,7 @@ _DIFFUSE_WHITE = 203.0
 
 
 @dataclass(frozen=True, slots=True)
-class ColourSpace:
+class ColorSpace:
     """CIE 1931 xy of white, red, green and blue; ``light`` gives linear light, both in 0..1."""
 
     white: Point
@@ -143,11 +143,11 @@ _TRANSFERS: dict[int, Curve] = {
     18: _hlg,
 }
 
-SRGB = ColourSpace(_D65, *_BT709, _SRGB_CURVE)
-ADOBE_RGB = ColourSpace(_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06), power(563 / 256))
+SRGB = ColorSpace(_D65, *_BT709, _SRGB_CURVE)
+ADOBE_RGB = ColorSpace(_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06), power(563 / 256))
 
 
-def coded(primaries: int, transfer: int) -> ColourSpace | None:
+def coded(primaries: int, transfer: int) -> ColorSpace | None:
     """The space of code points of ITU-T H.273 (CICP, nclx); those of sRGB where one is unknown, ``None`` for both.
 
     Of high dynamic range, what is brighter than its reference white becomes white.
@@ -155,4 +155,4 @@ def coded(primaries: int, transfer: int) -> ColourSpace | None:
     if primaries not in _PRIMARIES and transfer not in _TRANSFERS:
         return None
     white, points = _PRIMARIES.get(primaries, (_D65, _BT709))
-    return ColourSpace(white, *points, _TRANSFERS.get(transfer, _SRGB_CURVE))
+    return ColorSpace(white, *points, _TRANSFERS.get(transfer, _SRGB_CURVE))

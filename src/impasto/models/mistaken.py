@@ -1,0 +1,26 @@
+"""Mistaken: what people have in a file's place when they take it for a network."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["mistaken"]
+
+_MISTAKEN = (
+    (
+        rb"version https://git-lfs\.github\.com/spec/",
+        "a pointer of Git LFS, which stands for the file; fetch the file itself with: git lfs pull",
+    ),
+    (rb"(\.\./)*(\.git)?/?annex/objects/", "a pointer of git-annex; fetch the file itself with: git annex get"),
+    (rb"(\xef\xbb\xbf)?\s*<(!--|!doctype\s+html|html|head|body)", "a web page; get the file that it leads to"),
+    (rb"(\xef\xbb\xbf)?\s*<(\?xml|[A-Za-z])", "XML, such as servers send in place of a file; get the file again"),
+    (rb"\s*\{\s*\"", "JSON, such as servers send in place of a file; get the file again"),
+    (rb"\x1f\x8b|7z\xbc\xaf\x27\x1c|Rar!|BZh|\xfd7zXZ", "an archive; unpack it, and give the network that is in it"),
+)
+
+
+def mistaken(data: bytes) -> str | None:
+    """What a file is that begins like ``data``, and what to do; ``None`` for what may be a network."""
+    if not data:
+        return "empty; get it again"
+    return next((said for begins, said in _MISTAKEN if re.match(begins, data[:512], re.IGNORECASE)), None)
