@@ -196,3 +196,19 @@ def test_a_backup_of_a_later_form_is_refused(home: Path, url: str, tmp_path: Pat
     facts.write_text(json.dumps(json.loads(facts.read_text()) | {"format": 2}))
     with pytest.raises(RequestError, match="of format 2, and this Impasto reads 1"):
         restore(tmp_path / "backup", tmp_path / "new")
+
+
+def test_a_database_of_a_running_server_is_not_filled(
+    home: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.jobs.claim._PATIENCE", 0.2)
+    entered(url, "one")
+    back_up(tmp_path / "backup", home, url)
+    with a_database(tmp_path / "running") as other:
+        running = Ledger(other)
+        running.claim(lost=lambda: None, beaten=lambda: None, regained=lambda: None)
+        with pytest.raises(RequestError, match="another server has its jobs in"):
+            restore(tmp_path / "backup", tmp_path / "new", other)
+        assert running.list("ann") == []
+        running.close()
+        assert restore(tmp_path / "backup", tmp_path / "newer", other).jobs == 1

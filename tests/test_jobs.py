@@ -15,7 +15,7 @@ from PIL import Image
 from waiting import WAIT, until
 
 from impasto import Gallery
-from impasto.errors import PictureTooLarge, RequestError, StyleExists, UnknownStyle, UnsupportedFormat
+from impasto.errors import OutputError, PictureTooLarge, RequestError, StyleExists, UnknownStyle, UnsupportedFormat
 from impasto.jobs.errors import (
     JobConflict,
     NotReady,
@@ -505,3 +505,29 @@ def test_who_would_be_refused_is_told_before_anything_is_sent(tmp_path: Path) ->
             check("bob")
     finally:
         jobs.stop(0)
+
+
+def test_what_was_made_before_a_cut_is_not_taken_for_what_its_name_means_since(
+    start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
+    jobs = start()
+    jobs.add_style("ann", "mine", [Gallery().export("starry-night")])
+    asked = order(style="mine", kind="batch", contents=(("a.png", photo(1)), ("b.png", photo(2))))
+    publish = jobs._ledger.publish
+
+    def publish_first(owner: str, id: str, index: int, *rest: Any, **more: Any) -> bool:
+        if index:
+            raise OutputError("the disk is full")
+        return publish(owner, id, index, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs._ledger, "publish", publish_first)
+        job, _ = jobs.submit(asked, "ann")
+        until(lambda: jobs.get("ann", job.id).done_items == 1 and not jobs._work.doing)
+    jobs.remove_style("ann", "mine")
+    jobs.add_style("ann", "mine", [Gallery().export("the-wave")])
+    jobs.sweep()
+    assert ended(jobs, job).state == "done"
+    # Half of it is in the style of before.
+    assert jobs.submit(asked, "ann")[1]

@@ -70,7 +70,7 @@ def test_every_option_can_be_given_by_the_environment(run: Any, tmp_path: Path) 
         "BULK_WORKERS": "2",
         "MAX_UPLOAD": "7",
         "KEEP": "2",
-        "LIMIT": "files=9 worker_memory=3G",
+        "LIMIT": "files=9 worker_memory=3G requests_per_minute=30",
         "LOG": "json",
         "LOG_LEVEL": "warning",
         "COMPAT": "yes",
@@ -82,6 +82,7 @@ def test_every_option_can_be_given_by_the_environment(run: Any, tmp_path: Path) 
     assert result.exit_code == 0, result.output
     limits = given.pop("limits")
     assert (limits.upload_bytes, limits.kept_seconds, limits.files, limits.worker_memory) == (7 << 20, 7200, 9, 3 << 30)
+    assert limits.requests_per_minute == 30
     del given["ready"]
     assert given == {
         "host": "0.0.0.0",

@@ -20,7 +20,7 @@ from waiting import until
 
 from impasto import Gallery
 from impasto.errors import ImpastoError, ModelError, OutputError, OutputExists
-from impasto.jobs.errors import StorageAway, WorkerLost
+from impasto.jobs.errors import StorageAway, Suspended, WorkerLost
 from impasto.jobs.failures import placeless, shown
 from impasto.jobs.job import EVERYONE
 from impasto.jobs.limits import Limits
@@ -289,20 +289,31 @@ def test_places_are_not_shown() -> None:
     assert shown(kept) is kept
 
 
-def test_a_job_outlives_a_disk_that_is_away_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("room", "deed", "error"),
+    [
+        ("_ledger", "publish", OutputError("the ledger cannot be used: no route to the host")),
+        ("_ledger", "publish", Suspended("this server does not have its database to itself")),
+        ("_pool", "paint", OutputError("the saved run cannot be written: No space left on device")),
+    ],
+    ids=["database", "lock", "disk"],
+)
+def test_a_job_outlives_what_is_away_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str, deed: str, error: Exception
+) -> None:
     monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
     gallery = Gallery(tmp_path / "gallery")
     jobs = Jobs(tmp_path / "jobs", interactive=1, bulk=1, gallery=gallery, limits=Limits(attempts=2))
     jobs.start()
-    tries: list[str] = []
+    tries: list[int] = []
 
-    def publish(_: str, id: str, *__: object, **___: object) -> None:
-        tries.append(id)
-        raise OutputError("the ledger cannot be used: no route to the host")
+    def fail(*_: object, **__: object) -> None:
+        tries.append(1)
+        raise error
 
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(jobs._ledger, "publish", publish)
+            patched.setattr(getattr(jobs, room), deed, fail)
             until(jobs.ready)  # else a busy machine may let a picture wait too long
             job, _ = jobs.submit(order(3), EVERYONE)
             for count in (1, 2, 3, 4):

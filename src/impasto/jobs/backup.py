@@ -83,8 +83,9 @@ def restore(source: Path, home: Path, database: str | None = None) -> Backup:
     """Put a backup into the new folder ``home``, and its jobs into ``database``, which is to have none.
 
     The machine's own styles and models are put where this one has them, but for those whose name is taken. Jobs are
-    kept as much longer as the backup is old. Raises :class:`RequestError` where ``source`` is no whole backup, or
-    something is there already, and :class:`OutputError` where something cannot be written.
+    kept as much longer as the backup is old. Raises :class:`RequestError` where ``source`` is no whole backup,
+    something is there already, or another server has the database, and :class:`OutputError` where something cannot be
+    written.
     """
     try:
         facts = Backup(**json.loads((source / _FACTS).read_bytes()))
@@ -129,6 +130,8 @@ def _copy(target: Path, home: Path, url: str) -> Backup:
 
 def _fill(source: Path, home: Path, url: str, facts: Backup) -> None:
     with closing(Database(url)) as theirs:
+        # No server is to have it meanwhile.
+        theirs.claim(lost=lambda: None, beaten=lambda: None, regained=lambda: None)
         with theirs.reading() as connection:
             if connection.execute(select(func.count()).select_from(JOBS)).scalar_one():
                 raise RequestError("the database has jobs already; give another, or an empty one, with --database")

@@ -21,6 +21,15 @@ _PATIENCE = 5.0
 """Seconds to wait for the lock: a server that was killed a moment ago has a session that is just being ended."""
 _BEAT = 1.0
 """Seconds between looks whether it is still held, and between tries to have it again."""
+_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Unless the URL says otherwise. A connection that hangs is one that is lost: the server at the other end may have
+given it up already."""
 _TAKEN = "55P03"
 """What PostgreSQL calls a lock that was not to be had in time."""
 
@@ -44,11 +53,8 @@ class Claim:
     ) -> None:
         """``lost`` is called when the session has ended, ``beaten`` when another server was quicker to have the lock
         then, and ``regained`` when it is held again; all from another thread."""
-        # A connection that hangs is one that is lost: the server at the other end may have given it up already.
-        alive = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-        self._engine = create_engine(
-            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5, **alive}
-        )
+        connecting = {name: value for name, value in _NETWORK.items() if name not in url.query}
+        self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connecting)
         self._name = url.render_as_string()  # without the password
         self._lost, self._beaten, self._regained = lost, beaten, regained
         self._connection: Connection | None = None

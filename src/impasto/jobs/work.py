@@ -179,10 +179,8 @@ class Work:
             raise
         except Exception as slip:  # a full disk, or a bug
             _LOG.warning("it was cut off: %s", slip, exc_info=not isinstance(slip, ImpastoError))
-            if isinstance(slip, Suspended) or self._suspended:
-                raise
-            # That the ledger or the blobs are away is no fault of the job's, however long it lasts.
-            if isinstance(slip, OutputError) or not self._is_known(owner, id):
+            # That the ledger or the blobs are away, or another's, is no fault of the job's, however long it lasts.
+            if self._suspended or isinstance(slip, (OutputError, StorageAway, Suspended)):
                 raise
             self._slips[owner, id] += 1
             if self._slips[owner, id] < self._limits.attempts:
@@ -203,23 +201,19 @@ class Work:
             self._networks.withdraw(self._networks.identity(job))
         self._live.announce(owner)
 
-    def _is_known(self, owner: str, id: str) -> bool:
-        """Whether the ledger can tell of a job."""
-        try:
-            self._ledger.get(owner, id)
-        except OutputError:
-            return False
-        return True
-
     def _items(self, job: Job, cancel: Cancel) -> tuple[JobState, dict[str, Any] | None]:
         """The state that the job ends in, and what to say of the items that failed.
 
-        What fails by a fault of this server's is left for another try, and raised once the others are done.
+        What the server has lost is left for another try, and raised once the others are done; what it cannot store just
+        now, at once.
         """
         failed = {item.index: item.error for item in job.items if item.error is not None}
         finished = sum(item.state != "waiting" for item in job.items)
         fault: ImpastoError | None = None
         meant = {self._meanings.again(job)}
+        if any(item.state == "done" for item in job.items):
+            # Those were made when it was what it is noted as.
+            meant.add(job.fingerprint)
         for item in job.items:
             if item.state != "waiting":
                 continue
@@ -236,12 +230,12 @@ class Work:
             except ImpastoError as failure:
                 _LOG.info("item %d failed: %s", item.index, failure)
                 seen = shown(failure)
-                left = self._limits.attempts - self._slips[job.owner, job.id] - 1
-                if isinstance(seen, StorageAway) or (isinstance(seen, StorageLost) and left > 0):
-                    fault = failure  # no fault of the picture's: it is tried again
+                if isinstance(seen, StorageAway):
+                    raise seen from failure  # no fault of the picture's: it is tried again
+                if isinstance(seen, StorageLost) and self._slips[job.owner, job.id] + 1 < self._limits.attempts:
+                    fault = seen
                     continue
-                error = {"code": seen.code, "message": str(seen)}
-                failed[item.index] = error
+                failed[item.index] = {"code": seen.code, "message": str(seen)}
                 self._ledger.fail_item(job.owner, job.id, item.index, seen.code, str(seen))
             else:
                 self._publish(job, item, painted)

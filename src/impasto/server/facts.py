@@ -23,6 +23,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["server"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
 
 Owner = Annotated[str, Depends(owner_of)]
+_NOT_READY = "no worker is warm yet, the server is stopping, or it has not its database to itself; ask again soon"
 
 
 @router.get("/v1/options", summary="Every setting, with its default and bounds")
@@ -51,7 +52,7 @@ async def healthz() -> str:
 async def readyz(request: Request) -> Response:
     jobs = jobs_of(request)
     if not jobs.ready():
-        return problem(503, "not_ready", "no worker has its model warm yet, or the server is stopping; ask again soon")
+        return problem(503, "not_ready", _NOT_READY)
     health: Health = request.app.state.health
     if await health.ask() is None:
         return problem(503, "not_ready", "jobs cannot be read and stored just now; ask again soon")
