@@ -145,7 +145,7 @@ def test_a_folder_is_painted_named_and_skipped_as_it_is_here(server: Served) -> 
     assert sorted(os.listdir("out")) == ["one.sea.jpg", "three.sea.webp", "two.sea.png"]
     assert [Picture.open(f"out/{name}").format for name in ("one.sea.jpg", "three.sea.webp")] == ["jpeg", "webp"]
     broken, gone, last = result.stderr.splitlines()
-    assert broken.startswith(f"error: {Path('trip/broken.jpg')}: the picture cannot be read")
+    assert broken.startswith(f"error: {Path('trip/broken.jpg')}: content: the picture cannot be read")
     assert gone.startswith("error: gone.jpg cannot be read")
     assert last == "2 of 5 failed"
     again = impasto(*command, "--skip-existing", "--json")

@@ -139,12 +139,12 @@ def test_what_no_style_card_could_hold_is_refused_before_the_minutes_are_spent(t
 def test_what_cannot_be_learnt_is_refused_at_once(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = start(files=3, styles_per_owner=2)
     torn = a_photo(3)[:200]
-    broken = (("good.png", a_photo(1)), ("torn.png", torn), ("fine.png", a_photo(2)))
+    broken = (("torn.png", torn), ("torn too.png", torn))
     refused: list[tuple[type[Exception], str, Order]] = [
         (RequestError, "minutes is 121; give a number from 0.05 to 120", training(minutes=121)),
         (StyleExists, "comes with Impasto", training("starry-night")),
         (RequestError, "send at most 3", training(photos=4)),
-        (ImpastoError, "'torn.png': ", training(contents=broken)),
+        (ImpastoError, "'torn too.png': ", training(contents=broken)),
         (UnsupportedFormat, "is not a picture that can be read", training(styles=((1.0, b"nothing"),))),
     ]
     for kind, text, order in refused:
