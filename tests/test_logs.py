@@ -18,6 +18,7 @@ from serving import Served
 from test_answers import failed
 from test_guard import an_app, ask
 from test_server import PHOTO, SLOW, STYLE, finished, make, wait
+from waiting import until
 
 from impasto.jobs import logs
 
@@ -140,9 +141,9 @@ def test_a_server_logs_json_with_ids_on_every_line(tmp_path: Path) -> None:
 def test_requests_can_be_left_out(tmp_path: Path) -> None:
     with Served(tmp_path, "--log-level", "info") as server, server.client() as client:
         client.get("/healthz")
-        text = (tmp_path / "said.txt").read_text()
-        assert all(TEXT_LINE.fullmatch(line) for line in text.splitlines())
-        assert "GET /healthz 200" in text
+        # An answer is logged once it is sent.
+        until(lambda: "GET /healthz 200" in (tmp_path / "said.txt").read_text())
+    assert all(TEXT_LINE.fullmatch(line) for line in (tmp_path / "said.txt").read_text().splitlines())
 
 
 @pytest.mark.parametrize(
