@@ -53,3 +53,9 @@ def test_every_icon_and_every_import_is_there() -> None:
     for name in MODULES:
         for other in re.findall(r"""from '\./([\w.]+)'""", read(name)):
             assert other in MODULES, (name, other)
+
+
+def test_every_address_is_seen_from_the_page() -> None:
+    # A proxy may have the studio below a path of its host.
+    for name in MODULES:
+        assert not re.search(r"""["'`]/(?:v1|static|readyz)\b(?!/['"])""", read(name)), name

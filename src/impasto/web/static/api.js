@@ -4,6 +4,9 @@ import { known, t } from './texts.js';
 
 const LOOK = 500;
 
+/** Where a job is, or what belongs to it: as all addresses, seen from the page, which may lie below a path. */
+export const place = (id, rest = '') => `v1/jobs/${encodeURIComponent(id)}${rest}`;
+
 /** An error as a sentence and a way out. `code` is the server's, or `offline`, `unreachable`, `not_a_picture`. */
 export class Problem extends Error {
   /** @param {{code: string, detail?: string, status?: number, retryAfter?: number|null}} facts */
@@ -76,16 +79,15 @@ export async function ask(path, order = {}) {
 
 /** What would have taken too long became a job: its picture, once it is there. Who gives up removes the job. */
 async function painted(id, signal) {
-  const path = `/v1/jobs/${encodeURIComponent(id)}`;
   try {
     for (;;) {
-      const job = await ask(path, { signal });
-      if (job.state === 'done') return await call(`${path}/result/0`, { signal });
+      const job = await ask(place(id), { signal });
+      if (job.state === 'done') return await call(place(id, '/result/0'), { signal });
       if (job.error || job.state === 'cancelled') throw new Problem({ code: job.error?.code ?? 'cancelled', detail: job.error && asSentence(job.error.message) });
       await new Promise((resolve) => setTimeout(resolve, LOOK));
     }
   } catch (error) {
-    if (error.name === 'AbortError') remove(path).catch(() => {});
+    if (error.name === 'AbortError') remove(place(id)).catch(() => {});
     throw error;
   }
 }

@@ -1,8 +1,8 @@
 // Grid: one photograph in many styles, as one job; each cell appears when it is done.
-import { asSentence } from './api.js';
+import { asSentence, place } from './api.js';
 import { easel } from './easel.js';
 import { button, h, icon, labelled } from './element.js';
-import { doneItems, isFinal, jobs, place } from './jobs.js';
+import { doneItems, isFinal, jobs } from './jobs.js';
 import { say, tellProblem } from './notice.js';
 import { orderOf, photographOf, remember } from './orders.js';
 import { progressBar } from './progress.js';

@@ -1,9 +1,9 @@
 // History: the jobs that the server keeps.
-import { asSentence, fetchBlob } from './api.js';
+import { asSentence, fetchBlob, place } from './api.js';
 import { confirmed } from './confirm.js';
 import { easel } from './easel.js';
 import { button, h, icon, labelled, save } from './element.js';
-import { doneItems, isFinal, jobs, place } from './jobs.js';
+import { doneItems, isFinal, jobs } from './jobs.js';
 import { tell, tellProblem, say } from './notice.js';
 import { orderOf, photographOf } from './orders.js';
 import { pair } from './pair.js';

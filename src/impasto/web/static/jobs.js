@@ -1,5 +1,5 @@
 // The jobs that the page knows of, kept up to date by events.
-import { ask, post, remove } from './api.js';
+import { ask, place, post, remove } from './api.js';
 import { events } from './events.js';
 
 const FINAL = new Set(['done', 'partial', 'failed', 'cancelled']);
@@ -8,7 +8,6 @@ const REFRESH = 150;
 
 /** Whether a job has come to its end. */
 export const isFinal = (job) => FINAL.has(job.state);
-export const place = (id, rest = '') => `v1/jobs/${encodeURIComponent(id)}${rest}`;
 export const resultOf = (job, index = 0) => job.items?.[index]?.result ?? null;
 export const doneItems = (job) => (job.items ?? []).filter((item) => item.state === 'done');
 

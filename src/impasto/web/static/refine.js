@@ -1,8 +1,8 @@
 // Refining: an iterative job from what stands on the easel, watched while it runs.
-import { ask, asSentence, fetchBlob } from './api.js';
+import { ask, asSentence, fetchBlob, place } from './api.js';
 import { easel } from './easel.js';
 import { button, h } from './element.js';
-import { isFinal, jobs, place, resultOf } from './jobs.js';
+import { isFinal, jobs, resultOf } from './jobs.js';
 import { say, tell, tellProblem } from './notice.js';
 import { remember } from './orders.js';
 import { progressBar } from './progress.js';
