@@ -7,7 +7,7 @@ import pytest
 from skimage import data
 
 from impasto import Picture, Stylizer
-from impasto.engines import skin as room
+from impasto.engines import strips
 from impasto.engines.skin import keep_skin, skin
 from impasto.metrics import light
 from impasto.picture.picture import Pixels
@@ -83,7 +83,7 @@ def test_any_size_and_in_strips_the_same(size: tuple[int, int], monkeypatch: pyt
     pale = Picture(np.full_like(photograph.pixels, 220))
     whole = keep_skin(pale, photograph).pixels
     assert whole.shape == photograph.pixels.shape
-    monkeypatch.setattr(room, "_STRIP", 7)
+    monkeypatch.setattr(strips, "_STRIP", 7)
     assert np.abs(keep_skin(pale, photograph).pixels.astype(int) - whole).max() <= 1
 
 

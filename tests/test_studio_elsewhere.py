@@ -99,7 +99,8 @@ def test_under_a_name_over_plain_http_the_studio_works_and_other_sites_do_not(br
         page = context.new_page()
         page.goto(f"http://evil.test:{evil.server_port}/")
         page.set_input_files("input[type=file]", CAT)
-        with page.expect_response("**/v1/jobs") as sent:
+        # To its end: another navigation would be cut off by it.
+        with page.expect_navigation(url="**/v1/jobs"), page.expect_response("**/v1/jobs") as sent:
             page.evaluate("() => document.forms[0].submit()")
         assert sent.value.status == 403
         assert sent.value.request.all_headers()["origin"] == f"http://evil.test:{evil.server_port}"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from impasto.color import keep_colors, match_colors
 from impasto.engines.skin import keep_skin
+from impasto.engines.strips import by_strips
 from impasto.picture.picture import Picture, Pixels
 from impasto.picture.scaling import fit
 from impasto.request import Request
 
 __all__ = ["finish", "quantise", "restore"]
-
-_STRIP = 256
-"""Rows worked on at a time, so that a large picture needs little more memory than itself."""
 
 
 def quantise(part: Pixels, picture: Picture) -> Pixels:
@@ -54,7 +51,7 @@ def restore(painted: Picture, working: Picture, photograph: Picture, share: floa
         lacking = photograph.pixels[rows].astype(np.float32) - working.pixels[rows]
         return np.asarray((painted.pixels[rows] + share * lacking + 0.5).clip(0, painted.peak))
 
-    return _by_strips(painted, strip)
+    return by_strips(painted, strip)
 
 
 def _masked(painted: Picture, photograph: Picture, mask: Picture) -> Picture:
@@ -68,13 +65,4 @@ def _masked(painted: Picture, photograph: Picture, mask: Picture) -> Picture:
         below, above = (p.pixels[rows].astype(np.float32) for p in (photograph, painted))
         return np.asarray(below + (above - below) * share + 0.5)
 
-    return _by_strips(painted, strip)
-
-
-def _by_strips(picture: Picture, strip: Callable[[slice], Pixels]) -> Picture:
-    """``picture`` with the pixels that ``strip`` gives for each slice of rows, cut to whole numbers."""
-    pixels = np.empty_like(picture.pixels)
-    for top in range(0, picture.height, _STRIP):
-        rows = slice(top, top + _STRIP)
-        pixels[rows] = strip(rows).astype(pixels.dtype)
-    return replace(picture, pixels=pixels)
+    return by_strips(painted, strip)

@@ -7,13 +7,13 @@ wood and sand, keeps its light as well.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from PIL import Image, ImageFilter
 
+from impasto.engines.strips import by_strips
 from impasto.metrics.light import luma
-from impasto.picture.picture import Picture
+from impasto.picture.picture import Picture, Pixels
+from impasto.picture.scaling import fit
 from impasto.runtime.graph import Array
 
 __all__ = ["keep_skin", "skin"]
@@ -34,8 +34,6 @@ _SOFT = 2.5
 """Cells over which skin fades into what is beside it."""
 _TOLERANCE = 20 / 255
 """By how much the mean light of a place may move."""
-_STRIP = 256
-"""Rows worked on at a time, so that a large picture needs little more memory than itself."""
 
 
 def keep_skin(painted: Picture, photograph: Picture) -> Picture:
@@ -44,25 +42,27 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
     The mean luma of a place may move by 20 of 255. What goes beyond is taken back: towards black by a factor, towards
     white by one on what is missing, so that hues and strokes stay.
     """
-    where = skin(photograph)
+    small = _small(photograph)
+    where = skin(small)
     if not where.any():
         return painted
-    was, now = (_smooth(_luma(picture), where) for picture in (photograph, painted))
+    was, now = (_smooth(_luma(picture), where) for picture in (small, _small(painted)))
     aim = was + (now - was).clip(-_TOLERANCE, _TOLERANCE)
     factor = np.where(aim < now, aim / now.clip(1e-3), (1 - aim) / (1 - now).clip(1e-3)).clip(0, 1)
     times = 1 + where * (factor - 1)
     planes = [Image.fromarray(plane) for plane in (times, np.where(aim < now, np.float32(0), 1 - times))]
-    pixels = np.empty_like(painted.pixels)
-    for top in range(0, painted.height, _STRIP):
-        rows = slice(top, min(top + _STRIP, painted.height))
+
+    def strip(rows: slice) -> Pixels:
         factors, lift = (_enlarged(plane, painted.size, rows) for plane in planes)
-        pixels[rows] = (painted.pixels[rows] * factors + (lift * painted.peak + np.float32(0.5))).clip(0, painted.peak)
-    return replace(painted, pixels=pixels)
+        return (painted.pixels[rows] * factors + (lift * painted.peak + np.float32(0.5))).clip(0, painted.peak)
+
+    return by_strips(painted, strip)
 
 
 def skin(photograph: Picture) -> Array:
     """How surely there is skin, or dark hair beside it, 0..1, in cells of which the longest side has 128."""
-    small, bright = _small(photograph), _luma(photograph)
+    small = _small(photograph)
+    bright = _luma(small)
     red, blue = (small.pixels[..., i].astype(np.float32) / np.float32(small.peak) for i in (0, 2))
     below, above = (blue - bright) / 1.8556, (red - bright) / 1.5748
     hue, chroma = np.degrees(np.arctan2(above, -below)), np.hypot(below, above) / bright.clip(0.05)
@@ -81,11 +81,10 @@ def _filtered(share: Array, *steps: ImageFilter.Filter) -> Array:
 
 
 def _small(picture: Picture) -> Picture:
-    return picture.resized(_fitted(picture.size, _GRID))
+    return picture.resized(fit(picture.size, _GRID))
 
 
-def _luma(picture: Picture) -> Array:
-    small = _small(picture)
+def _luma(small: Picture) -> Array:
     found: Array = luma(small.pixels) / np.float32(small.peak)
     return found
 
@@ -93,7 +92,7 @@ def _luma(picture: Picture) -> Array:
 def _smooth(light: Array, where: Array) -> Array:
     """Means of areas, blended into one another: of the skin alone, for what is beside it may become what it likes."""
     size = where.shape[1], where.shape[0]
-    areas = _fitted(size, _AREAS)
+    areas = fit(size, _AREAS)
 
     def smooth(cells: Array) -> Array:
         image = Image.fromarray(cells).resize(areas, Image.Resampling.BOX)
@@ -101,11 +100,6 @@ def _smooth(light: Array, where: Array) -> Array:
 
     found: Array = smooth(light * where) / smooth(where).clip(1e-3)
     return found
-
-
-def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    share = longest / max(size)
-    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
 def _enlarged(plane: Image.Image, size: tuple[int, int], rows: slice) -> Array:

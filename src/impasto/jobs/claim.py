@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 
 from impasto.errors import RequestError
 
-__all__ = ["Claim"]
+__all__ = ["Claim", "connecting"]
 
 _LOG = logging.getLogger("impasto.jobs")
 _KEY = 0x1A9A571
@@ -28,7 +28,7 @@ _NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""Unless the URL says otherwise. A connection that hangs is one that is lost: the server at the other end may have
+"""A connection that hangs is one that is lost: the server at the other end may have
 given it up already."""
 _TAKEN = "55P03"
 """What PostgreSQL calls a lock that was not to be had in time."""
@@ -38,6 +38,11 @@ _HELD = text(
     "AND granted AND pid = :session "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+
+
+def connecting(url: URL, usual: Mapping[str, int]) -> dict[str, int]:
+    """What of the ``usual`` settings of a connection the URL does not say otherwise."""
+    return {name: value for name, value in usual.items() if name not in url.query}
 
 
 class Claim:
@@ -53,8 +58,9 @@ class Claim:
     ) -> None:
         """``lost`` is called when the session has ended, ``beaten`` when another server was quicker to have the lock
         then, and ``regained`` when it is held again; all from another thread."""
-        connecting = {name: value for name, value in _NETWORK.items() if name not in url.query}
-        self._engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connecting)
+        self._engine = create_engine(
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connecting(url, _NETWORK)
+        )
         self._name = url.render_as_string()  # without the password
         self._lost, self._beaten, self._regained = lost, beaten, regained
         self._connection: Connection | None = None

@@ -26,7 +26,7 @@ from sqlalchemy.pool import QueuePool
 
 from impasto.errors import MissingExtra, OutputError, RequestError
 from impasto.jobs.blobs import make_folder
-from impasto.jobs.claim import Claim
+from impasto.jobs.claim import Claim, connecting
 from impasto.jobs.errors import Suspended
 from impasto.jobs.home import hold_database
 from impasto.jobs.tables import COUNTERS, TABLES
@@ -60,7 +60,7 @@ class Database:
                 event.listen(engine, "begin", _begin_sqlite)
                 self._reader, self._writer = engine, engine.execution_options(impasto_writes=True)
             else:
-                engine = create_engine(where, pool_pre_ping=True, connect_args=_connecting(where), **_POOL)
+                engine = create_engine(where, pool_pre_ping=True, connect_args=connecting(where, _NETWORK), **_POOL)
                 self._turn = nullcontext()
                 event.listen(engine, "connect", _set_up_postgresql)
                 # A reader's two queries see one state; a writer's see what was written before its turn.
@@ -181,11 +181,6 @@ def _checked(url: str) -> URL:
     if not found.database or found.database == ":memory:" or "memory" in found.query.values():
         raise RequestError("a ledger in memory would forget its jobs; name a file, like sqlite:///jobs.db")
     return found
-
-
-def _connecting(where: URL) -> dict[str, Any]:
-    """How PostgreSQL is connected to, but for what the URL itself says."""
-    return {name: value for name, value in _NETWORK.items() if name not in where.query}
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:

@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-__all__ = ["FORMS", "FORM_VARIABLE", "Form", "about", "begin", "facts", "set_up"]
+__all__ = ["FORM_VARIABLE", "Form", "about", "begin", "facts", "set_up"]
 
 Form = Literal["text", "json"]
-FORMS: tuple[Form, ...] = get_args(Form)
 FORM_VARIABLE = "IMPASTO_SERVE_LOG"
 """The environment variable by which workers hear of the form."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.picture.picture import Pixels
+from impasto.picture.picture import Pixels, converted
 
 __all__ = ["eight", "levels", "sixteen"]
 
@@ -48,4 +48,4 @@ def sixteen(values: Pixels, black: float, white: float) -> Pixels:
 
 def eight(values: Pixels) -> Pixels:
     """``values`` of 8 or 16 bits as ``uint8``."""
-    return values if values.dtype == np.uint8 else ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return values if values.dtype == np.uint8 else converted(values, np.dtype(np.uint8))

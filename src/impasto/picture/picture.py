@@ -13,7 +13,7 @@ from PIL import Image
 from impasto.errors import PictureError
 from impasto.request import MAX_PIXELS
 
-__all__ = ["Metadata", "Picture", "Pixels"]
+__all__ = ["Metadata", "Picture", "Pixels", "converted"]
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
@@ -158,8 +158,8 @@ class Picture:
         """The same picture with 8 or 16 bits a channel."""
         if self.pixels.dtype == dtype:
             return self
-        alpha = None if self.alpha is None else _convert(self.alpha, dtype)
-        return replace(self, pixels=_convert(self.pixels, dtype), alpha=alpha)
+        alpha = None if self.alpha is None else converted(self.alpha, dtype)
+        return replace(self, pixels=converted(self.pixels, dtype), alpha=alpha)
 
     def resized(self, size: tuple[int, int]) -> Picture:
         """Scaled to ``(width, height)`` with Lanczos; colour and alpha together, so that edges get no fringe."""
@@ -168,7 +168,8 @@ class Picture:
         return scale(self, size)
 
 
-def _convert(array: Pixels, dtype: np.dtype[Any]) -> Pixels:
+def converted(array: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    """``uint8`` as ``uint16``, or the other way round, each level where it was."""
     if dtype == np.uint16:
         return array.astype(np.uint16) * 257
     return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -30,7 +30,7 @@ from impasto.picture.picture import Picture
 from impasto.picture.tiff_page import TiffPage, raw_file
 from impasto.picture.unpacking import unpack
 
-__all__ = ["READABLE", "Source", "from_pil", "opened", "read"]
+__all__ = ["READABLE", "Source", "drained", "from_pil", "opened", "read"]
 
 READABLE = ("jpeg", "png", "webp", "tiff", "gif", "bmp", "avif", "heif")
 """Formats that can be read; ``heif`` with the extra of that name."""
@@ -150,6 +150,17 @@ def opened(source: Source) -> Iterator[tuple[Image.Image | TiffPage, str, str]]:
 
 def _image(format_: str, file: IO[bytes], name: str) -> Image.Image | TiffPage:
     return TiffPage(file, name) if format_ == "tiff" else _plugin(format_)(file)
+
+
+def drained(path: str | os.PathLike[str]) -> bytes:
+    """All that comes out of a pipe. Raises :class:`PictureError`, also where nothing does, and
+    :class:`PictureTooLarge` for more than 1024 MiB."""
+    name = _name(path)
+    with _explained(name), _file(path, name) as file:
+        data = file.read()
+    if not data:
+        raise PictureError(f"{name} is empty")
+    return data
 
 
 def _checked(

@@ -49,13 +49,16 @@ async def events(
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19:
         since = int(last_event_id)
     # Where the ledger is away, that is an answer of its own, and no stream that breaks off.
-    await run_in_threadpool(jobs.last_event, owner)
+    last = await run_in_threadpool(jobs.last_event, owner)
+    # A number that was never given is of another ledger, as where this one was put back: then all is told again.
+    seen = last if since is None else since if since <= last else 0
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    stream = _stream(jobs, owner, since, request.app.state.closing)
+    stream = _stream(jobs, owner, seen, request.app.state.closing)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _stream(jobs: Jobs, owner: str, after: int | None, closing: asyncio.Event) -> AsyncIterator[str]:
+async def _stream(jobs: Jobs, owner: str, seen: int, closing: asyncio.Event) -> AsyncIterator[str]:
+    """What came after the event number ``seen``, and then what comes."""
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Message | None]()
 
     async def close() -> None:
@@ -74,9 +77,6 @@ async def _stream(jobs: Jobs, owner: str, after: int | None, closing: asyncio.Ev
     end = await run_in_threadpool(jobs.listen, owner, listener)
     closed = asyncio.ensure_future(close())
     try:
-        last = await run_in_threadpool(jobs.last_event, owner)
-        # A number that was never given is of another ledger, as where this one was put back: then all is told again.
-        seen = last if after is None else after if after <= last else 0
         yield _text("hello", None, {"last": seen})
         while missed := await run_in_threadpool(jobs.messages, owner, seen):
             for event in missed:

@@ -9,17 +9,16 @@ from math import isfinite
 from numbers import Real
 from pathlib import Path
 
-from impasto.errors import PictureError, PictureTooLarge, StyleError, UnknownStyle
+from impasto.errors import StyleError, UnknownStyle
 from impasto.picture.about import about
 from impasto.picture.picture import Picture
 from impasto.picture.pipes import is_pipe
+from impasto.picture.reading import drained
 from impasto.request import MAX_PIXELS
 from impasto.styles.card import SUFFIX, StyleCard
 from impasto.styles.gallery import Gallery
 
 __all__ = ["PictureStyle", "Style"]
-
-_MOST = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +112,7 @@ class Style:
         if isinstance(source, (str, os.PathLike)):
             path = Path(os.fspath(source))
             if is_pipe(path):  # read once, and what it is is seen then
-                return cls.of(_drained(path), max_pixels=max_pixels)
+                return cls.of(drained(path), max_pixels=max_pixels)
             return (
                 cls.from_card(StyleCard.from_file(path))
                 if path.suffix == SUFFIX
@@ -136,19 +135,6 @@ class Style:
                 name = f"{part.name} {n}"
             described[name] = round(weight, 6)
         return described
-
-
-def _drained(path: Path) -> bytes:
-    try:
-        with path.open("rb") as pipe:
-            data = pipe.read(_MOST + 1)
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise PictureError(f"{path} is empty")
-    if len(data) > _MOST:
-        raise PictureTooLarge(f"{path} is larger than {_MOST >> 20} MiB; give a smaller file")
-    return data
 
 
 def _check_weight(name: object, weight: object) -> None:

@@ -146,9 +146,8 @@ def read_picture(file: Path, short_side: int) -> Image.Image:
 
 def _read(file: Path, short_side: int) -> Picture:
     with opened(file) as (image, format_, _):
-        if format_ == "jpeg" and isinstance(
-            image, Image.Image
-        ):  # decoded at a fraction of its size, many times as fast
+        if format_ == "jpeg" and isinstance(image, Image.Image):
+            # Decoded at a fraction of its size, many times as fast.
             image.draft("RGB", (short_side, short_side))
             image.load()  # here, where what is wrong is told with the file's name
             return from_pil(image, max_pixels=MAX_PIXELS)

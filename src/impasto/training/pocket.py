@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from impasto.perceptual.losses import Features
 from impasto.perceptual.pocket import WIDTHS, Pocket
 from impasto.perceptual.vgg import VGG19
-from impasto.runtime.quiet import quiet
 from impasto.training.bounds import check_plan
 from impasto.training.diet import Pool, training_files, vary_colors
 from impasto.training.instant import load_network
@@ -22,6 +21,7 @@ from impasto.training.pruning import prune
 from impasto.training.run import (
     Learner,
     Step,
+    adam,
     follow,
     follow_average,
     following,
@@ -70,10 +70,7 @@ class Distiller(Learner[PocketPlan]):
         every = [f"relu{name}" for name in Pocket().names]
         self.pocket = Pocket(every).to(self.device)
         self.average = Pocket().to(self.device).requires_grad_(False)
-        with quiet():
-            self.optimiser = torch.optim.Adam(
-                self.pocket.parameters(), lr=plan.learning_rate, betas=(0.9, 0.99), fused=True
-            )
+        self.optimiser = adam(self.pocket, plan.learning_rate, self.device)
         self.channels: dict[str, Tensor] = {}
         found = self.checkpoint.is_file()
         if found:
