@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=6, help="photographs, and styles, in a step of the others")
     parser.add_argument("--sizes", type=int, nargs="+", default=[192, 256])
     parser.add_argument("--own-sizes", type=int, nargs="+", default=[256, 384])
-    parser.add_argument("--deep", type=int, default=96, help="channels at 1/16 of base and own networks; 0 for none")
+    parser.add_argument("--rank", type=int, default=24, help="channels that a style mixes in instant and base")
+    parser.add_argument("--deep", type=int, default=0, help="channels at 1/16 of the size; 0 for none")
+    parser.add_argument("--drawing", type=float, default=0.94, help="of own networks, of what they start from")
     parser.add_argument("--shift-weight", type=float, default=0.0, help="for films, where strokes should not jump")
     parser.add_argument("--version", default="2")
     parser.add_argument("--textures", type=int, default=28)
@@ -105,7 +107,9 @@ def main() -> None:
         arguments.stages,
         arguments.lanes,
         arguments.version,
+        rank=arguments.rank,
         deep=arguments.deep,
+        drawing=arguments.drawing,
         pairs=arguments.pairs,
         pictures=arguments.pictures,
         sizes=tuple(arguments.sizes),

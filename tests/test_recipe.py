@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from impasto.models import Model
-from impasto.training.network import Shape
 from impasto.training.reading import read_base, read_instant, read_style
 from impasto.training.recipe import Recipe, Style, cook
 from impasto.training.recorder import Recorder
@@ -36,7 +35,7 @@ def recipe(tmp_path: Path) -> Recipe:
         {"starry-night": Style(first, "of a test"), "mine": Style(first)},
         minutes=0.001,
         lanes=2,
-        grown=Shape(deep=16, deep_blocks=1, rank=4, reader="pocket"),
+        rank=4,
         deep=16,
         pairs=2,
         pictures=2,

@@ -42,7 +42,7 @@ BOUNDS = {
         _number("style_scale", 0.1, 10.0),
         *(_whole(name, 1, 256) for name in ("pictures", "photos_per_step", "styles_per_step", "pairs", "lanes")),
         _whole("textures", 0, 100_000),
-        _whole("deep", 0, 4096),
+        *(_whole(name, 0, 4096) for name in ("deep", "rank")),
         _whole("seed", 0, 2**31 - 1),
     )
 }

@@ -112,16 +112,20 @@ class Trunk(nn.Module):
             x = self.depth(x, norm)
         for i, (first, second) in enumerate(zip(self.blocks[0::2], self.blocks[1::2], strict=True)):
             x = x + norm(second(self.mix(i, F.relu(norm(first(x))), code)))
+        x = self.mix(-3, x, code)
         x = norm(self.up1(F.interpolate(x, scale_factor=2.0, mode="nearest")))
         # The photograph's own edges come past the bottleneck, restyled: faces and lettering need them.
-        x = F.relu(x + norm(quarter))
-        x = F.relu(norm(self.up2(F.interpolate(x, scale_factor=2.0, mode="nearest"))))
+        x = self.mix(-2, F.relu(x + norm(quarter)), code)
+        x = self.mix(-1, F.relu(norm(self.up2(F.interpolate(x, scale_factor=2.0, mode="nearest")))), code)
         # A little beyond 0..1, so that pure black and white are within reach of the sigmoid.
         pastiche = torch.sigmoid(F.pixel_shuffle(self.out(x), 2)) * 1.04 - 0.02
         return pastiche, torch.cat(norm.measured, 1) if norm.measured else pastiche.new_empty(0)
 
     def mix(self, _: int, x: Tensor, code: Tensor | None) -> Tensor:
-        """What a style makes of the channels within a residual block: nothing, where it is part of the weights."""
+        """What a style makes of the channels: nothing, where it is part of the weights.
+
+        Within each residual block, counted from 0, and before the last three convolutions, counted from the end.
+        """
         assert code is None
         return x
 
@@ -141,8 +145,9 @@ class TransferNetwork(Trunk):
             assert isinstance(head, nn.Linear)
             # No two alike: of equal weights the exporter keeps one.
             nn.init.normal_(head.bias, std=0.02)
-        mixings = shape.blocks if shape.rank else 0
-        self.mixings = nn.ModuleList(Mixing(shape.widths[2], shape.rank, shape.code) for _ in range(mixings))
+        half, quarter, eighth = shape.widths
+        mixed = [*[eighth] * (shape.blocks + 1), quarter, half] if shape.rank else []
+        self.mixings = nn.ModuleList(Mixing(n, min(n, shape.rank), shape.code) for n in mixed)
 
     def forward(
         self, content: Tensor, code: Tensor, given: Tensor | None = None, use: Tensor | None = None
@@ -151,11 +156,11 @@ class TransferNetwork(Trunk):
         affine, deep = ([head(code) for head in heads] for heads in (self.affine, self.deep_affine))
         return self.paint(content, Norms(self.in_order(affine, deep), given, use), code)
 
-    def mix(self, block: int, x: Tensor, code: Tensor | None) -> Tensor:
+    def mix(self, place: int, x: Tensor, code: Tensor | None) -> Tensor:
         """By the code's own matrix, where the network has a rank."""
         if not len(self.mixings):
             return x
-        mixed: Tensor = self.mixings[block](x, code)
+        mixed: Tensor = self.mixings[place](x, code)
         return mixed
 
 
@@ -175,10 +180,10 @@ class StyleNetwork(Trunk):
         with torch.no_grad():
             for kind in ("affine", "deep_affine"):
                 weights |= {f"{kind}.{i}": head(code) for i, head in enumerate(getattr(network, kind))}
-            for i, mixing in enumerate(network.mixings):
+            behind = [*(f"blocks.{2 * i + 1}" for i in range(shape.blocks)), "up1", "up2", "out"]
+            for name, mixing in zip(behind, network.mixings, strict=False):
                 assert isinstance(mixing, Mixing)
-                behind = f"blocks.{2 * i + 1}.weight"
-                weights[behind] = mixing.folded(weights[behind], code)
+                weights[f"{name}.weight"] = mixing.folded(weights[f"{name}.weight"], code)
         result.load_state_dict(weights)
         return result
 

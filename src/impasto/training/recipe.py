@@ -17,15 +17,16 @@ import torch
 
 from impasto.models import Model, find
 from impasto.models.store import shipped
+from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, read_albums
 from impasto.training.base import NARROW, BaseLearner, BasePlan
 from impasto.training.bounds import check_plan
+from impasto.training.critic import Critic
 from impasto.training.diet import training_files
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
-from impasto.training.network import Shape
 from impasto.training.reading import read_base, read_instant
-from impasto.training.run import Learner, Step, device, follow
+from impasto.training.run import Learner, Step, device, follow, precision
 from impasto.training.style import StyleLearner, StylePlan
 
 __all__ = ["STAGES", "Recipe", "Report", "Style", "cook"]
@@ -63,16 +64,19 @@ class Recipe:
     lanes: int = 6
     """Own networks that learn at the same time."""
     version: str = "2"
-    grown: Shape = Shape(deep=128, deep_blocks=2, rank=16, reader="pocket")
-    """Of which ``instant`` takes ``deep``, ``deep_blocks``, ``rank`` and ``reader``."""
-    deep: int = 96
-    """Channels of the deepest level of ``base`` and of own networks."""
+    rank: int = 24
+    """See :class:`Shape`; of ``instant`` and ``base``."""
+    deep: int = 0
+    """Channels of the deepest level of all networks; above 0 large pictures, which are painted in tiles, take twice the
+    time."""
     pairs: int = 6
     """Photographs in a step, and styles, of ``instant`` and ``base``: each meets each."""
     pictures: int = 8
     """Photographs in a step of an own network."""
     sizes: tuple[int, ...] = (192, 256)
     own_sizes: tuple[int, ...] = (256, 384)
+    drawing: float = 0.94
+    """See :class:`StylePlan`; for own networks."""
     shift_weight: float = 0.0
     """See :class:`StylePlan`; for own networks."""
     textures: int = 28
@@ -127,10 +131,12 @@ def _alone(recipe: Recipe, stage: str, albums: tuple[Album, Album], until: float
 def _styles(recipe: Recipe, photos: Album, until: float) -> Iterator[Report]:
     """So many at a time: each waits for its own kernels only, and together they fill the card."""
     names = list(recipe.styles)
+    where = device()
+    critic = Critic(open_encoder(recipe.encoder, padding="replicate").to(where, precision(where)))
     waves = [names[i : i + recipe.lanes] for i in range(0, len(names), recipe.lanes)]
     for i, wave in enumerate(waves):
         goal = recipe.clock() + max(0.0, until - recipe.clock()) / (len(waves) - i)
-        learners = {name: _style(recipe, name, photos) for name in wave}
+        learners = {name: _style(recipe, name, photos, critic) for name in wave}
         running = {name: _followed(recipe, learner, goal) for name, learner in learners.items()}
         while running:
             for name in list(running):
@@ -155,14 +161,7 @@ def _followed(recipe: Recipe, learner: Learner[Any], until: float) -> Iterator[S
 
 def _instant(recipe: Recipe, albums: tuple[Album, Album]) -> Trainer:
     start = find("instant", kind="arbitrary")
-    grown = recipe.grown
-    shape = replace(
-        read_instant(start).shape,
-        deep=grown.deep,
-        deep_blocks=grown.deep_blocks,
-        rank=grown.rank,
-        reader=grown.reader,
-    )
+    shape = replace(read_instant(start).shape, deep=recipe.deep, rank=recipe.rank, reader="pocket")
     plan = Plan(
         recipe.photos,
         recipe.paintings,
@@ -189,10 +188,10 @@ def _base(recipe: Recipe, albums: tuple[Album, Album]) -> BaseLearner:
         codes=_trained(recipe, "instant"),
         start=find("base", kind="base").path,
     )
-    return BaseLearner(plan, replace(NARROW, deep=recipe.deep, code=read_base()[1].code), albums)
+    return BaseLearner(plan, replace(NARROW, deep=recipe.deep, rank=recipe.rank, code=read_base()[1].code), albums)
 
 
-def _style(recipe: Recipe, name: str, photos: Album) -> StyleLearner:
+def _style(recipe: Recipe, name: str, photos: Album, critic: Critic) -> StyleLearner:
     own = [model for model in _shipped() if model.name == name]
     plan = StylePlan(
         (recipe.styles[name].painting,),
@@ -204,11 +203,12 @@ def _style(recipe: Recipe, name: str, photos: Album) -> StyleLearner:
         base=_trained(recipe, "base"),
         codes=_trained(recipe, "instant"),
         start=own[0].path if own else None,
+        drawing=recipe.drawing,
         deep=recipe.deep,
         shift_weight=recipe.shift_weight,
         save_every=60.0,
     )
-    return StyleLearner(plan, photos)
+    return StyleLearner(plan, photos, critic)
 
 
 def _shipped() -> list[Model]:

@@ -21,7 +21,8 @@ class Shape:
     deep_blocks: int = 2
     """Residual blocks of that level."""
     rank: int = 0
-    """Channels that a style mixes in every residual block, by a matrix of its own; none by default."""
+    """Channels that a style mixes, by a matrix of its own, in every residual block and before the last convolutions;
+    none by default."""
     reader: Literal["own", "pocket"] = "own"
     """What the code is read from: the style encoder's own features, or ``pocket``'s statistics too."""
 

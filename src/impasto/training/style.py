@@ -115,17 +115,18 @@ class StylePlan:
 class StyleLearner(Recorded[StylePlan]):
     """Network, its weight average, optimiser and data of one run folder.
 
-    ``photos`` are those to learn on where they are read already, for several learners.
+    ``photos`` are those to learn on, and ``critic`` has the plan's encoder, where they are there already, for several
+    learners.
     """
 
     warming, follows = 20, 100
 
-    def __init__(self, plan: StylePlan, photos: Album | None = None) -> None:
+    def __init__(self, plan: StylePlan, photos: Album | None = None, critic: Critic | None = None) -> None:
         super().__init__(plan)
         self.device = device()
         torch.manual_seed(plan.seed)
         self.precision = precision(self.device)
-        self.critic = Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
+        self.critic = critic or Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
         instant = read_instant(None if plan.codes is None else Model.read(plan.codes)).to(self.device)
         paintings = [self._painting(file) for file in plan.paintings]
         with torch.no_grad():
