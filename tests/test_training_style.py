@@ -17,6 +17,7 @@ from impasto import Gallery, Picture, Stylizer
 from impasto.cli.main import cli
 from impasto.errors import PictureError, StyleError, StyleExists
 from impasto.models import Model, Store, find, models
+from impasto.perceptual.edges import EdgePad
 from impasto.perceptual.losses import content_distance
 from impasto.perceptual.opening import open_encoder
 from impasto.runtime.graph import OpenVinoGraph, open_graph
@@ -25,7 +26,7 @@ from impasto.training.base import BasePlan, load_base, train_base
 from impasto.training.critic import Critic, mean_look, weighed
 from impasto.training.export import export, export_style
 from impasto.training.installing import install_style, style_name
-from impasto.training.layers import EdgePad, InstanceNorm
+from impasto.training.layers import InstanceNorm
 from impasto.training.network import Shape, StyleNetwork, TransferNetwork
 from impasto.training.reading import read_base, read_instant
 from impasto.training.style import StyleLearner, StylePlan, train_style

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from impasto.perceptual.encoder import IMAGENET_MEAN, IMAGENET_STD, STYLE_LAYERS
@@ -89,4 +90,5 @@ def _convention(file: Weights) -> Convention:
 
 
 def _planes(pictures: Tensor, values: tuple[float, ...]) -> Tensor:
-    return pictures.new_tensor(values).view(1, 3, 1, 1)
+    # Not as one tensor of them: that would come from the processor's memory, which a recorded step must not ask for.
+    return torch.cat([pictures.new_full((1, 1, 1, 1), value) for value in values], 1)

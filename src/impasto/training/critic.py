@@ -147,7 +147,8 @@ def stamping(painted: Tensor, contrast: Tensor) -> Tensor:
     if rows < 1 or columns < 1:
         return painted.new_zeros(())
     grey, half = painted.mean(1, keepdim=True), _CELL // 2
-    fine = grey[..., half : 1 - half, half : 1 - half] - F.avg_pool2d(grey, _CELL, 1)
+    coarse = F.avg_pool2d(F.avg_pool2d(grey, (_CELL, 1), 1), (1, _CELL), 1)
+    fine = grey[..., half : 1 - half, half : 1 - half] - coarse
     height, width = rows * _PANE, columns * _PANE
 
     def pane(down: int, right: int) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["EPSILON", "BlurPool", "EdgeConv", "EdgePad", "InstanceNorm", "Norms"]
+from impasto.perceptual.edges import with_edges
+
+__all__ = ["EPSILON", "BlurPool", "EdgeConv", "InstanceNorm", "Norms"]
 
 EPSILON = 1e-5
 """Added to variances, so that a flat picture is divided by something."""
@@ -21,41 +23,7 @@ class EdgeConv(nn.Conv2d):
         super().__init__(inputs, outputs, 3, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
-            padded: Tensor = EdgePad.apply(x)  # type: ignore[no-untyped-call]
-            return super().forward(padded)
-        return super().forward(F.pad(x, (1, 1, 1, 1), mode="replicate"))
-
-
-class EdgePad(torch.autograd.Function):
-    """One more pixel on every side, the border's own, with its gradient written out: no scattered additions."""
-
-    @staticmethod
-    def forward(_: Any, x: Tensor) -> Tensor:
-        """``(N, C, H, W)`` to ``(N, C, H + 2, W + 2)``, channels last in memory."""
-        n, channels, height, width = x.shape
-        wide = torch.empty(
-            (n, channels, height + 2, width + 2),
-            dtype=x.dtype,
-            device=x.device,
-            memory_format=torch.channels_last,
-        )
-        wide[..., 1:-1, 1:-1] = x
-        wide[..., 1:-1, 0], wide[..., 1:-1, -1] = x[..., 0], x[..., -1]
-        wide[..., 0, :], wide[..., -1, :] = wide[..., 1, :], wide[..., -2, :]
-        return wide
-
-    @staticmethod
-    def backward(_: Any, *gradients: Tensor) -> Tensor:
-        """Of ``x``: a border pixel also answers for its copies."""
-        (flow,) = gradients
-        rows = flow[..., 1:-1, :].clone(memory_format=torch.channels_last)
-        rows[..., 0, :] += flow[..., 0, :]
-        rows[..., -1, :] += flow[..., -1, :]
-        result = rows[..., 1:-1].clone(memory_format=torch.channels_last)
-        result[..., 0] += rows[..., 0]
-        result[..., -1] += rows[..., -1]
-        return result
+        return super().forward(with_edges(x))
 
 
 class Norms:
@@ -145,8 +113,5 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C, H / 2, W / 2)``."""
-        if torch.is_grad_enabled():
-            padded: Tensor = EdgePad.apply(x)  # type: ignore[no-untyped-call]
-        else:
-            padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        padded = with_edges(x)
         return F.conv2d(padded, self.weight.to(x.dtype), stride=2, groups=len(self.weight))

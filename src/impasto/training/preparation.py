@@ -66,7 +66,9 @@ def coarse_to_fine(photos: Tensor, paint: Callable[[Tensor, slice], Tensor], ran
 
 
 def _soft(x: Tensor) -> Tensor:
-    return F.avg_pool2d(x, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
+    half = _WINDOW // 2
+    rows = F.avg_pool2d(x, (_WINDOW, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, _WINDOW), 1, (0, half), count_include_pad=False)
 
 
 def _drawn(pictures: Tensor, bounds: tuple[float, float], random: torch.Generator) -> Tensor:

@@ -31,7 +31,7 @@ from impasto.training.style import StyleLearner, StylePlan
 
 __all__ = ["STAGES", "Recipe", "Report", "Style", "cook"]
 
-STAGES = {"instant": 0.4, "base": 0.2, "styles": 0.4}
+STAGES = {"instant": 0.45, "base": 0.15, "styles": 0.4}
 """The stages in their order, and the share of the time that each gets where all are asked for."""
 
 

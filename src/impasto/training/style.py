@@ -240,8 +240,9 @@ class StyleLearner(Recorded[StylePlan]):
     def _drawing(self, paint: Callable[[Tensor], Tensor]) -> float:
         """How far ``paint`` goes from a photograph's drawing in this style, coarse to fine and at once."""
         found = []
-        for _ in range(_PROBES // 2):
-            photos = self._batch(2, self.plan.sizes[-1])
+        count = max(2, self.plan.pictures)
+        for _ in range(-(-_PROBES // count)):
+            photos = self._batch(count, self.plan.sizes[-1])
             painted = paint(coarse_to_fine(photos, lambda small, _: paint(small), self.noise))
             found.append(self.critic.compare(painted, self.critic.look(photos), self.goal)["content"])
         return max(0.01, float(torch.stack(found).mean()))
