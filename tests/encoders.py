@@ -1,11 +1,13 @@
-"""Encoders for tests: a model ``pocket`` with random weights, in place of the one that ships."""
+"""Encoders for tests, with random weights: a model ``pocket`` in place of the one that ships, and VGG19."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -31,3 +33,18 @@ def random_pocket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setattr(judge, "find", lambda name, *, kind: Model.read(folder))
     return folder
+
+
+def random_vgg19(folder: Path, widths: Sequence[int] = (8, 16, 32, 64)) -> Path:
+    """VGG19 up to relu4_1 with so many channels a level and random weights, as ``vgg.npz`` in ``folder``."""
+    random = np.random.default_rng(0)
+    arrays: dict[str, np.ndarray] = {}
+    inputs = 3
+    for level, (width, count) in enumerate(zip(widths, (2, 2, 4, 1), strict=True), 1):
+        for index in range(1, count + 1):
+            weight = random.normal(0, (2 / (inputs * 9)) ** 0.5, (width, inputs, 3, 3)).astype(np.float32)
+            arrays[f"conv{level}_{index}.weight"] = weight
+            arrays[f"conv{level}_{index}.bias"] = np.zeros(width, np.float32)
+            inputs = width
+    np.savez(folder / "vgg.npz", **arrays)  # type: ignore[arg-type]
+    return folder / "vgg.npz"

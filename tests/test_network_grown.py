@@ -144,11 +144,13 @@ def test_one_style_of_a_grown_network_is_folded_exported_and_read_back(tmp_path:
     blank = np.ones((1, int(model.rules["statistics"])), np.float32)
     graph = OpenVinoGraph(model.file("network"), ["pastiche"], precision="f32")
     found = graph(content=content.numpy(), statistics=blank, given=np.array([[False]]))["pastiche"]
-    assert np.abs(found - expected.numpy()).max() < 2 / 255
     read, shape = read_style(model)
     assert shape == GROWN.alone
     with torch.no_grad():
-        assert float((read(content)[0] - expected).abs().max()) < 2 / 255
+        stored = read(content)[0]
+    assert np.abs(found - stored.numpy()).max() < 1 / 255
+    # What is stored in 8 bits paints nearly the same.
+    assert float((stored - expected).abs().mean()) < 2 / 255
 
 
 def test_halving_without_aliasing_gives_shifted_features_for_a_shifted_picture() -> None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from encoders import random_vgg19
 from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.models import Model
+from impasto.training.album import read_albums
+from impasto.training.base import BaseLearner, BasePlan
+from impasto.training.instant import Plan, Trainer
 from impasto.training.reading import read_base, read_instant, read_style
 from impasto.training.recipe import Recipe, Style, cook
 from impasto.training.recorder import Recorder
@@ -53,7 +59,7 @@ def test_every_stage_ends_in_models_that_go_together(recipe: Recipe, tmp_path: P
     models = [Model.read(folder) for _, folder in made if folder]
     assert [model.identity for model in models] == ["instant@2", "base@2", "starry-night@2", "mine@2"]
     shape = read_instant(models[0]).shape
-    assert (shape.deep, shape.rank, shape.reader) == (16, 4, "pocket")
+    assert (shape.deep, shape.rank, shape.reader) == (16, 24, "pocket"), "a rank that is there stays"
     assert read_base(models[1])[1].deep == 16
     assert models[1].rules["codes"] == "instant@2"
     assert read_style(models[2])[1].deep == 16
@@ -126,3 +132,41 @@ def test_a_lesson_on_a_processor_is_just_run() -> None:
     with recorder.lane():
         assert recorder((torch.tensor([1.0, 2.0]),)) == {"sum": 3.0, "most": 2.0}
     recorder.wait()
+
+
+class _Waiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes what a graphics card would have to wait for, and what a recorded step may therefore not ask."""
+
+    ASKS = ("aten::lift_fresh", "aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::_unique2")
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.asked: set[str] = set()
+        self.seen = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen += 1
+        if function.name() in self.ASKS:
+            self.asked.add(function.name())
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_lesson_asks_nothing_of_the_processors_memory(recipe: Recipe, tmp_path: Path) -> None:
+    weights = random_vgg19(tmp_path)
+    albums = read_albums(recipe.photos, recipe.paintings, torch.device("cpu"), 2, 0)
+    folders = (recipe.photos, recipe.paintings)
+    instant = Plan(*folders, tmp_path / "i", weights, sizes=(64,))
+    base = BasePlan(*folders, tmp_path / "b", weights, sizes=(64,))
+    painting = recipe.styles["mine"].painting
+    style = StylePlan((painting,), recipe.photos, tmp_path / "s", weights, sizes=(64,), shift_weight=1)
+    learners = (Trainer(instant, albums=albums), BaseLearner(base, albums=albums), StyleLearner(style))
+    for learner in learners:
+        learner.step()
+        batch = learner.batch()
+        with _Waiting() as watch:
+            learner.lesson(*batch)
+        assert watch.seen > 500
+        assert not watch.asked, type(learner).__name__
+    with _Waiting() as watch:
+        torch.zeros(2).new_tensor([1.0, 2.0]).sum().item()
+    assert watch.asked == {"aten::lift_fresh", "aten::_local_scalar_dense"}, "it watches nothing"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from encoders import random_vgg19
 from PIL import Image
 
 from impasto.engines.instant import InstantEngine
@@ -28,27 +29,18 @@ SMALL = Shape(widths=(8, 8, 16), blocks=1, code=16, encoder_widths=(8, 8, 8, 8))
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    """A diet of six drawn pictures, and a VGG19 of random weights."""
+    """A diet of six drawn pictures, and VGG19 with random weights."""
     random = np.random.default_rng(0)
     for kind in ("photos", "styles"):
         (tmp_path / kind).mkdir()
         for i in range(3):
             small = Image.fromarray(random.integers(0, 256, (12, 16, 3), np.uint8))
             small.resize((160, 120), Image.Resampling.BICUBIC).save(tmp_path / kind / f"{i}.png")
-    arrays: dict[str, Any] = {}
-    inputs = 3
-    for level, width in enumerate((64, 128, 256, 512), 1):
-        for index in range(1, (2, 2, 4, 1)[level - 1] + 1):
-            scale = (2 / (inputs * 9)) ** 0.5
-            weight = random.normal(0, scale, (width, inputs, 3, 3)).astype(np.float32)
-            arrays[f"conv{level}_{index}.weight"], arrays[f"conv{level}_{index}.bias"] = weight, np.zeros(width)
-            inputs = width
-    np.savez(tmp_path / "vgg.npz", **arrays)
     return Plan(
         tmp_path / "photos",
         tmp_path / "styles",
         tmp_path / "run",
-        tmp_path / "vgg.npz",
+        random_vgg19(tmp_path, (64, 128, 256, 512)),
         textures=2,
         minutes=60,
         sizes=(32,),

@@ -64,16 +64,18 @@ def _shape(described: dict[str, object]) -> Shape:
 
 
 def _initialisers(file: Path, module: nn.Module) -> dict[str, Tensor]:
-    """The module's weights in an exported graph; those in half precision are called after the cast that widens them."""
+    """The module's weights in an exported graph; those that are stored narrower are called after what widens them."""
     try:
         import onnx
         from onnx import numpy_helper
     except ImportError as error:
         raise MissingExtra("training a style", "train") from error
-    found, wanted = {}, module.state_dict()
-    for weight in onnx.load(file).graph.initializer:
-        if (name := weight.name.removesuffix(".half")) in wanted:
-            found[name] = torch.from_numpy(numpy_helper.to_array(weight).copy()).float()
+    stored = {weight.name: numpy_helper.to_array(weight) for weight in onnx.load(file).graph.initializer}
+    found = {}
+    for name in module.state_dict():
+        values = next((stored[kind] for kind in (name, f"{name}.half", f"{name}.byte") if kind in stored), None)
+        if values is not None:
+            found[name] = torch.from_numpy(values.astype(np.float32) * stored.get(f"{name}.step", np.float32(1)))
     return found
 
 

@@ -19,7 +19,7 @@ from impasto.models import Model, find
 from impasto.models.store import shipped
 from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, read_albums
-from impasto.training.base import NARROW, BaseLearner, BasePlan
+from impasto.training.base import BaseLearner, BasePlan
 from impasto.training.bounds import check_plan
 from impasto.training.critic import Critic
 from impasto.training.diet import training_files
@@ -27,6 +27,7 @@ from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
 from impasto.training.reading import read_base, read_instant
 from impasto.training.run import Learner, Step, device, follow, precision
+from impasto.training.shape import Shape
 from impasto.training.style import StyleLearner, StylePlan
 
 __all__ = ["STAGES", "Recipe", "Report", "Style", "cook"]
@@ -65,7 +66,7 @@ class Recipe:
     """Own networks that learn at the same time."""
     version: str = "2"
     rank: int = 24
-    """See :class:`Shape`; of ``instant`` and ``base``."""
+    """See :class:`Shape`; of ``instant`` and ``base``, where what ships has none."""
     deep: int = 0
     """Channels of the deepest level of all networks; above 0 large pictures, which are painted in tiles, take twice the
     time."""
@@ -161,7 +162,7 @@ def _followed(recipe: Recipe, learner: Learner[Any], until: float) -> Iterator[S
 
 def _instant(recipe: Recipe, albums: tuple[Album, Album]) -> Trainer:
     start = find("instant", kind="arbitrary")
-    shape = replace(read_instant(start).shape, deep=recipe.deep, rank=recipe.rank, reader="pocket")
+    shape = _grown(recipe, read_instant(start).shape)
     plan = Plan(
         recipe.photos,
         recipe.paintings,
@@ -176,7 +177,13 @@ def _instant(recipe: Recipe, albums: tuple[Album, Album]) -> Trainer:
     return Trainer(plan, shape, albums)
 
 
+def _grown(recipe: Recipe, shape: Shape) -> Shape:
+    """What ``shape`` becomes: a rank that is there stays, for its matrices have that size."""
+    return replace(shape, deep=recipe.deep or shape.deep, rank=shape.rank or recipe.rank, reader="pocket")
+
+
 def _base(recipe: Recipe, albums: tuple[Album, Album]) -> BaseLearner:
+    start = find("base", kind="base")
     plan = BasePlan(
         recipe.photos,
         recipe.paintings,
@@ -186,9 +193,9 @@ def _base(recipe: Recipe, albums: tuple[Album, Album]) -> BaseLearner:
         photos_per_step=recipe.pairs,
         styles_per_step=recipe.pairs,
         codes=_trained(recipe, "instant"),
-        start=find("base", kind="base").path,
+        start=start.path,
     )
-    return BaseLearner(plan, replace(NARROW, deep=recipe.deep, rank=recipe.rank, code=read_base()[1].code), albums)
+    return BaseLearner(plan, replace(_grown(recipe, read_base(start)[1]), reader="own"), albums)
 
 
 def _style(recipe: Recipe, name: str, photos: Album, critic: Critic) -> StyleLearner:

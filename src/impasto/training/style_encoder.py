@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.models import find
+from impasto.models.store import shipped
 from impasto.perceptual.pocket import Pocket
 from impasto.training.layers import EPSILON, EdgeConv
 from impasto.training.shape import Shape
@@ -50,8 +50,9 @@ class Statistics(nn.Module):
 
     def __init__(self, code: int) -> None:
         super().__init__()
-        # A new one each: dtype and device of one network are no other's.
-        self.pocket = Pocket.read(find("pocket", kind="encoder").file("encoder"))
+        # The one that ships, whatever is installed beside it: its widths are part of the shape.
+        # And a new one each: dtype and device of one network are no other's.
+        self.pocket = Pocket.read(next(m for m in shipped() if m.name == "pocket").file("encoder"))
         features = 2 * len(_SCALES) * sum(self.pocket.widths)
         self.even = nn.LayerNorm(features)
         self.hidden = nn.Linear(features, _HIDDEN)
