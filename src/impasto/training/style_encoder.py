@@ -13,8 +13,9 @@ from impasto.training.shape import Shape
 
 __all__ = ["StyleEncoder"]
 
-_SCALES = (1, 2, 4)
-"""By how much a style is shrunk before ``pocket`` looks at it: strokes are longer than its features see."""
+_SHRUNK = 4
+"""By how much a style is shrunk before ``pocket`` looks at it: strokes are longer than its features see, and a sixteenth of
+the pixels is little work. What is finer the style encoder's own features tell."""
 _HIDDEN = 512
 
 
@@ -43,7 +44,7 @@ class StyleEncoder(nn.Module):
 
 
 class Statistics(nn.Module):
-    """Means and deviations of ``pocket``'s features at three scales, through a perceptron: 0, until it has learnt.
+    """Means and deviations of ``pocket``'s features of a shrunk style, through a perceptron: 0, until it has learnt.
 
     What the losses compare is then what the code is read from; ``pocket`` itself does not learn.
     """
@@ -53,7 +54,7 @@ class Statistics(nn.Module):
         # The one that ships, whatever is installed beside it: its widths are part of the shape.
         # And a new one each: dtype and device of one network are no other's.
         self.pocket = Pocket.read(next(m for m in shipped() if m.name == "pocket").file("encoder"))
-        features = 2 * len(_SCALES) * sum(self.pocket.widths)
+        features = 2 * sum(self.pocket.widths)
         self.even = nn.LayerNorm(features)
         self.hidden = nn.Linear(features, _HIDDEN)
         self.code = nn.Linear(_HIDDEN, code)
@@ -62,11 +63,9 @@ class Statistics(nn.Module):
 
     def forward(self, style: Tensor) -> Tensor:
         """What is added to the codes of ``style`` ``(N, 3, H, W)`` in 0..1, sides at least 32 pixels."""
-        summary: list[Tensor] = []
         with torch.autocast(style.device.type, enabled=False):
-            for scale in _SCALES:
-                features = self.pocket(F.avg_pool2d(style.float(), scale) if scale > 1 else style.float())
-                summary += [value for layer in features.values() for value in _summary(layer)]
+            features = self.pocket(F.avg_pool2d(style.float(), _SHRUNK))
+        summary = [value for layer in features.values() for value in _summary(layer)]
         # Features of bold pictures are many times those of faint ones.
         told = self.even((torch.cat(summary, 1) + 0.01).log())
         code: Tensor = self.code(F.relu(self.hidden(told)))
