@@ -117,7 +117,7 @@ def test_it_begins_with_the_painting_cropped_to_the_photographs_proportions(star
 
 
 def test_a_card_has_no_painting_to_begin_with(starter: InstantEngine) -> None:
-    card = StyleCard("udnie-like", {"instant@1": {1.0: np.ones(3, np.float32)}})
+    card = StyleCard("udnie-like", {"instant@2": {1.0: np.ones(3, np.float32)}})
     with pytest.raises(RequestError) as told:
         begun(request(style=card, start="style"), CONTENT, starter, [])
     assert str(told.value) == (
@@ -157,7 +157,7 @@ def test_it_begins_with_the_photograph_in_the_paintings_colours(starter: Instant
 def test_several_styles_give_their_colours_by_weight_and_cards_their_palettes(starter: InstantEngine) -> None:
     red, card = (
         Picture(np.full((9, 9, 3), (200, 40, 40), np.uint8)),
-        StyleCard("blue", {"instant@1": {1.0: np.ones(3, np.float32)}}, palette=("#2828c8",)),
+        StyleCard("blue", {"instant@2": {1.0: np.ones(3, np.float32)}}, palette=("#2828c8",)),
     )
     for style, expected in [
         (Style.of(card), (40, 40, 200)),
@@ -166,9 +166,9 @@ def test_several_styles_give_their_colours_by_weight_and_cards_their_palettes(st
         found = begun(request(style=style, start="recoloured"), CONTENT, starter, [])
         assert found.pixels.mean((0, 1)) == pytest.approx(expected, abs=6)
     # The commonest colour comes first, and counts more.
-    two = StyleCard("two", {"instant@1": {1.0: np.ones(3, np.float32)}}, palette=("#000000", "#ffffff"))
+    two = StyleCard("two", {"instant@2": {1.0: np.ones(3, np.float32)}}, palette=("#000000", "#ffffff"))
     assert 70 < begun(request(style=two, start="recoloured"), CONTENT, starter, []).pixels.mean() < 100
-    none = StyleCard("none", {"instant@1": {1.0: np.ones(3, np.float32)}})
+    none = StyleCard("none", {"instant@2": {1.0: np.ones(3, np.float32)}})
     grey = begun(request(style=none, start="recoloured"), CONTENT, starter, []).pixels.mean((0, 1))
     assert grey == pytest.approx((128, 128, 128), abs=3)
 

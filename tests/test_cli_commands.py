@@ -210,18 +210,18 @@ def test_doctor_finds_this_machine_well() -> None:
     assert (result.exit_code, report["ok"]) == (0, True)
     assert report["machine"]["cores"] >= 1
     assert report["runtime"]["precision"] in ("bf16", "f32")
-    assert "instant@1" in [model["model"] for model in report["models"]]
+    assert "instant@2" in [model["model"] for model in report["models"]]
     assert {extra["name"]: extra["install"] for extra in report["extras"]}["heif"] == "pip install 'impasto[heif]'"
 
 
 def test_doctor_names_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def altered(_: Model) -> None:
-        raise ModelError("transfer.onnx of instant@1 is missing; reinstall impasto")
+        raise ModelError("transfer.onnx of instant@2 is missing; reinstall impasto")
 
     monkeypatch.setattr(Model, "verify", altered)
     result = impasto("doctor")
     assert result.exit_code == 1
-    assert "x model      transfer.onnx of instant@1 is missing; reinstall impasto" in result.stdout
+    assert "x model      transfer.onnx of instant@2 is missing; reinstall impasto" in result.stdout
     assert "Something Impasto needs is broken" in result.stdout
 
 

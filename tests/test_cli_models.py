@@ -65,7 +65,7 @@ def test_a_model_is_fetched_listed_and_removed(shelf: Shelf) -> None:
     assert "vgg19@1 is there already: " in again.stderr
 
     listed = json.loads(impasto("--json").stdout)
-    assert {("instant@1", True), ("pocket@2", True)} <= {(m["model"], m["shipped"]) for m in listed}
+    assert {("instant@2", True), ("pocket@2", True)} <= {(m["model"], m["shipped"]) for m in listed}
     assert (listed[-1]["model"], listed[-1]["shipped"]) == ("vgg19@1", False)
     ours = listed[-1]
     assert (ours["kind"], ours["licence"], ours["path"]) == ("encoder", "free", str(find("vgg19").path))

@@ -37,7 +37,7 @@ def test_every_setting_can_be_given() -> None:
             "--engine",
             "instant",
             "--model",
-            "instant@1",
+            "instant@2",
             "--strength",
             "0.5",
             "--boldness",
@@ -68,7 +68,7 @@ def test_every_setting_can_be_given() -> None:
     iterative = {option.name: option.default for option in options() if option.group}
     assert asked == {
         "engine": "instant",
-        "model": "instant@1",
+        "model": "instant@2",
         "strength": 0.5,
         "boldness": 0.7,
         "size": 512,

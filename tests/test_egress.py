@@ -221,7 +221,7 @@ for style in ("udnie", "picasso", "painting.png"):
     impasto.stylize("photo.png", style).save("painted.png", overwrite=True)
 assert impasto.Gallery().problems() == Store().problems() == ()
 assert Store().models() == []
-find("instant@1")
+find("instant@2")
 os.environ["IMPASTO_HOME"] = "own"
 impasto.Gallery().add(impasto.Stylizer().card("mine", ["painting.png"]))
 """

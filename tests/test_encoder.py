@@ -230,7 +230,7 @@ def test_encoders_open_by_name_folder_and_file(tmp_path: Path) -> None:
     for way in (model.path, str(model.path), model.file("encoder"), str(model.file("encoder"))):
         assert torch.equal(open_encoder(way)(picture)["relu4_1"], open_encoder("vgg16")(picture)["relu4_1"])
     assert isinstance(open_encoder("pocket"), Pocket)
-    with pytest.raises(ModelError, match="instant@1 is a model of kind arbitrary; give one of kind encoder"):
+    with pytest.raises(ModelError, match="instant@2 is a model of kind arbitrary; give one of kind encoder"):
         open_encoder("instant")
     with pytest.raises(ModelError, match="there is no model 'resnet'"):
         open_encoder("resnet")

@@ -25,7 +25,7 @@ udnie wheat-field zodiac
 
 
 def card(name: str, title: str = "") -> StyleCard:
-    return StyleCard(name, {"instant@1": {1.0: np.ones(4, np.float32)}}, title=title)
+    return StyleCard(name, {"instant@2": {1.0: np.ones(4, np.float32)}}, title=title)
 
 
 @pytest.fixture

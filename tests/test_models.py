@@ -38,10 +38,10 @@ def test_altered_missing_and_malformed_files_are_told(tmp_path: Path) -> None:
     with (folder / "transfer.onnx").open("r+b") as stream:
         stream.seek(1000)
         stream.write(b"\xff\x00\xff")
-    with pytest.raises(ModelError, match=r"transfer\.onnx of instant@1 has sha256"):
+    with pytest.raises(ModelError, match=r"transfer\.onnx of instant@2 has sha256"):
         model.verify()
     (folder / "transfer.onnx").unlink()
-    with pytest.raises(ModelError, match=r"transfer\.onnx of instant@1 is missing"):
+    with pytest.raises(ModelError, match=r"transfer\.onnx of instant@2 is missing"):
         model.verify()
     for text in ("", "[]", '{"name": "x"}'):
         (folder / "manifest.json").write_text(text)
@@ -61,21 +61,21 @@ def test_an_unknown_model_and_an_unknown_engine_name_the_known() -> None:
 
 def test_models_are_found_by_name_version_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = find("instant")
-    assert find("instant@1") == find(shipped.path) == find(str(shipped.path)) == shipped
+    assert find("instant@2") == find(shipped.path) == find(str(shipped.path)) == shipped
     monkeypatch.chdir(tmp_path)
     shutil.copytree(shipped.path, "instant")
     assert find("instant").path == shipped.path, "a name goes before a folder"
     assert find("./instant").path == Path("instant")
     for text in ("instant@9", "instant@"):
-        with pytest.raises(ModelError, match=f"no model '{text}'; of instant there is instant@1"):
+        with pytest.raises(ModelError, match=f"no model '{text}'; of instant there is instant@2"):
             find(text)
     with pytest.raises(ModelError, match="or give a folder"):
         find("elsewhere")
     with pytest.raises(ModelError, match=r"manifest\.json cannot be read"):
         find(Path("elsewhere"))
-    with pytest.raises(ModelError, match="instant@1 is a model of kind arbitrary; give one of kind per-style"):
+    with pytest.raises(ModelError, match="instant@2 is a model of kind arbitrary; give one of kind per-style"):
         find("instant", kind="per-style")
-    with pytest.raises(ModelError, match="instant@1 has no decoder; it has encoder, transfer"):
+    with pytest.raises(ModelError, match="instant@2 has no decoder; it has encoder, transfer"):
         shipped.file("decoder")
 
 

@@ -32,7 +32,7 @@ def written(format_: str, bits: int, settings_: dict[str, object] | None) -> byt
 
 @pytest.mark.parametrize(("format_", "bits"), KINDS)
 def test_round_trip(format_: str, bits: int, tmp_path: Path) -> None:
-    stored = {"model": "instant@1", "style": ["Große Welle 神奈川 🌊", "\udcff"], "strength": 0.5, "size": None}
+    stored = {"model": "instant@2", "style": ["Große Welle 神奈川 🌊", "\udcff"], "strength": 0.5, "size": None}
     data = written(format_, bits, stored)
     path = tmp_path / "pastiche"
     path.write_bytes(data)

@@ -15,7 +15,7 @@ from impasto.request import Region, options
 from impasto.styles import Style
 
 PICTURE = Picture.from_array(np.zeros((4, 6, 3), np.uint8))
-STYLE = Style.from_card(StyleCard("plain", {"instant@1": {1.0: np.zeros(3, np.float32)}}))
+STYLE = Style.from_card(StyleCard("plain", {"instant@2": {1.0: np.zeros(3, np.float32)}}))
 
 
 def request(**settings: Any) -> Request:
@@ -118,7 +118,7 @@ def test_deterministic_means_f32() -> None:
 def test_format_follows_the_request_then_the_photograph_then_png() -> None:
     def chosen(own: str | None, **settings: Any) -> str:
         content = Picture(PICTURE.pixels, format=own)
-        return Result(content, Request(content=content, style=STYLE, **settings), "instant@1", 0.1).format
+        return Result(content, Request(content=content, style=STYLE, **settings), "instant@2", 0.1).format
 
     assert chosen("jpeg") == "jpeg"
     assert chosen("gif") == "png"
@@ -129,17 +129,17 @@ def test_format_follows_the_request_then_the_photograph_then_png() -> None:
 
 
 def test_save_takes_the_format_from_the_suffix_and_stores_the_settings(tmp_path: Path) -> None:
-    result = Result(PICTURE, request(strength=0.25), "instant@1", 0.1)
+    result = Result(PICTURE, request(strength=0.25), "instant@2", 0.1)
     for suffix in ("png", "jpg", "webp", "tif", "avif"):
         path = result.save(tmp_path / f"out.{suffix}")
-        assert read_settings(path) == {"model": "instant@1", "style": "plain", "strength": 0.25}
+        assert read_settings(path) == {"model": "instant@2", "style": "plain", "strength": 0.25}
         assert Picture.open(path).size == (6, 4)
     with pytest.raises(UnsupportedFormat, match="xyz"):
         result.save(tmp_path / "out.xyz")
 
 
 def test_save_overwrites_only_where_it_is_told_to(tmp_path: Path) -> None:
-    result = Result(PICTURE, request(), "instant@1", 0.1)
+    result = Result(PICTURE, request(), "instant@2", 0.1)
     path = tmp_path / "out.png"
     path.write_bytes(b"mine")
     with pytest.raises(OutputExists, match=r"out\.png exists"):

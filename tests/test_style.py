@@ -17,7 +17,7 @@ from impasto.styles.style import PictureStyle
 
 
 def card(name: str) -> StyleCard:
-    return StyleCard(name, {"instant@1": {1.0: np.ones(4, np.float32)}}, title=f"title of {name}")
+    return StyleCard(name, {"instant@2": {1.0: np.ones(4, np.float32)}}, title=f"title of {name}")
 
 
 def png(color: tuple[int, int, int] = (200, 30, 30)) -> bytes:

@@ -96,7 +96,7 @@ def test_a_card_of_another_model_says_what_to_do(stylizer: Stylizer, scene: Pict
 def test_a_card_with_a_code_of_another_length_is_refused(stylizer: Stylizer, scene: Picture) -> None:
     card = StyleCard("short", {stylizer.model: {1.0: np.zeros(10, np.float32)}})
     for style in (card, {"udnie": 1.0, Style.from_card(card): 1.0}):
-        with pytest.raises(StyleError, match="short has 10 numbers where instant@1 takes 256"):
+        with pytest.raises(StyleError, match="short has 10 numbers where instant@2 takes 256"):
             stylizer.stylize(scene, style)
 
 

@@ -316,7 +316,7 @@ def test_no_two_networks_have_one_name_and_names_tell_whose_they_are(tmp_path: P
     ]
     assert all(networks.may_name(EVERYONE, name) for name in names)
     assert networks.may_name("bob", "candy")
-    assert networks.may_name("bob", "instant@1")
+    assert networks.may_name("bob", "instant@2")
 
 
 def test_a_style_is_published_once_and_never_over_another(tmp_path: Path) -> None:

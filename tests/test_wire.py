@@ -123,7 +123,7 @@ def test_tasks_and_what_comes_of_them_arrive(tmp_path: Path) -> None:
     assert Task.from_message((json.loads(json.dumps(header)), blobs)) == task
     plain = Task(tmp_path / "photo.jpg", [(1, {"name": "x"})])
     assert Task.from_message(plain.to_message()) == plain
-    painted = Painted(b"data", "image/png", 3, 4, 0.5, "instant@1", False, {"style": "x"})
+    painted = Painted(b"data", "image/png", 3, 4, 0.5, "instant@2", False, {"style": "x"})
     assert Painted.from_message(painted.to_message()) == painted
     assert "data" not in repr(painted)
 

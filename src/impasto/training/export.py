@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import MissingExtra
+from impasto.models import find
 from impasto.perceptual.pocket import Pocket
 from impasto.training.base import load_base
 from impasto.training.instant import load_network
@@ -33,11 +34,12 @@ def export(
     name: str | None = None,
     version: str = "1",
     source: str = "",
-    codes: str = "instant@1",
+    codes: str | None = None,
 ) -> Path:
     """Export the averaged network of a run folder, whichever kind of training it was; returns ``out``.
 
-    ``source`` says what an own network's style is of, ``codes`` is the model whose codes drive a base.
+    ``source`` says what an own network's style is of, ``codes`` is the model whose codes drive a base, by
+    default ``instant``.
     All but ``pocket`` and ``base`` need ``onnx``.
     """
     state = load_state(run)
@@ -69,13 +71,14 @@ def export_pocket(pocket: Pocket, out: Path, *, name: str, version: str) -> Path
 
 
 def export_base(
-    network: TransferNetwork, shape: Shape, out: Path, *, name: str, version: str, codes: str = "instant@1"
+    network: TransferNetwork, shape: Shape, out: Path, *, name: str, version: str, codes: str | None = None
 ) -> Path:
     """Write ``network.safetensors``, in fp16, and ``manifest.json`` into ``out``: what styles are started from.
 
-    ``codes`` is the model whose codes drive it.
+    ``codes`` is the model whose codes drive it, by default ``instant``.
     """
     out.mkdir(parents=True, exist_ok=True)
+    codes = codes or find("instant", kind="arbitrary").identity
     file = out / "network.safetensors"
     _save_tensors(network, file)
     manifest = {
@@ -85,7 +88,11 @@ def export_base(
         "architecture": {"family": "impasto-style", **shape.to_dict()},
         "licence": "Apache-2.0",
         "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
-        "rules": {"multiple": shape.multiple, "code": shape.code, "codes": codes},
+        "rules": {
+            "multiple": shape.multiple,
+            "code": shape.code,
+            "codes": codes or find("instant", kind="arbitrary").identity,
+        },
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return out

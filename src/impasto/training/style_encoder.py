@@ -14,8 +14,8 @@ from impasto.training.shape import Shape
 __all__ = ["StyleEncoder"]
 
 _SHRUNK = 4
-"""By how much a style is shrunk before ``pocket`` looks at it: strokes are longer than its features see, and a sixteenth of
-the pixels is little work. What is finer the style encoder's own features tell."""
+"""By how much a style is shrunk before ``pocket`` looks at it: strokes are longer than its features see, and a
+sixteenth of the pixels is little work. What is finer the style encoder's own features tell."""
 _HIDDEN = 512
 
 
