@@ -35,7 +35,10 @@ async function shown(answer) {
   return text;
 }
 
-for (const form of document.forms) {
+// It sends nothing by itself.
+document.querySelector('#key').form.addEventListener('submit', (event) => event.preventDefault());
+
+for (const form of document.querySelectorAll('form[data-path]')) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const output = form.nextElementSibling;
