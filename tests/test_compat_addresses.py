@@ -166,7 +166,9 @@ def test_the_page_shows_every_address_and_asks_nothing_of_others(docs: Page, ser
         paths = client.get("/openapi.json").json()["paths"]
         page = client.get("/docs")
     wanted = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    shown = docs.eval_on_selector_all("form[data-path]", "forms => forms.map(form => [form.dataset.method, form.dataset.path])")
+    shown = docs.eval_on_selector_all(
+        "form[data-path]", "forms => forms.map(form => [form.dataset.method, form.dataset.path])"
+    )
     assert {tuple(one) for one in shown} == wanted
     assert not re.search(r"https?://|<script(?! type=\"module\" src=\"docs/)|\son\w+=| style=", page.text)
     assert page.headers["etag"]
