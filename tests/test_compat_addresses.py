@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,21 @@ def test_the_page_shows_every_address_and_asks_nothing_of_others(docs: Page, ser
     assert {tuple(one) for one in shown} == wanted
     assert not re.search(r"https?://|<script(?! type=\"module\" src=\"docs/)|\son\w+=| style=", page.text)
     assert page.headers["etag"]
+    # What docstrings mark as code is shown so.
+    assert "``" not in docs.content()
+    events = docs.locator("details:has(form[data-path='/v1/events'])")
+    events.locator("summary").click()
+    events.get_by_role("button", name="Send").click()
+    expect(events.locator("output pre")).to_contain_text("no end", timeout=120_000)
+
+
+def test_the_page_is_for_everyone(docs: Page) -> None:
+    for form in ("form[data-path='/style']", "form[data-path='/v1/jobs'][data-method=POST]"):
+        docs.locator(f"details:has({form}) summary").click()
+    docs.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+    found = docs.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    assert found["passes"], "nothing was looked at"
+    assert [rule["id"] for rule in found["violations"]] == []
 
 
 def test_two_pictures_are_blended_from_the_page(docs: Page, tmp_path: Path) -> None:

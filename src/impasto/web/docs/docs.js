@@ -31,6 +31,11 @@ async function shown(answer) {
     return image;
   }
   const text = document.createElement('pre');
+  if (kind.startsWith('text/event-stream')) {
+    await answer.body.cancel();
+    text.textContent = 'A stream of events, which has no end.';
+    return text;
+  }
   text.textContent = /json|text/.test(kind) ? await answer.text() : kind;
   return text;
 }
