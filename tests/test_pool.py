@@ -572,7 +572,20 @@ def test_a_worker_that_keeps_much_memory_is_replaced_once_it_rests(
         patched.setattr(keeper, "_REST_SECONDS", 0.0)
         assert works(pool)
         until(lambda: not psutil.pid_exists(pid))
+        # Whoever asks a probe meanwhile hears nothing of it: the next is on its way, and nobody is turned away.
+        assert pool.ready
     assert works(pool)
+    assert pids(pool, "interactive") != [pid]
+
+
+def test_one_that_is_lost_is_not_there_until_the_next_is(start: Starter) -> None:
+    pool = start()
+    assert works(pool)
+    (pid,) = pids(pool, "interactive")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not pool.ready)
+    assert works(pool)
+    assert pool.ready
 
 
 def test_pictures_are_read_beside_those_that_are_painted(start: Starter) -> None:

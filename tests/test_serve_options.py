@@ -75,6 +75,7 @@ def test_every_option_can_be_given_by_the_environment(run: Any, tmp_path: Path) 
         "LOG_LEVEL": "warning",
         "COMPAT": "yes",
         "STORAGE": str(tmp_path / "storage"),
+        "COMPAT_SIZE": "640",
     }
     options = {str(param.name).upper() for param in serve.params} - {"NEW_KEY"}
     assert set(said) == options, "an option is not tried here"
@@ -98,6 +99,7 @@ def test_every_option_can_be_given_by_the_environment(run: Any, tmp_path: Path) 
         "bulk": 2,
         "compat": True,
         "storage": tmp_path / "storage",
+        "compat_size": 640,
         "logs": ("json", "WARNING"),
         "left": 0,
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from replaying import replay, requests_form
 from serving import Served
 from test_server import PAINTING, picture, wait
 from trainings import a_base
@@ -82,3 +83,22 @@ def test_paths_and_measures_it_names_are_there(server: Served) -> None:
         assert pattern in paths, name
     for name in re.findall(r"`(impasto_\w+)` \|", DOCS):
         assert name in metrics, name
+
+
+def test_the_line_for_a_container_is_whole(tmp_path: Path) -> None:
+    """At a free port, and with a folder of the test's as the storage; asked as the front end of the tutorial asks."""
+    (line,) = re.findall(r"^impasto serve (--compat --host .+)$", DOCS, re.MULTILINE)
+    storage = tmp_path / "storage"
+    arguments = line.replace("--port 8080", "--port 0").replace("/storage", str(storage)).split()
+    with Served(tmp_path, *arguments) as server:
+        address = server.address.replace("0.0.0.0", "127.0.0.1")
+        with server.client() as client:
+            wait(client, f"{address}/readyz", lambda answer: answer.status_code == 200)
+        for host, status in (("backend:8080", 200), ("10.2.3.4:8080", 200), ("elsewhere.example", 421)):
+            raw = requests_form("/candy", host, {"file": picture(6, 32)})
+            answer = replay(address, raw)
+            assert answer.status == status, answer.body
+            if status == 200:
+                assert (storage / Path(answer.json()["name"]).name).is_file()
+    told = set(re.findall(r"^\| `(--[a-z-]+)", DOCS.partition("The whole line")[2].partition("**")[0], re.MULTILINE))
+    assert told == {word for word in arguments if word.startswith("--")} - {"--compat"} | {"--compat-size"}

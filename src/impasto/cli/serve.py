@@ -76,6 +76,12 @@ _LEVELS = ("debug", "info", "warning", "error")
     type=click.Path(file_okay=False, path_type=Path),
     help="With --compat: folder in which those clients look for pictures.  [default 'storage' in --home]",
 )
+@click.option(
+    "--compat-size",
+    type=click.IntRange(16, 32768),
+    help="With --compat: longest side of what those clients are sent, in pixels, where the photograph is larger.  "
+    "[default 512 for TorchServe's clients, the photograph's own for others]",
+)
 @click.pass_context
 def serve(ctx: click.Context, /, **given: Any) -> None:
     """Serve the studio, a web page, and the HTTP API that it uses.
@@ -126,6 +132,8 @@ def _serve(given: dict[str, Any]) -> None:
         raise MissingExtra("the server", "serve") from error
     if given["storage"] is not None and not given["compat"]:
         raise click.UsageError("--storage is for the clients of other programs; give --compat, too")
+    if given["compat_size"] is not None and not given["compat"]:
+        raise click.UsageError("--compat-size is for the clients of other programs; give --compat, too")
     limits = limited(Limits(upload_bytes=given["max_upload"] << 20, kept_seconds=given["keep"] * 3600), given["limit"])
     logs.set_up(given["log"], given["log_level"].upper())
     os.environ[logs.FORM_VARIABLE] = given["log"]  # for its workers
@@ -148,6 +156,7 @@ def _serve(given: dict[str, Any]) -> None:
             limits=limits,
             compat=given["compat"],
             storage=given["storage"],
+            compat_size=given["compat_size"],
             ready=lambda address: log.info("the studio is at %s (Ctrl-C ends)", address),
         )
     except ImpastoError as error:

@@ -61,6 +61,7 @@ class Keeper:
         self._about: Mapping[str, str] = {}
         self._numbers = count()
         self._failures = 0
+        self._is_renewing = False
         self._expired = 0.0
         self._lean = 0
         self._leave_at = _NEVER
@@ -72,6 +73,11 @@ class Keeper:
     def lane(self) -> str:
         """The name of its lane."""
         return self._lane.name
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the worker is ready; or was, and is only being replaced, for as long as one takes to start."""
+        return self.state != "starting" or self._is_renewing
 
     @property
     def status(self) -> dict[str, Any]:
@@ -128,6 +134,7 @@ class Keeper:
             except _Leave:
                 return
             except Exception as lost:
+                self._is_renewing = False
                 is_bug = not isinstance(lost, Lost)
                 with about(**self._about):
                     _LOG.warning("a worker of the lane %s was lost: %s", self._lane.name, lost, exc_info=is_bug)
@@ -213,6 +220,8 @@ class Keeper:
         if header.get("kind") != "ready":
             raise Lost(str(header.get("message")))
         self._lean = process.rss
+        # From here on its end is a planned one, unless it is lost.
+        self._is_renewing = True
         self._lane.up(self)
 
     def _next(self, process: Process) -> Errand[Any] | None:

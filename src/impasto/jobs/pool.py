@@ -230,8 +230,8 @@ class Pool:
 
     @property
     def ready(self) -> bool:
-        """Whether an interactive worker has its model warm."""
-        return any(keeper.state != "starting" for keeper in self._keepers if keeper.lane == "interactive")
+        """Whether an interactive worker has its model warm, or is replaced by one that will."""
+        return any(keeper.is_up for keeper in self._keepers if keeper.lane == "interactive")
 
     def workers(self, lane: AnyLane) -> int:
         """How many workers a lane has of its own."""

@@ -35,6 +35,7 @@ from impasto.jobs.upkeep import Upkeep
 from impasto.jobs.view import view
 from impasto.jobs.work import Work
 from impasto.models import Model
+from impasto.picture.about import about
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]
@@ -149,6 +150,15 @@ class Jobs:
                     raise
                 self._rate.give_back(owner)
                 raise TooDear(f"it takes more than {limit:g} seconds here just now; make it a job") from error
+
+    def size_of(self, picture: bytes, owner: str) -> tuple[int, int]:
+        """Width and height of a photograph that is sent, turned as it will be painted.
+
+        Raises what :meth:`paint` does of a photograph that cannot be read, and :class:`QueueFull`.
+        """
+        with self._line.place(owner, self.limits.at_once), about("content"):
+            ((width, height),) = self._pool.probe([picture], self.limits.max_pixels, owner=owner)
+        return width, height
 
     def gallery(self, owner: str) -> Gallery:
         """The styles that an owner may name. Those of a server without keys are those of the command on its machine."""

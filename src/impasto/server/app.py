@@ -17,7 +17,7 @@ from impasto.jobs.service import Jobs
 from impasto.server import events, facts, gallery, studio, stylizing, working
 from impasto.server.access import Access
 from impasto.server.client_limits import ClientLimits
-from impasto.server.compat import blending, entrance, painting, torchserve
+from impasto.server.compat import blending, documentation, entrance, painting, torchserve
 from impasto.server.compat.answers import refused
 from impasto.server.compat.compat import Compat
 from impasto.server.conditional import Conditional
@@ -109,8 +109,15 @@ def make_app(
         app.add_middleware(UploadLimit, most=most, clients=limits)
     else:
         # Behind all others, for the last of them takes what is left.
-        for door in (torchserve, blending, painting):
-            app.include_router(door.router)
+        for router in (
+            documentation.router,
+            blending.router,
+            torchserve.router,
+            torchserve.last,
+            painting.router,
+            painting.last,
+        ):
+            app.include_router(router)
         app.add_middleware(UploadLimit, most=most, clients=limits, refused=refused)
     app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(Measured, measures=measures)

@@ -9,21 +9,25 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from impasto.errors import ImpastoError, OutputError
 from impasto.jobs import logs
 from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
 from impasto.jobs.failures import shown
 
-__all__ = ["PROBLEM", "add_handlers", "headers_of", "is_of_disk", "let_go", "problem", "seen"]
+__all__ = ["PROBLEM", "LastResort", "add_handlers", "allowed", "headers_of", "is_of_disk", "let_go", "problem", "seen"]
 
 _LOG = logging.getLogger("impasto.server")
 
 _CODES = {400: "bad_request", 401: "no_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 _SOON = {"Retry-After": "5"}
 """What is away is hoped to be back after so many seconds."""
+_OTHERS = "impasto.others"
+"""In a scope that is matched against all routes but those of a last resort."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 PROBLEM: dict[str, Any] = {
@@ -45,6 +49,13 @@ PROBLEM: dict[str, Any] = {
     },
 }
 """How the documentation describes an error."""
+
+
+class LastResort(APIRoute):
+    """A route for every path that no other takes: it says itself which methods a path has there."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if _OTHERS in scope else super().matches(scope)
 
 
 def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -126,19 +137,19 @@ async def _of_validation(_: Request, error: Exception) -> JSONResponse:
 async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code, headers = _CODES.get(error.status_code, "error"), dict(error.headers or {})
-    if error.status_code == 405:
+    if error.status_code == 405 and (methods := allowed(request)):
         # The framework names those of one route, and a path may have several.
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers["Allow"] = ", ".join(methods)
     return problem(error.status_code, code, str(error.detail), headers)
 
 
-def _allowed(request: Request) -> list[str]:
-    """The methods that the path takes."""
+def allowed(request: Request) -> list[str]:
+    """The methods that the path takes, but for those of a last resort."""
     routes = request.app.routes
     found = [
         method
         for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+        if any(route.matches({**request.scope, "method": method, _OTHERS: True})[0] is Match.FULL for route in routes)
     ]
     return [*found, "HEAD"] if "GET" in found else found
 

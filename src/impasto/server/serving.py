@@ -57,14 +57,15 @@ def serve(
     limits: Limits | None = None,
     compat: bool = False,
     storage: Path | None = None,
+    compat_size: int | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM: then nothing new is begun, what runs is saved, and it ends within ten seconds.
 
     ``names`` are what else the server may be called by, and ``root`` the path that a proxy has it at; ``ready`` is told
     the address once it listens. With ``compat`` it has the doors of other public programs, and pictures for their
-    clients in ``storage``, by default a folder in ``home``. Raises :class:`RequestError` for an address that others
-    reach, without keys and without ``insecure``.
+    clients in ``storage``, by default a folder in ``home``, none longer than ``compat_size`` pixels. Raises
+    :class:`RequestError` for an address that others reach, without keys and without ``insecure``.
     """
     keys = Keys(key_file)
     if not is_loopback(host) and not keys.asked and not insecure:
@@ -78,7 +79,9 @@ def serve(
     ending = Ending()
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
     _spool(home / "uploads")
-    doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises") if compat else None
+    doors = None
+    if compat:
+        doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises", size=compat_size)
     app = make_app(jobs, keys, hosts=hosts, clients=clients, root=root, grace=_GRACE, compat=doors)
     config = uvicorn.Config(
         app,

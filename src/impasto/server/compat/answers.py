@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import QueueFull
-from impasto.server.problems import headers_of, is_of_disk, let_go, problem, seen
+from impasto.server.problems import LastResort, headers_of, is_of_disk, let_go, problem, seen
 
-__all__ = ["Detailed", "Modelled", "missing", "pretty", "refused"]
+__all__ = ["Detailed", "DetailedLast", "Modelled", "ModelledLast", "missing", "pretty", "refused"]
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _TYPES = {
@@ -37,11 +37,19 @@ class Detailed(APIRoute):
         return _shaping(super().get_route_handler(), _detailed)
 
 
+class DetailedLast(Detailed, LastResort):
+    """One of those for paths that no other route takes."""
+
+
 class Modelled(APIRoute):
     """A route of TorchServe: ``{"code": ..., "type": ..., "message": ...}``."""
 
     def get_route_handler(self) -> _Handler:
         return _shaping(super().get_route_handler(), _modelled)
+
+
+class ModelledLast(Modelled, LastResort):
+    """One of those for methods that no other route of its path takes."""
 
 
 def missing(field: str) -> RequestValidationError:

@@ -11,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from impasto.jobs.order import Order
 from impasto.jobs.pool import Cancel
 from impasto.server.compat.answers import Detailed, missing
+from impasto.server.compat.compat import compat_of
+from impasto.server.compat.documentation import HEADING, files_of
 from impasto.server.compat.fields import fields
 from impasto.server.keys import owner_of
 from impasto.server.state import jobs_of
@@ -18,21 +20,35 @@ from impasto.server.stylizing import unless_gone
 
 __all__ = ["as_stored", "router"]
 
-router = APIRouter(route_class=Detailed, include_in_schema=False)
+router = APIRouter(route_class=Detailed, tags=HEADING)
 
 _SERVER = ("content_image", "style_image")
 _APP = ("content_img", "style_img")
 _CHUNK = 1 << 16
+_RATIO_HELP = (
+    "How much of the painting's style. 0 gives the photograph back, where that server paints it in its own style. "
+    "Below 0 and above 1, to where that server extrapolates, is refused."
+)
 _SEGMENTS = 1000
 
 
-@router.post("/style")
+@router.post(
+    "/style",
+    summary="Repaint one picture in the style of another",
+    openapi_extra=files_of({"content_image": "The photograph.", "style_image": "The painting."}),
+    response_class=Response,
+    responses={200: {"description": "The pastiche, a JPEG", "content": {"image/jpg": {}}}},
+)
 async def blend(
     request: Request,
     owner: Annotated[str, Depends(owner_of)],
     # Of the style's code so much, of the photograph's own the rest.
-    blending_ratio: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 1.0,
+    blending_ratio: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False, description=_RATIO_HELP)] = 1.0,
 ) -> Response:
+    """As the FastAPI server on Magenta's two networks does it.
+
+    The Flutter app's fields, ``content_img`` and ``style_img``, are taken as well; what it sends is not turned as its
+    EXIF says, for it turns the answer by itself."""
     jobs = jobs_of(request)
     await run_in_threadpool(jobs.check_line, owner)
     found = await fields(request, jobs.limits, (*_SERVER, *_APP))
@@ -44,11 +60,12 @@ async def blend(
     if names is _APP:
         # The app turns the answer by itself, for the program that it was written for does not turn photographs.
         content = await run_in_threadpool(as_stored, content)
+    fitting = await run_in_threadpool(compat_of(request).fitting, content, owner)
     order = Order(
         kind="stylize",
         contents=(("content", content),),
         styles=((1.0, style),),
-        settings={"strength": blending_ratio, "format": "jpeg"},
+        settings={"strength": blending_ratio, "format": "jpeg"} | fitting,
     )
     cancel = Cancel()
     painted = await unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)

@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
+from impasto.errors import UnknownStyle
+from impasto.jobs.job import EVERYONE
 from impasto.jobs.service import Jobs
-from impasto.server.compat.names import Chosen
+from impasto.server.compat.names import Chosen, chosen
 from impasto.server.compat.promises import Promises
 from impasto.server.compat.storage import Storage
+from impasto.server.keys import owner_of
+from impasto.server.state import jobs_of
 
-__all__ = ["STAND_IN", "Compat", "compat_of"]
+__all__ = ["STAND_IN", "Compat", "compat_of", "has_style"]
 
 STAND_IN = "Impasto-Stand-In"
 """The header that names the style which was painted in place of one that is not here."""
@@ -23,9 +29,11 @@ _LOG = logging.getLogger("impasto.server")
 class Compat:
     """The storage with what is promised to be in it."""
 
-    def __init__(self, jobs: Jobs, *, storage: Path, promises: Path) -> None:
-        """``storage`` is the folder that clients look into, ``promises`` one of the server's own. Raises
+    def __init__(self, jobs: Jobs, *, storage: Path, promises: Path, size: int | None = None) -> None:
+        """``storage`` is the folder that clients look into, ``promises`` one of the server's own; ``size`` is the
+        longest side of what clients are sent, in pixels, or None for what suits each door. Raises
         :class:`OutputError` where one cannot be made."""
+        self._jobs, self._size = jobs, size
         self.storage = Storage(storage)
         self.promises = Promises(jobs, self.storage, promises)
         self._said: set[Chosen] = set()
@@ -37,6 +45,15 @@ class Compat:
     def stop(self) -> None:
         """Before the jobs."""
         self.promises.stop()
+
+    def fitting(self, content: bytes, owner: str, usual: int | None = None) -> dict[str, object]:
+        """The settings by which no side of the pastiche is longer than clients are sent, or than ``usual`` where
+        nothing else was said; none for a photograph that fits. Raises as :meth:`Jobs.size_of`."""
+        longest = usual if self._size is None else self._size
+        if longest is None or max(self._jobs.size_of(content, owner)) <= longest:
+            return {}
+        # Painted at that size, too: what is not sent need not be painted.
+        return {"size": longest, "resize": longest}
 
     def say(self, painted: Iterable[Chosen]) -> None:
         """Tell the log about stand-ins, once about each."""
@@ -50,3 +67,17 @@ def compat_of(request: Request) -> Compat:
     """What the application was made with."""
     compat: Compat = request.app.state.compat
     return compat
+
+
+async def has_style(request: Request, name: str) -> bool:
+    """Whether who asks has a style of that name; a stranger has those of this machine."""
+    try:
+        owner = await owner_of(request)
+    except HTTPException:
+        owner = EVERYONE
+    gallery = jobs_of(request).gallery(owner)
+    try:
+        await run_in_threadpool(chosen, gallery, name)
+    except UnknownStyle:
+        return False
+    return True

@@ -6,16 +6,18 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from impasto.server import studio
+from impasto.server.compat.documentation import HEADING
 
 __all__ = ["router"]
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(tags=HEADING)
 
 _VARY = {"Vary": "Accept, Sec-Fetch-Mode"}
 
 
-@router.get("/")
+@router.get("/", summary="A greeting", response_class=Response)
 def greet(request: Request) -> Response:
+    """For programs; browsers have the studio."""
     # The studio's own worker fetches the page as well, and does not say that it takes HTML.
     is_browser = "text/html" in request.headers.get("accept", "") or "sec-fetch-mode" in request.headers
     if not is_browser:

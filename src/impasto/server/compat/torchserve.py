@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -17,17 +17,20 @@ from impasto.jobs.order import Order
 from impasto.jobs.pool import Cancel
 from impasto.jobs.service import Jobs
 from impasto.models import models
-from impasto.server.compat.answers import Modelled, pretty
-from impasto.server.compat.compat import STAND_IN, compat_of
+from impasto.server.compat.answers import Modelled, ModelledLast, pretty
+from impasto.server.compat.compat import STAND_IN, compat_of, has_style
+from impasto.server.compat.documentation import HEADING, file_of, files_of
 from impasto.server.compat.fields import BODY, fields
 from impasto.server.compat.names import all_names, chosen
 from impasto.server.keys import owner_of
 from impasto.server.state import jobs_of
 from impasto.server.stylizing import unless_gone
 
-__all__ = ["router"]
+__all__ = ["last", "router"]
 
-router = APIRouter(route_class=Modelled, include_in_schema=False)
+router = APIRouter(route_class=Modelled, tags=HEADING)
+last = APIRouter(route_class=ModelledLast, include_in_schema=False)
+"""For methods that those do not take."""
 
 Owner = Annotated[str, Depends(owner_of)]
 
@@ -35,22 +38,31 @@ Owner = Annotated[str, Depends(owner_of)]
 # answer is better served at once.
 _ALIASES = {"nst": "instant"}
 _ENGINES = ("instant", "iterative")
+_ALLOW = "POST, PUT"
+_PHOTO_HELP = "The photograph; for a style's name, data does as well."
+_STYLE_HELP = "The painting, for nst, instant and iterative."
+_PNG: dict[int | str, dict[str, Any]] = {200: {"description": "The pastiche", "content": {"image/png": {}}}}
 _PAIR = ("content", "style")
 _ALONE = ("data", BODY, "content")
 _MOST_WAIT = 120.0
 """Seconds that TorchServe lets a model take, unless it is told otherwise."""
+_LONGEST = 512
+"""Pixels of a side of the answer: the front end's page has it in a text, and beside it no room for a larger one."""
 _POLL = 0.1
 _PAGE = 100
 
 
-@router.api_route("/ping", methods=["GET", "POST"])
+@router.get("/ping", summary="Whether it can paint")
+@router.post("/ping", summary="Whether it can paint, as the Flask front end asks")
 def ping(request: Request) -> Response:
+    """``Healthy`` or ``Unhealthy`` as ``status``."""
     # 200 also where it is not, as TorchServe has it; /readyz tells the two apart.
     return pretty({"status": "Healthy" if jobs_of(request).ready() else "Unhealthy"})
 
 
-@router.get("/models")
+@router.get("/models", summary="Every name, and what is painted for it")
 def listed(request: Request, owner: Owner, limit: str = "", next_page_token: str = "") -> Response:
+    """At most 100 at once, as TorchServe's management API lists its models."""
     urls = _urls(jobs_of(request), owner)
     names, first = sorted(urls), _whole(next_page_token, 0)
     last = first + min(_whole(limit, _PAGE), _PAGE)
@@ -58,10 +70,24 @@ def listed(request: Request, owner: Owner, limit: str = "", next_page_token: str
     return pretty(({"nextPageToken": str(last)} if last < len(names) else {}) | {"models": found})
 
 
-@router.api_route("/predictions/{model}", methods=["POST", "PUT"])
-@router.api_route("/predictions/{model}/{version}", methods=["POST", "PUT"])
+@router.post(
+    "/predictions/{model}",
+    summary="A pastiche by an engine or in a style",
+    openapi_extra=files_of({"content": _PHOTO_HELP, "style": _STYLE_HELP}, required=["content"]),
+    response_class=Response,
+    responses=_PNG,
+)
+@router.put(
+    "/predictions/{model}",
+    summary="The same for a style, the photograph being the whole body",
+    openapi_extra=file_of("The photograph."),
+    response_class=Response,
+    responses=_PNG,
+)
+@router.api_route("/predictions/{model}/{version}", methods=["POST", "PUT"], include_in_schema=False)
 async def predict(request: Request, model: str, owner: Owner) -> Response:
-    """With the engine of that name, or in the style of that name. There is one version of each, whatever is asked."""
+    """As TorchServe does it: ``nst`` and ``instant`` take ``content`` and ``style``, ``iterative`` does, too, and waits
+    two minutes for its job; a style's name takes one picture. There is one version of each, whatever is asked."""
     jobs, headers = jobs_of(request), {}
     engine = _ALIASES.get(model, model)
     await run_in_threadpool(jobs.check_room if engine == "iterative" else jobs.check_line, owner)
@@ -70,8 +96,8 @@ async def predict(request: Request, model: str, owner: Owner) -> Response:
         for name in _PAIR:
             if name not in found:
                 raise RequestError(f"there is no {name}; send content and style, a picture's bytes each")
-        content, style = found["content"], found["style"]
-        order = _order(content, style, engine)
+        photograph = found["content"]
+        style: str | bytes = found["style"]
     else:
         try:
             one = await run_in_threadpool(lambda: chosen(jobs.gallery(owner), model))
@@ -81,12 +107,23 @@ async def predict(request: Request, model: str, owner: Owner) -> Response:
         alone = next((found[name] for name in _ALONE if name in found), None)
         if alone is None:
             raise RequestError("there is no picture; send its bytes as data, or as the whole body")
-        order = _order(alone, one.style, "instant")
+        photograph, style, engine = alone, one.style, "instant"
         headers = {STAND_IN: one.style} if one.stand_in else {}
+    fitting = await run_in_threadpool(compat_of(request).fitting, photograph, owner, _LONGEST)
+    order = _order(photograph, style, {"engine": engine, "format": "png"} | fitting)
     data, identity = await (
         _optimised(jobs, order, owner) if engine == "iterative" else _painted(request, order, owner)
     )
     return Response(data, media_type="image/png", headers={"Impasto-Model": identity} | headers)
+
+
+@last.api_route("/predictions/{model}", methods=["GET", "PATCH", "DELETE", "OPTIONS"])
+@last.api_route("/predictions/{model}/{version}", methods=["GET", "PATCH", "DELETE", "OPTIONS"])
+async def other(request: Request, model: str) -> Response:
+    """Whoever asks otherwise hears whether there is such a model."""
+    if _ALIASES.get(model, model) in _ENGINES or await has_style(request, model):
+        raise HTTPException(405, "Requested method is not allowed, please refer to API document.", {"Allow": _ALLOW})
+    raise HTTPException(404, f"Model not found: {model[:80]}")
 
 
 async def _painted(request: Request, order: Order, owner: str) -> tuple[bytes, str]:
@@ -111,8 +148,7 @@ async def _optimised(jobs: Jobs, order: Order, owner: str) -> tuple[bytes, str]:
     return await run_in_threadpool(path.read_bytes), "iterative"
 
 
-def _order(content: bytes, style: str | bytes, engine: str) -> Order:
-    settings = {"engine": engine, "format": "png"}
+def _order(content: bytes, style: str | bytes, settings: Mapping[str, object]) -> Order:
     return Order(kind="stylize", contents=(("content", content),), styles=((1.0, style),), settings=settings)
 
 
