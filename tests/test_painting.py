@@ -80,7 +80,7 @@ def test_a_task_is_painted_as_the_stylizer_does(painting: Painting, stylizer: St
     reports, painted = drained(painting.run(plain()))
     assert painted.data == expected.to_bytes()
     assert (painted.media_type, painted.width, painted.height) == ("image/png", 64, 48)
-    assert (painted.model, painted.complete) == ("starry-night@2", True)
+    assert (painted.model, painted.complete) == ("starry-night@3", True)
     assert painted.settings == expected.settings()
     assert [facts["stage"] for facts, _ in reports] == ["style", "paint"]
     assert reports[-1][0]["done"] == 1

@@ -98,6 +98,6 @@ def test_faint_colours_survive() -> None:
 @given(st.integers(1, 60_000), st.integers(1, 60_000), st.floats(64, 2048))
 def test_a_painting_is_read_at_a_size_that_networks_take(width: int, height: int, short: float) -> None:
     found = fit_style((width, height), short)
-    assert all(side % 8 == 0 and 16 <= side <= LONGEST_STYLE for side in found)
+    assert all(side % 8 == 0 and 32 <= side <= LONGEST_STYLE for side in found)
     if LONGEST_STYLE * min(width, height) > short * max(width, height):
         assert abs(min(found) - short) <= 4

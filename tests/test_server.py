@@ -79,7 +79,7 @@ def test_an_instant_request_answers_with_the_picture(client: httpx.Client) -> No
     answer = client.post("/v1/stylize", files={"content": ("a.png", PHOTO)}, data=STYLE | {"strength": "0.5"})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["impasto-model"] == "starry-night@2"
+    assert answer.headers["impasto-model"] == "starry-night@3"
     assert opened(answer.content).size == (64, 64)
     assert json.loads(answer.headers["impasto-settings"])["strength"] == 0.5
     plain = client.post("/v1/stylize", files={"content": ("a.png", PHOTO)}, data=STYLE | {"format": "webp"})

@@ -46,7 +46,7 @@ def test_the_function_keeps_its_stylizer() -> None:
     picture = np.full((24, 24, 3), 90, np.uint8)
     first = impasto.stylize(picture, "the-wave", deterministic=True)
     assert (impasto.stylize(picture, "the-wave", deterministic=True).pastiche.pixels == first.pastiche.pixels).all()
-    assert first.model == "the-wave@1"
+    assert first.model == "the-wave@2"
     assert first.seconds > 0
 
 

@@ -73,7 +73,10 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
 
 
 def fit_style(size: tuple[int, int], short: float) -> tuple[int, int]:
-    """``(width, height)`` at which a painting is read for its style: the short side ``short``, both multiples of 8."""
+    """``(width, height)`` at which a painting is read for its style: the short side ``short``.
+
+    Both are multiples of 8, and 32 at least: below that an encoder that shrinks it has nothing left to look at.
+    """
     factor = min(short / min(size), LONGEST_STYLE / max(size))
-    width, height = (max(16, round(side * factor / 8) * 8) for side in size)
+    width, height = (max(32, round(side * factor / 8) * 8) for side in size)
     return width, height
