@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from impasto.jobs.live import Live
-from impasto.server.events import _stream
+from impasto.server.events import _seen, _stream
 
 
 def test_losses_that_are_no_numbers_are_told_as_null() -> None:
@@ -103,13 +103,14 @@ def test_a_number_that_was_never_given_is_no_reason_to_be_silent() -> None:
             return lambda: None
 
     async def read() -> list[str]:
-        stream = _stream(Jobs(), "anna", 10**9, asyncio.Event())  # type: ignore[arg-type]
+        stream = _stream(Jobs(), "anna", _seen(10**9, ledger.last("anna")), asyncio.Event())  # type: ignore[arg-type]
         said = [await anext(stream) for _ in range(4)]
         heard[0]("anna", {"event": "job", "id": 4, "data": {"id": "new"}})
         said.append(await anext(stream))
         await stream.aclose()  # type: ignore[attr-defined]
         return said
 
+    assert [_seen(since, 3) for since in (None, 0, 2, 3, 4)] == [3, 0, 2, 3, 0]
     said = asyncio.run(read())
     assert said[0].startswith("event: hello")
     assert [text.splitlines()[0] for text in said[1:]] == ["id: 1", "id: 2", "id: 3", "id: 4"]

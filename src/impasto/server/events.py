@@ -50,11 +50,17 @@ async def events(
         since = int(last_event_id)
     # Where the ledger is away, that is an answer of its own, and no stream that breaks off.
     last = await run_in_threadpool(jobs.last_event, owner)
-    # A number that was never given is of another ledger, as where this one was put back: then all is told again.
-    seen = last if since is None else since if since <= last else 0
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    stream = _stream(jobs, owner, seen, request.app.state.closing)
+    stream = _stream(jobs, owner, _seen(since, last), request.app.state.closing)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def _seen(since: int | None, last: int) -> int:
+    """The number of the event after which a reader that asks for what came ``since`` goes on."""
+    if since is None:
+        return last
+    # A number that was never given is of another ledger, as where this one was put back: then all is told again.
+    return since if since <= last else 0
 
 
 async def _stream(jobs: Jobs, owner: str, seen: int, closing: asyncio.Event) -> AsyncIterator[str]:
