@@ -14,7 +14,7 @@ import click
 from impasto.cli import terminal
 from impasto.cli.models_shown import draw_published, published_facts, size
 from impasto.errors import MissingExtra, ModelError
-from impasto.models.published import PUBLISHED, called
+from impasto.models.published import PUBLISHED, SETS, called
 
 if TYPE_CHECKING:
     from impasto.models import Model, Store
@@ -37,11 +37,12 @@ _FROM = {
 
 
 @click.command(short_help="Fetch a model from its publisher; without a name, list those there are.")
-@click.argument("name", required=False)
+@click.argument("name", metavar="[NAME|SET]", required=False)
 @click.option("--url", metavar="URL", help="Where to fetch it from instead; it has to be the same file.")
 @click.option("--json", "as_json", is_flag=True, help="Without a name: list as JSON.")
 def pull(name: str | None, url: str | None, as_json: bool) -> None:
-    """Fetch the model NAME from its publisher.
+    """Fetch the model NAME from its publisher, or all of a SET: fast-neural-style are Johnson's ten networks, onnx-zoo
+    the five of the ONNX model zoo.
 
     What is cut off goes on where it stopped. Of the encoders vgg16 and vgg19 about 550 MB are fetched, and the 60 to
     80 MB kept that are needed; they need impasto[iterative]. A network of one style becomes a style of your gallery.
@@ -51,9 +52,12 @@ def pull(name: str | None, url: str | None, as_json: bool) -> None:
     if name is None:
         _list(as_json)
         return
-    published, store = _meant(name), Store()
-    with _alone(store, published.name):
-        _pull(store, published, url)
+    wanted, store = _meant(name), Store()
+    if url is not None and len(wanted) > 1:
+        raise click.UsageError(f"{name} is of {len(wanted)} models; --url names one file")
+    for published in wanted:
+        with _alone(store, published.name):
+            _pull(store, published, url)
 
 
 def _pull(store: Store, published: Published, url: str | None) -> None:
@@ -175,13 +179,17 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _meant(name: str) -> Published:
+def _meant(name: str) -> list[Published]:
+    if name in SETS:
+        return [PUBLISHED[each] for each in SETS[name]]
     found = called(name)
     if len(found) == 1:
-        return PUBLISHED[found[0]]
+        return [PUBLISHED[found[0]]]
     if found:
         raise click.UsageError(f"{name} may be {' or '.join(found)}; say which")
-    raise click.UsageError(f"{name!r} is not published; impasto models pull lists what is")
+    raise click.UsageError(
+        f"{name!r} is not published; impasto models pull lists what is, and {' and '.join(SETS)} are fetched as a whole"
+    )
 
 
 def _list(as_json: bool) -> None:
@@ -279,11 +287,20 @@ def _told(model: Model) -> None:
 def _make_style(model: Model) -> None:
     from impasto import Stylizer
     from impasto.models import find
+    from impasto.models.catalogue import own_network
+    from impasto.models.store import shipped
 
     stylizer = Stylizer()
     if model.name in stylizer.gallery.names():
         there = stylizer.gallery.get(model.name)
-        if there.network.partition("@")[0] != model.name:
+        if own_network(model.name) == model and stylizer.gallery.is_shipped(model.name):
+            ours = shipped(model.name)
+            back = f"models use {ours[0].identity}" if ours else f"models remove {model.identity}"
+            terminal.note(
+                f"the style {model.name}, which comes with Impasto, is painted by it from now on: "
+                f"impasto stylize PHOTO --style {model.name} (ours is back with: impasto {back})"
+            )
+        elif there.network.partition("@")[0] != model.name:
             terminal.note(
                 f"warning: there is a style {model.name} already, so none was made of it; "
                 f"give another name with --name, or paint with: impasto stylize PHOTO --model {model.identity}"

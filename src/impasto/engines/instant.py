@@ -17,12 +17,14 @@ from impasto.engines.network import Network, check_paints, open_network
 from impasto.engines.painter import Brush, Painter
 from impasto.errors import ModelError, RequestError
 from impasto.models import Model, find
+from impasto.models.catalogue import own_network
 from impasto.picture.picture import Picture
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
 from impasto.request import Precision, Progress, Request, Result, run_to_end
 from impasto.runtime.graph import Array
 from impasto.styles import Style, StyleCard
+from impasto.styles.gallery import is_shipped
 from impasto.styles.style import PictureStyle
 
 __all__ = ["InstantEngine"]
@@ -46,7 +48,8 @@ class InstantEngine:
     """Paints with one model of kind ``arbitrary``, and with the networks that styles have of their own.
 
     A style that has a network is painted by it where it stands alone, and where the request names it. Mixed with
-    others it goes by its code if it has one, for codes mix better than pixels. Safe to use from several threads.
+    others it goes by its code if it has one, for codes mix better than pixels. Where the user has a network under the
+    name of a style that ships, that one paints it, in mixes as well. Safe to use from several threads.
     """
 
     def __init__(self, model: Model | str | Path = "instant") -> None:
@@ -181,6 +184,11 @@ def _cast(request: Request, asked: Model | None, model: Model) -> _Cast:
     coded: list[tuple[StyleCard | PictureStyle, float]] = []
     networks: list[tuple[Model, float]] = []
     for part, weight in style.parts:
+        if asked is None and isinstance(part, StyleCard) and is_shipped(part.name):
+            # Its code is that of the painting, which the user's network may know nothing of.
+            if (own := own_network(part.name)) is not None:
+                networks.append((own, weight))
+                continue
         network = part.network if isinstance(part, StyleCard) and asked is None else ""
         has_code = not isinstance(part, StyleCard) or model.identity in part.codes
         if network and (len(style.parts) == 1 or not has_code):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from impasto.errors import ModelError
 from impasto.models.model import PAINTERS, Model
-from impasto.models.naming import check_free, name_of
+from impasto.models.naming import check_free, name_of, version_of
 from impasto.models.published import Published, file_of
 from impasto.models.readers.graphs import FoundGraph, read_graph, suffix_of
 from impasto.models.readers.recognise import Format, format_of, read_file
@@ -58,7 +58,8 @@ def add(
     beside it, or one folder of a model, as training exports it. ``name`` is made of the files' names unless given,
     ``version`` is the next free number, ``licence`` and ``source`` are what the files say. ``order`` and ``range`` say
     how a graph takes pictures where that is known better than a trial finds it. A file that is there already under
-    that name is not added twice.
+    that name is not added twice. A network of one style may have the name of one that comes with Impasto: that name
+    means it from then on, until :meth:`Store.use` or :meth:`Store.remove` says otherwise.
 
     Nothing in the files is run as a program. Raises :class:`ModelError` for what is no such network, or broken, and
     where the name or version cannot be; :class:`OutputExists` where the version is there, :class:`OutputError` where
@@ -74,9 +75,9 @@ def add(
     if order is None and range is None and (there := _there(store, held, name, version)) is not None:
         return there
     draft = _recognise(paths, held, order, range)
-    name = _named([entry["file"] for entry in draft.architecture["made_of"]]) if name is None else name
+    name = _named([entry["file"] for entry in draft.architecture["made_of"]], draft.kind) if name is None else name
     check_free(name, version, draft.kind, store)
-    version = version or store.next_version(name)
+    version = version or version_of(name, store)
     with store.installing(f"{name}@{version}") as folder:
         entries = {}
         for part, (file, data) in draft.files.items():
@@ -93,12 +94,19 @@ def add(
             "rules": draft.rules,
         }
         _write(folder, manifest)
-    return Model.read(store.folder / f"{name}@{version}")
+    return _taken_up(store, f"{name}@{version}", draft.kind)
 
 
-def _named(files: list[str]) -> str:
+def _taken_up(store: Store, identity: str, kind: str) -> Model:
+    """The model that was just installed. Whoever adds a network under the name of one of ours wants theirs."""
+    if kind == "per-style" and shipped(identity.partition("@")[0]):
+        store.use(identity)
+    return Model.read(store.folder / identity)
+
+
+def _named(files: list[str], kind: str) -> str:
     name = name_of(files)
-    if shipped(name):
+    if any(kind != "per-style" or model.kind != kind for model in shipped(name)):
         raise ModelError(
             f"{name} is the name of a model that comes with Impasto; choose another with --name (--name {name} adds a "
             "further version of that one)"
@@ -241,7 +249,7 @@ def _adopt(
             return model
     if version is None:
         free = all(model.identity != f"{name}@{given.version}" for model in (*shipped(name), *store.models(name)))
-        version = given.version if free else store.next_version(name)
+        version = given.version if free else version_of(name, store)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest |= {"name": name, "version": version, "licence": licence or given.licence}
     if source:
@@ -252,7 +260,7 @@ def _adopt(
         if (folder / _CARD).is_file():
             shutil.copyfile(folder / _CARD, new / _CARD)
         _write(new, manifest)
-    return Model.read(store.folder / f"{name}@{version}")
+    return _taken_up(store, f"{name}@{version}", given.kind)
 
 
 def digest(file: Path) -> str:

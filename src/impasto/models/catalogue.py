@@ -9,7 +9,7 @@ from impasto.models.model import Model
 from impasto.models.published import PUBLISHED, called
 from impasto.models.store import Store, parts, shipped
 
-__all__ = ["find", "models"]
+__all__ = ["find", "models", "own_network"]
 
 
 def models() -> list[Model]:
@@ -28,6 +28,16 @@ def find(model: str | Path, *, kind: str | None = None) -> Model:
     if kind is not None and found.kind != kind:
         raise ModelError(f"{found.identity} is a model of kind {found.kind}; give one of kind {kind}{_named(kind)}")
     return found
+
+
+def own_network(style: str) -> Model | None:
+    """The user's own network of one style that has the name of ``style``, which comes with Impasto, and is meant by
+    it; None where there is none."""
+    own = Store().models(style)
+    if not own:
+        return None
+    found = find(style)
+    return found if found in own and found.kind == "per-style" else None
 
 
 def _called(text: str) -> Model:
