@@ -278,6 +278,11 @@ def _told(model: Model) -> None:
                 "warning: nothing tells which of its channels is red; where red and blue look exchanged, add it again "
                 f"with --order {other}"
             )
+    if fixed := model.rules.get("fixed"):
+        terminal.note(
+            f"it was exported for pictures of {fixed[1]}x{fixed[0]} and keeps to that: every picture is brought to this "
+            "size, painted, and brought back; export it for any size for finer pictures"
+        )
     if model.licence == "unknown":
         terminal.note("its licence is unknown; give it with --licence")
     if model.kind == "per-style":

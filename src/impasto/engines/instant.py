@@ -43,6 +43,18 @@ class _Cast:
     weight: float
     networks: tuple[tuple[Model, float], ...]
 
+    @property
+    def only_size(self) -> tuple[int, int] | None:
+        """Width and height of all that can be painted, where a network is held to the size it was saved for.
+
+        Raises :class:`RequestError` where two are held to different sizes.
+        """
+        fixed = {tuple(m.rules["fixed"]): m.identity for m, _ in self.networks if "fixed" in m.rules}
+        if len(fixed) > 1:
+            told = " and ".join(f"{name} {width}x{height}" for (height, width), name in fixed.items())
+            raise RequestError(f"networks paint at one size each, {told}, and cannot be mixed; give one of them alone")
+        return next(((int(width), int(height)) for height, width in fixed), None)
+
 
 class InstantEngine:
     """Paints with one model of kind ``arbitrary``, and with the networks that styles have of their own.
@@ -97,14 +109,18 @@ class InstantEngine:
         if request.strength == 0:
             pastiche = content.resized(fit(content.size, request.resize))
         else:
-            size = fit(content.size, request.size)
+            only = cast.only_size
+            size = fit(content.size, request.size) if only is None else only
             has_scale = anystyle.has_scale and not cast.networks
-            if not has_scale and not request.boldness:
+            if only is None and not has_scale and not request.boldness:
                 size = _rescaled(size, request)
             working = fill_transparent(content).resized(size)
             scale = request.style_scale if has_scale else 1.0
             brushes, own = self._brushes(cast, anystyle, working, scale, request)
-            painted = yield from self._paint(working, request, anystyle, brushes, own, start)
+            sizes = [working.size]
+            if only is None and Touch.of(request.boldness, request.strength).cover:
+                sizes = levels(working.size, request.style_scale)
+            painted = yield from self._paint(working, sizes, request, anystyle, brushes, own, start)
             if request.strength < 1 and (working.size != content.size or content.alpha is not None):
                 painted = restore(painted, working, content, own)
             pastiche = finish(painted, request)
@@ -139,16 +155,16 @@ class InstantEngine:
     def _paint(
         self,
         working: Picture,
+        sizes: list[tuple[int, int]],
         request: Request,
         anystyle: AnyStyle,
         brushes: list[Brush],
         own: float,
         start: float,
     ) -> Generator[Progress, None, Picture]:
-        """Coarse to fine; with a preview where the finest pass takes more than one tile."""
+        """Coarse to fine, at these ``sizes``; with a preview where the finest pass takes more than one tile."""
         painter = anystyle.painter(request.arithmetic)
         touch = Touch.of(request.boldness, request.strength)
-        sizes = levels(working.size, request.style_scale) if touch.cover else [working.size]
         shown = None
         if len(painter.plan(working.height, working.width, brushes)) > 1:
             if len(sizes) == 1:

@@ -158,7 +158,7 @@ def _graph(model: Model) -> Any:
 
     facts: dict[str, Any] = dict(model.rules["preprocessing"])
     facts |= {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-    return adapt(_read(model, "network"), Preprocessing(**facts))
+    return adapt(_read(model, "network"), Preprocessing(**facts), fixed="fixed" in model.rules)
 
 
 def _pair(model: Model) -> Any:

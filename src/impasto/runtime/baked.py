@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["free_sizes"]
 
 _MERGING = ("Add", "Subtract", "Multiply", "Divide", "Power", "Maximum", "Minimum", "SquaredDifference", "Mod")
+_EACH = ("Abs", "Clamp", "Convert", "Exp", "Log", "Negative", "Relu", "Sigmoid", "Sqrt", "Tanh")
 _REGROUPING = ("Reshape", "Squeeze", "Unsqueeze")
 _NOTHING = 1e-6
 """What is added where the same array may not be concatenated with itself: a runtime of old could not."""
@@ -71,6 +72,10 @@ class _Walk:
     def visit(self, node: Any) -> None:
         """Trace what a node makes, or what takes its place."""
         kind, inputs = node.get_type_name(), [self.of(value) for value in node.input_values()]
+        if kind == "Broadcast" and _is_merged(node, list(node.output(0).get_shape())):
+            # Whatever takes it repeats it by itself.
+            node.output(0).replace(node.input_value(0))
+            return
         if kind in ("ShapeOf", "Result") or not any(inputs):
             return
         first = inputs[0]
@@ -148,10 +153,6 @@ class _Walk:
         from impasto.runtime.openvino import op
 
         lengths, given = list(node.output(0).get_shape()), list(node.input_value(0).get_shape())
-        if _only_merged(node, lengths):
-            # Whatever takes it repeats it by itself.
-            node.output(0).replace(node.input_value(0))
-            return
         counts = {at: length for at, length in enumerate(lengths) if length != given[at]}
         if any(_is_free(dim) for dim in before.dims):
             target = np.array([counts.get(at, 1) for at in range(len(lengths))], np.int64)
@@ -229,7 +230,9 @@ def _is_held(node: Any, dims: Dims) -> bool:
     if said is None:
         return any(map(_is_free, dims))
     zero = node.get_attributes()["special_zero"]
-    return any(_is_free(dim) and not (n == -1 or (n == 0 and zero)) for dim, n in zip(dims, np.ravel(said), strict=True))
+    return any(
+        _is_free(dim) and not (n == -1 or (n == 0 and zero)) for dim, n in zip(dims, np.ravel(said), strict=True)
+    )
 
 
 def _reshaped(value: Any, dims: Dims) -> Any:
@@ -261,16 +264,24 @@ def _length(dim: tuple[Factor, ...]) -> Any:
     return found
 
 
-def _only_merged(node: Any, lengths: list[int]) -> bool:
-    """Whether all that takes a node's output takes another array of that shape with it."""
-    targets = list(node.output(0).get_target_inputs())
-    for target in targets:
-        taker = target.get_node()
-        others = [value for value in taker.input_values() if value != node.output(0)]
-        shapes = [list(value.get_shape()) for value in others if value.get_partial_shape().is_static]
-        if taker.get_type_name() not in _MERGING or lengths not in shapes:
-            return False
-    return bool(targets)
+def _is_merged(node: Any, lengths: list[int]) -> bool:
+    """Whether what a node gives comes, value by value, to another array of those lengths wherever it goes, and to it
+    alone: then it need not be as long itself."""
+    takers = [target.get_node() for target in node.output(0).get_target_inputs()]
+    return bool(takers) and all(_merges(taker, node.output(0), lengths) for taker in takers)
+
+
+def _merges(taker: Any, taken: Any, lengths: list[int]) -> bool:
+    kind = taker.get_type_name()
+    others = [value for value in taker.input_values() if value != taken]
+    if kind in _MERGING and any(list(v.get_shape()) == lengths and not _is_repeated(v) for v in others):
+        return True
+    is_small = all((number := _numbers(value)) is not None and number.size == 1 for value in others)
+    return (kind in _EACH or (kind in _MERGING and is_small)) and _is_merged(taker, lengths)
+
+
+def _is_repeated(value: Any) -> bool:
+    return value.get_node().get_type_name() == "Broadcast"
 
 
 def _is_nothing(value: Any) -> bool:
@@ -281,4 +292,6 @@ def _is_nothing(value: Any) -> bool:
 def _numbers(value: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
     """What a constant holds; None for what is computed."""
     node = value.get_node()
+    if node.get_type_name() == "Convert":
+        return _numbers(node.input_value(0))
     return np.asarray(node.get_data()) if node.get_type_name() == "Constant" else None
