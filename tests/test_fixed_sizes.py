@@ -116,9 +116,9 @@ def test_one_that_is_misread_keeps_to_its_size(tmp_path: Path, monkeypatch: pyte
     from impasto.models.readers import examine
     from impasto.runtime import baked
 
-    monkeypatch.setattr(baked._Walk, "_doubled", lambda self, node, root, counts: node)  # noqa: ARG005
-    monkeypatch.setattr(baked, "repeats", lambda dims, natural: [1, 1, 2, 2])  # noqa: ARG005
+    monkeypatch.setattr(baked._Walk, "_doubled", lambda self, node, root, counts: node)
+    monkeypatch.setattr(baked, "repeats", lambda dims, natural: [1, 1, 2, 2])
     file = tmp_path / "old.onnx"
     file.write_bytes(era_network(*SIZE))
-    order = {"files": [str(file)], "beside": [], "said": None, "order": "RGB", "peak": 255}
+    order = {"files": [str(file)], "beside": [], "said": None, "order": "RGB", "peak": 255, "index": None}
     assert examine.examine(order)["rules"]["fixed"] == [64, 48]

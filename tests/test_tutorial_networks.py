@@ -22,14 +22,14 @@ from waiting import until
 
 from impasto import Stylizer
 from impasto.cli.main import cli
+from impasto.errors import ModelError
 from impasto.jobs.blobs import Blobs
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.job import EVERYONE
 from impasto.jobs.meanings import Meanings
-from impasto.errors import ModelError
 from impasto.models import Model, Store, find
-from impasto.models.store import shipped
 from impasto.models.published import PUBLISHED, SETS, Published, PublishedFile
+from impasto.models.store import shipped
 from impasto.server.compat.names import MODELS, TUTORIAL, Chosen, chosen
 from impasto.styles import Gallery
 

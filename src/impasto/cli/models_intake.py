@@ -94,6 +94,7 @@ def _pull(store: Store, published: Published, url: str | None) -> None:
 @click.option("--source", metavar="TEXT", default="", help="Where it is from.")
 @click.option("--order", type=click.Choice(["rgb", "bgr"]), help="The order of its channels.  [default found by trial]")
 @click.option("--range", "peak", type=click.Choice(["1", "255"]), help="What white is to it.  [default found by trial]")
+@click.option("--index", type=click.IntRange(0), metavar="N", help="Of a network of many styles: which, from 0.")
 @click.option(
     "--convention",
     type=click.Choice(["caffe", "torchvision"]),
@@ -107,6 +108,7 @@ def add(
     source: str,
     order: str | None,
     peak: str | None,
+    index: int | None,
     convention: str | None,
 ) -> None:
     """Add a model from FILE. What it is, and how it takes pictures, is found out. Nothing that is in it is run.
@@ -145,6 +147,7 @@ def add(
             source=source,
             order=orders.get(order),
             range=peaks.get(peak),
+            index=index,
             store=store,
         )
         if model.identity in before:

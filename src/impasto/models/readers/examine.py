@@ -22,6 +22,7 @@ from impasto.models.readers.reach import Sizes, sizes_of
 from impasto.models.readers.trial import Found, recognise_preprocessing
 from impasto.picture import Picture
 from impasto.runtime.adapting import adapt, adapt_reading, adapt_transfer, one_picture
+from impasto.runtime.choosing import choose_style, style_count, takes_number
 from impasto.runtime.core import core
 from impasto.runtime.graph import Array, Compiled
 from impasto.runtime.network import Preprocessing
@@ -49,9 +50,13 @@ def examine(order: dict[str, Any]) -> dict[str, Any]:
     they are neither.
     """
     files = [Path(file) for file in order["files"]]
+    if len(files) == 1 and order["index"] is not None:
+        return _network(files[0], order)
     roles = {file: _role(file) for file in files}
     if len(files) == 1 and roles[files[0]] == "network":
         return _network(files[0], order)
+    if many := [file for file, role in roles.items() if role == "many"]:
+        raise ModelError(_of_many(many[0]))
     if len(files) == 1:
         files += _partner(files[0], roles[files[0]], [Path(file) for file in order["beside"]])
         roles = {file: _role(file) for file in files}
@@ -65,10 +70,20 @@ _MEANT = {
     "network": "repaints pictures in one style",
     "predict": "reads a style's picture as numbers",
     "transfer": "repaints pictures by a style's numbers",
+    "many": "repaints pictures in many styles, by a style's number",
 }
 
 
-def _read(file: Path) -> Any:
+def _of_many(file: Path) -> str:
+    count = style_count(_read(file))
+    last = "" if count is None else f" to {count - 1}"
+    return (
+        f"{file.name} {_MEANT['many']}{'' if count is None else f', of which there are {count}'}; add a style of it at a "
+        f"time, with its number from 0{last}: impasto models add {file.name} --index 0"
+    )
+
+
+def _read(file: Path, index: int | None = None) -> Any:
     try:
         model = core().read_model(str(file))
     except RuntimeError as error:
@@ -78,12 +93,14 @@ def _read(file: Path) -> Any:
     model.set_friendly_name(file.name)
     if len(model.get_ops()) > _NODES:
         raise ModelError(f"{file.name} has {len(model.get_ops())} operations; networks of this kind have some hundred")
-    return model
+    return model if index is None else choose_style(model, index)
 
 
 def _role(file: Path) -> str:
     model = _read(file)
     inputs, results = model.get_parameters(), model.get_results()
+    if takes_number(model):
+        return "many"
     if len(results) == 1 and len(inputs) == 2:
         return "transfer"
     one_picture(model)
@@ -102,8 +119,10 @@ def _partner(file: Path, role: str, beside: list[Path]) -> list[Path]:
     if len(fitting) == 1:
         return fitting
     found = f"{len(fitting)} files beside it would fit" if fitting else "no file beside it fits"
+    other = " (or, where the numbers are shares of so many styles, add one of them with --index)"
     raise ModelError(
         f"{file.name} is half of a pair: it {_MEANT[role]}; {found}: give the one that {_MEANT[wanted]} as well"
+        f"{other if role == 'transfer' else ''}"
     )
 
 
@@ -117,12 +136,12 @@ def _numbers(file: Path) -> int:
 
 
 def _network(file: Path, order: dict[str, Any]) -> dict[str, Any]:
-    picture, _ = one_picture(_read(file))
+    picture, _ = one_picture(_read(file, order["index"]))
     size = made_for(picture)
     if size is None:
         return _any_size(file, order)
     try:
-        _check_alike(file, size)
+        _check_alike(file, order["index"], size)
         return _any_size(file, order)
     except (ModelError, RuntimeError) as error:
         # Its size stands in it where it cannot be told from other numbers; at that size it does what it did.
@@ -131,35 +150,42 @@ def _network(file: Path, order: dict[str, Any]) -> dict[str, Any]:
 
 def _any_size(file: Path, order: dict[str, Any]) -> dict[str, Any]:
     found = _preprocessing(file, order, _photo(_SIDE, _SIDE), fixed=False)
-    sizes = sizes_of(Repainter(lambda: adapt(_read(file), found.preprocessing), "f32"))
-    return _told(file, found, _rules(sizes))
+    sizes = sizes_of(Repainter(lambda: adapt(_read(file, order["index"]), found.preprocessing), "f32"))
+    return _told(file, found, _rules(sizes) | _chosen(order))
 
 
 def _one_size(file: Path, order: dict[str, Any], size: tuple[int, int], error: Exception) -> dict[str, Any]:
     """Raises ``error``, why it takes no other, where it does not work at its own size either."""
     height, width = size
     photo = _photo(height, width)
-    made = Compiled(adapt(_read(file), _RAW, fixed=True), "f32")([photo])[0]
+    made = Compiled(adapt(_read(file, order["index"]), _RAW, fixed=True), "f32")([photo])[0]
     if made.shape != photo.shape or height * width > _LARGEST:
         raise error
     found = _preprocessing(file, order, photo, fixed=True)
-    return _told(file, found, {"multiple": 1, "margin": 0, "smallest": 1, "fixed": list(size)})
+    return _told(file, found, {"multiple": 1, "margin": 0, "smallest": 1, "fixed": list(size)} | _chosen(order))
 
 
-def _check_alike(file: Path, size: tuple[int, int]) -> None:
+def _chosen(order: dict[str, Any]) -> dict[str, int]:
+    """The rule that says which of many styles it is."""
+    return {} if order["index"] is None else {"index": order["index"]}
+
+
+def _check_alike(file: Path, index: int | None, size: tuple[int, int]) -> None:
     """Raises :class:`ModelError` where the graph does another thing once it takes any size."""
     photo = _photo(*size)
-    before, after = (Compiled(adapt(_read(file), _RAW, fixed=fixed), "f32")([photo])[0] for fixed in (True, False))
+    before, after = (
+        Compiled(adapt(_read(file, index), _RAW, fixed=fixed), "f32")([photo])[0] for fixed in (True, False)
+    )
     if before.shape != after.shape or np.abs(before - after).mean() > _ALIKE * before.std():
         raise ModelError(f"{file.name} takes pictures of {size[0]}x{size[1]} only")
 
 
 def _preprocessing(file: Path, order: dict[str, Any], photo: Array, *, fixed: bool) -> Found:
-    raw = Compiled(adapt(_read(file), _RAW, fixed=fixed), "f32")
+    raw = Compiled(adapt(_read(file, order["index"]), _RAW, fixed=fixed), "f32")
     return recognise_preprocessing(
         lambda picture: raw([picture])[0],
         photo,
-        affinity_of(_read(file)),
+        affinity_of(_read(file, order["index"])),
         said=order["said"],
         order=order["order"],
         peak=order["peak"],
