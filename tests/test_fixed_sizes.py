@@ -1,4 +1,4 @@
-"""Networks that were exported for one size, as PyTorch's exporters of old wrote them: any size, or that one at least."""
+"""Networks that were exported for one size, as PyTorch's exporters of old wrote them: any size, or that one."""
 
 from __future__ import annotations
 

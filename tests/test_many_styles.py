@@ -67,7 +67,9 @@ def test_one_style_of_many_is_a_model(chosen: str, size: tuple[Any, Any], store:
         model = add(file, order="RGB", range=255, index=index, store=store)
         assert (model.identity, model.rules["index"]) == (f"monet-{index}@1", index)
         painted = open_network(model, "f32").forward(content, None)
-        assert np.abs(painted - content * TABLE[index].reshape(1, 3, 1, 1)).max() < 1e-4
+        taken = {key: np.reshape(value, (1, -1, 1, 1)) for key, value in model.rules["preprocessing"].items()}
+        made = (255 * content - taken["mean"]) / taken["deviation"] * TABLE[index].reshape(1, 3, 1, 1)
+        assert np.abs(painted - (made * taken["gain"] + taken["offset"])).max() < 1e-4
     assert add(file, index=3, store=store).identity == "monet-3@1", "it is there already"
     with pytest.raises(ModelError, match=r"monet\.onnx has no style 4; it has the styles 0 to 3"):
         add(file, index=4, store=store)

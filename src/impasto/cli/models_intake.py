@@ -283,8 +283,8 @@ def _told(model: Model) -> None:
             )
     if fixed := model.rules.get("fixed"):
         terminal.note(
-            f"it was exported for pictures of {fixed[1]}x{fixed[0]} and keeps to that: every picture is brought to this "
-            "size, painted, and brought back; export it for any size for finer pictures"
+            f"it was exported for pictures of {fixed[1]}x{fixed[0]} and keeps to that: every picture is brought to "
+            "this size, painted, and brought back; export it for any size for finer pictures"
         )
     if model.licence == "unknown":
         terminal.note("its licence is unknown; give it with --licence")

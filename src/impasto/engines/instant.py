@@ -200,12 +200,12 @@ def _cast(request: Request, asked: Model | None, model: Model) -> _Cast:
     coded: list[tuple[StyleCard | PictureStyle, float]] = []
     networks: list[tuple[Model, float]] = []
     for part, weight in style.parts:
-        if asked is None and isinstance(part, StyleCard) and is_shipped(part.name):
-            # Its code is that of the painting, which the user's network may know nothing of.
-            if (own := own_network(part.name)) is not None:
-                networks.append((own, weight))
-                continue
-        network = part.network if isinstance(part, StyleCard) and asked is None else ""
+        card = part if isinstance(part, StyleCard) and asked is None else None
+        # Its code is that of the painting, which the user's network may know nothing of.
+        if card is not None and is_shipped(card.name) and (own := own_network(card.name)) is not None:
+            networks.append((own, weight))
+            continue
+        network = "" if card is None else card.network
         has_code = not isinstance(part, StyleCard) or model.identity in part.codes
         if network and (len(style.parts) == 1 or not has_code):
             try:

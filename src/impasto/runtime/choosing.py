@@ -25,7 +25,7 @@ def takes_number(model: ov.Model) -> bool:
 
 
 def style_count(model: ov.Model) -> int | None:
-    """How many styles there are, where the graph tells: as many as there are rows to choose among, or shares to give."""
+    """How many styles there are, where the graph tells: as many as there are rows to choose among, or shares."""
     found = _inputs(model)
     if found is None:
         return None
