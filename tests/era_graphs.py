@@ -32,7 +32,7 @@ class _Graph:
 
     def constant(self, value: Any, kind: type = np.int64) -> str:
         """As exporters of the time wrote them: a node."""
-        array = np.asarray(value, kind)
+        array: Array = np.asarray(value, kind)
         return self.add("Constant", [], array.shape, value=numpy_helper.from_array(array))
 
     def weight(self, *shape: int) -> str:
@@ -168,8 +168,8 @@ def era_network(
             x = made.add("Relu", [x], made.shapes[x])
         y = made.normalised(made.convolved(x, 12, 3), norm)
         x = made.add("Add", [x, y], made.shapes[x])
-        for outputs in (8, 6):
-            x = made.normalised(made.convolved(made.doubled(x, doubling), outputs, 3), norm)
+        for fewer in (8, 6):
+            x = made.normalised(made.convolved(made.doubled(x, doubling), fewer, 3), norm)
             x = made.add("Relu", [x], made.shapes[x])
         x = made.convolved(x, 3, 9)
         scale, shift = made.constant(40.0, np.float32), made.constant(100.0, np.float32)

@@ -15,6 +15,7 @@ from impasto.cli import terminal
 from impasto.cli.models_shown import draw_published, published_facts, size
 from impasto.errors import MissingExtra, ModelError
 from impasto.models.published import PUBLISHED, SETS, called
+from impasto.perceptual.torchvision_names import TORCHVISION
 
 if TYPE_CHECKING:
     from impasto.models import Model, Store
@@ -87,7 +88,7 @@ def _pull(store: Store, published: Published, url: str | None) -> None:
 
 
 @click.command(short_help="Add a model from files that you have.")
-@click.argument("files", nargs=-1, required=True, metavar="[vgg16|vgg19] FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="[ENCODER] FILE...")
 @click.option("--name", metavar="NAME", help="What to call it.  [default the file's name]")
 @click.option("--version", metavar="VERSION", help="Its version.  [default the next free number]")
 @click.option("--licence", metavar="LICENCE", help="Its licence, an SPDX id such as Apache-2.0.  [default the file's]")
@@ -119,6 +120,7 @@ def add(
     impasto models add runs/mine/model     a folder that impasto train export wrote
     impasto models add vgg19 FILE          an encoder: torchvision's .pth, or conv1_1.weight ... as .npz
                                            (Caffe's) or .safetensors; needs impasto[iterative]
+    impasto models add resnet50 FILE       torchvision's weights of another encoder; needs impasto[encoders]
 
     A network of one style becomes a style of your gallery.
     """
@@ -127,9 +129,10 @@ def add(
 
     store = Store()
     if len(files) == 2 and files[0] in _encoders() and not Path(files[0]).exists():
-        with _alone(store, files[0]):
-            if not _is_there(store, PUBLISHED[files[0]].identity):
-                _require_torch(files[0])
+        encoder = files[0].replace("_", "-")
+        with _alone(store, encoder):
+            if not _is_there(store, f"{encoder}@1"):
+                _require_torch(encoder)
                 _told(_install(store, files[0], _path(files[1]), convention))
         return
     if convention is not None:
@@ -171,7 +174,7 @@ def _alone(store: Store, what: str) -> Iterator[None]:
 
 
 def _encoders() -> list[str]:
-    return sorted(name for name, entry in PUBLISHED.items() if entry.kind == "encoder")
+    return [*(name for name, entry in PUBLISHED.items() if entry.kind == "encoder"), *TORCHVISION]
 
 
 def _path(text: str) -> Path:
@@ -261,10 +264,14 @@ def _is_there(store: Store, identity: str) -> bool:
 def _install(store: Store, name: str, file: Path, convention: Any) -> Model:
     from impasto.models import Model
     from impasto.perceptual.conversion import convert_vgg
+    from impasto.perceptual.torchvision_encoders import convert_torchvision
 
-    identity = PUBLISHED[name].identity
+    identity = f"{name.replace('_', '-')}@1"
     with store.installing(identity) as folder:
-        convert_vgg(file, folder, name=name, convention=convention)
+        if name in TORCHVISION:
+            convert_torchvision(file, folder, name=name)
+        else:
+            convert_vgg(file, folder, name=name, convention=convention)
     return Model.read(store.folder / identity)
 
 

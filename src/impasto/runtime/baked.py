@@ -229,10 +229,9 @@ def _is_held(node: Any, dims: Dims) -> bool:
     said = _numbers(node.input_value(1))
     if said is None:
         return any(map(_is_free, dims))
-    zero = node.get_attributes()["special_zero"]
-    return any(
-        _is_free(dim) and not (n == -1 or (n == 0 and zero)) for dim, n in zip(dims, np.ravel(said), strict=True)
-    )
+    zero = bool(node.get_attributes()["special_zero"])
+    numbers = [int(number) for number in np.ravel(said)]
+    return any(_is_free(dim) and n != -1 and not (zero and n == 0) for dim, n in zip(dims, numbers, strict=True))
 
 
 def _reshaped(value: Any, dims: Dims) -> Any:

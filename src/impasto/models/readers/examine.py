@@ -79,8 +79,8 @@ def _of_many(file: Path) -> str:
     last = "" if count is None else f" to {count - 1}"
     there = "" if count is None else f", of which there are {count}"
     return (
-        f"{file.name} {_MEANT['many']}{there}; add a style of it at a time, with its number from 0{last}: impasto models "
-        f"add {file.name} --index 0"
+        f"{file.name} {_MEANT['many']}{there}; add a style of it at a time, with its number from 0{last}: "
+        f"impasto models add {file.name} --index 0"
     )
 
 
