@@ -45,6 +45,18 @@ class _Graph:
     def reshape(self, x: str, *shape: int, meant: Sequence[int] | None = None) -> str:
         return self.add("Reshape", [x, self.constant(meant or shape)], shape)
 
+    def shaved(self, x: str) -> str:
+        """A border is put around, the middle convolved without one, and the rest added to it, up to a place."""
+        _, channels, height, width = shape = self.shapes[x]
+        wide = (1, channels, height + 2, width + 2)
+        padded = self.add("Pad", [x], wide, mode="reflect", pads=[0, 0, 1, 1] * 2)
+        weight, bias = self.weight(channels, channels, 3, 3), self.weight(channels)
+        y = self.add("Conv", [padded, weight, bias], shape, kernel_shape=[3, 3])
+        for axis in (2, 3):
+            wide = tuple(length - 2 * (at == axis) for at, length in enumerate(wide))
+            padded = self.add("Slice", [padded], wide, axes=[axis], starts=[1], ends=[1 + wide[axis]])
+        return self.add("Add", [y, padded], shape)
+
     # Layers
 
     def convolved(self, x: str, outputs: int, kernel: int, stride: int = 1) -> str:
@@ -83,6 +95,8 @@ class _Graph:
         if kind == "flattened":
             flat = self.reshape(x, 1, channels, 1, height * width, meant=(1, channels, 1, -1))
             return self.add("ReduceMean", [flat], (1, channels, 1, 1), axes=[3], keepdims=1)
+        if kind == "pooled":
+            return self.add("AveragePool", [x], (1, channels, 1, 1), kernel_shape=[height, width])
         assert kind == "expanded"
         flat = self.reshape(x, 1, channels, height * width)
         mean = self.add("ReduceMean", [flat], (1, channels), axes=[2], keepdims=0)
@@ -154,34 +168,35 @@ def era_network(
     norm: str = "instance",
     opset: int | None = None,
     stubborn: bool = False,
-    bare: bool = False,
+    cropped: bool = False,
 ) -> bytes:
-    """The file: PyTorch's example, narrow, of random weights, which takes 0..255. ``stubborn`` has a number for every
-    pixel of its size, which no other size can have; ``bare`` has no layers but a doubling and a halving."""
+    """The file: PyTorch's example, narrow, of random weights, which takes 0..255.
+
+    ``stubborn`` has a number for every pixel of its size, which no other size can have; ``cropped`` has a residual
+    block without borders, as Johnson's networks have them.
+    """
     made = _Graph(height, width, opset or _OPSETS.get(doubling, 7))
     x = "0"
-    if bare:
-        x = made.convolved(made.doubled(x, doubling), 3, 3, 2)
-    else:
-        for outputs, kernel, stride in ((6, 9, 1), (8, 3, 2), (12, 3, 2)):
-            x = made.normalised(made.convolved(x, outputs, kernel, stride), norm)
-            x = made.add("Relu", [x], made.shapes[x])
-        y = made.normalised(made.convolved(x, 12, 3), norm)
-        x = made.add("Add", [x, y], made.shapes[x])
-        for fewer in (8, 6):
-            x = made.normalised(made.convolved(made.doubled(x, doubling), fewer, 3), norm)
-            x = made.add("Relu", [x], made.shapes[x])
-        x = made.convolved(x, 3, 9)
-        scale, shift = made.constant(40.0, np.float32), made.constant(100.0, np.float32)
-        x = made.add("Add", [made.add("Mul", [x, scale], made.shapes[x]), shift], made.shapes[x])
+    for outputs, kernel, stride in ((6, 9, 1), (8, 3, 2), (12, 3, 2)):
+        x = made.normalised(made.convolved(x, outputs, kernel, stride), norm)
+        x = made.add("Relu", [x], made.shapes[x])
+    y = made.normalised(made.convolved(x, 12, 3), norm)
+    x = made.add("Add", [x, y], made.shapes[x])
+    x = made.shaved(x) if cropped else x
+    for fewer in (8, 6):
+        x = made.normalised(made.convolved(made.doubled(x, doubling), fewer, 3), norm)
+        x = made.add("Relu", [x], made.shapes[x])
+    x = made.convolved(x, 3, 9)
+    scale, shift = made.constant(40.0, np.float32), made.constant(100.0, np.float32)
+    x = made.add("Add", [made.add("Mul", [x, scale], made.shapes[x]), shift], made.shapes[x])
     if stubborn:
         x = made.add("Add", [x, made.constant(np.zeros((1, 3, height, width)), np.float32)], made.shapes[x])
     assert made.shapes[x] == (1, 3, height, width), made.shapes[x]
     inputs = [helper.make_tensor_value_info("0", TensorProto.FLOAT, (1, 3, height, width))]
     # Before version 4 of the format, weights were inputs as well.
     inputs += [helper.make_tensor_value_info(w.name, TensorProto.FLOAT, w.dims) for w in made.weights]
-    outputs = [helper.make_tensor_value_info(x, TensorProto.FLOAT, (1, 3, height, width))]
-    graph = helper.make_graph(made.nodes, "torch-jit-export", inputs, outputs, made.weights)
+    given = [helper.make_tensor_value_info(x, TensorProto.FLOAT, (1, 3, height, width))]
+    graph = helper.make_graph(made.nodes, "torch-jit-export", inputs, given, made.weights)
     model = helper.make_model(graph, producer_name="pytorch", producer_version="0.4")
     del model.opset_import[:]
     model.opset_import.append(helper.make_opsetid("", made.opset))

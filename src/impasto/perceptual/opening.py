@@ -110,7 +110,7 @@ def find_encoder(weights: Path | str) -> FoundEncoder:
             raise ValueError(f"the metadata of {file} says architecture {said!r}; known are {', '.join(_KNOWN)}")
         return FoundEncoder(file.stem, said, file)
     name = known_as(weights) if isinstance(weights, str) else None
-    if name in TORCHVISION and not any(model.name == _stored(name) for model in models()):
+    if name is not None and name in TORCHVISION and not any(model.name == _stored(name) for model in models()):
         return _cached(name)
     asked = weights if name is None else _stored(name)
     if isinstance(asked, str) and not _is_called(asked):

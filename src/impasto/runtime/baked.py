@@ -90,7 +90,9 @@ class _Walk:
             self._repeat(node, first, {at: int(count) for at, count in enumerate(counts)})
         elif kind == "Broadcast" and first is not None and len(first.dims) == len(node.output(0).get_shape()):
             self._broadcast(node, first)
-        elif kind == "ReduceMean" and first is not None and self._mean(node, first):
+        elif (kind == "ReduceMean" and first is not None and self._mean(node, first)) or (
+            kind == "AvgPool" and first is not None and self._pooled(node, first)
+        ):
             return
         else:
             if kind == "Slice" and first is not None:
@@ -104,7 +106,7 @@ class _Walk:
         """Of an operation that makes new values: where it changes no length, the factors stay."""
         output = node.output(0)
         lengths = list(output.get_shape())
-        given = [(self.of(value), list(value.get_shape()), value) for value in node.input_values()]
+        given = [(self.of(value), _shape(value), value) for value in node.input_values()]
         traced = [(trace, shape) for trace, shape, _ in given if trace is not None and len(shape) == len(lengths)]
         if kind == "Add" and len(traced) == 1 and any(_is_nothing(value) for _, _, value in given):
             self._keep(output, traced[0][0])
@@ -183,6 +185,20 @@ class _Walk:
                 self._made(node, "ReduceMean")
                 return True
         return False
+
+    def _pooled(self, node: Any, before: _Trace) -> bool:
+        """An average over a window as large as the picture is its mean."""
+        from impasto.runtime.openvino import op
+
+        facts, axes = node.get_attributes(), list(range(2, len(before.dims)))
+        window, lengths = list(facts["kernel"]), list(node.input_value(0).get_shape())[2:]
+        if window != lengths or len(axes) != 2 or not all(_is_free(before.dims[at]) for at in axes):
+            return False
+        if any((*facts["pads_begin"], *facts["pads_end"])):
+            return False
+        mean = op.reduce_mean(node.input_value(0), np.array(axes), keep_dims=True)
+        self._made(self._replaced(node, mean), "ReduceMean")
+        return True
 
     def _slice(self, node: Any, before: _Trace) -> Any:
         """Where a border is cut off, its end is counted from the end."""
@@ -271,16 +287,22 @@ def _is_merged(node: Any, lengths: list[int]) -> bool:
 
 
 def _merges(taker: Any, taken: Any, lengths: list[int]) -> bool:
-    kind = taker.get_type_name()
     others = [value for value in taker.input_values() if value != taken]
-    if kind in _MERGING and any(list(v.get_shape()) == lengths and not _is_repeated(v) for v in others):
+    merges = taker.get_type_name() in _MERGING
+    if merges and any(_shape(value) == lengths and not _is_repeated(value) for value in others):
         return True
     is_small = all((number := _numbers(value)) is not None and number.size == 1 for value in others)
-    return (kind in _EACH or (kind in _MERGING and is_small)) and _is_merged(taker, lengths)
+    keeps = (merges and is_small) or taker.get_type_name() in _EACH
+    return keeps and _is_merged(taker, lengths)
 
 
 def _is_repeated(value: Any) -> bool:
-    return value.get_node().get_type_name() == "Broadcast"
+    return str(value.get_node().get_type_name()) == "Broadcast"
+
+
+def _shape(value: Any) -> list[int]:
+    """Of what is not known yet, none."""
+    return [int(length) for length in value.get_shape()] if value.get_partial_shape().is_static else []
 
 
 def _is_nothing(value: Any) -> bool:

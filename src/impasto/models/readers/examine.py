@@ -120,10 +120,10 @@ def _partner(file: Path, role: str, beside: list[Path]) -> list[Path]:
     if len(fitting) == 1:
         return fitting
     found = f"{len(fitting)} files beside it would fit" if fitting else "no file beside it fits"
-    other = " (or, where the numbers are shares of so many styles, add one of them with --index)"
+    hint = " (or, where the numbers are shares of so many styles, add one of them with --index)"
     raise ModelError(
         f"{file.name} is half of a pair: it {_MEANT[role]}; {found}: give the one that {_MEANT[wanted]} as well"
-        f"{other if role == 'transfer' else ''}"
+        f"{hint if role == 'transfer' else ''}"
     )
 
 
