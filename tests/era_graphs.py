@@ -48,7 +48,7 @@ class _Graph:
     def shaved(self, x: str) -> str:
         """A border is put around, the middle convolved without one, and the rest added to it, up to a place."""
         _, channels, height, width = shape = self.shapes[x]
-        wide = (1, channels, height + 2, width + 2)
+        wide: tuple[int, ...] = (1, channels, height + 2, width + 2)
         padded = self.add("Pad", [x], wide, mode="reflect", pads=[0, 0, 1, 1] * 2)
         weight, bias = self.weight(channels, channels, 3, 3), self.weight(channels)
         y = self.add("Conv", [padded, weight, bias], shape, kernel_shape=[3, 3])

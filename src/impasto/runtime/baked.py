@@ -79,25 +79,25 @@ class _Walk:
         if kind in ("ShapeOf", "Result") or not any(inputs):
             return
         first = inputs[0]
-        if kind in _REGROUPING and first is not None:
+        if first is None:
+            self._made(node, kind)
+        elif kind in _REGROUPING:
             self._regroup(node, first)
-        elif kind == "Transpose" and first is not None and (order := _numbers(node.input_value(1))) is not None:
+        elif kind == "Transpose" and (order := _numbers(node.input_value(1))) is not None:
             self._keep(node.output(0), _Trace(first.root, first.natural, tuple(first.dims[int(at)] for at in order)))
-        elif kind == "Concat" and first is not None and all(each and each.is_same(first) for each in inputs):
+        elif kind == "Concat" and all(each and each.is_same(first) for each in inputs):
             axis = int(node.get_attributes()["axis"]) % len(first.dims)
             self._repeat(node, first, {axis: len(inputs)})
-        elif kind == "Tile" and first is not None and (counts := _numbers(node.input_value(1))) is not None:
+        elif kind == "Tile" and (counts := _numbers(node.input_value(1))) is not None:
             self._repeat(node, first, {at: int(count) for at, count in enumerate(counts)})
-        elif kind == "Broadcast" and first is not None and len(first.dims) == len(node.output(0).get_shape()):
+        elif kind == "Broadcast" and len(first.dims) == len(node.output(0).get_shape()):
             self._broadcast(node, first)
-        elif (kind == "ReduceMean" and first is not None and self._mean(node, first)) or (
-            kind == "AvgPool" and first is not None and self._pooled(node, first)
-        ):
-            return
-        else:
-            if kind == "Slice" and first is not None:
-                node = self._slice(node, first)
-            self._made(node, kind)
+        elif not self._averaged(node, kind, first):
+            self._made(self._slice(node, first) if kind == "Slice" else node, kind)
+
+    def _averaged(self, node: Any, kind: str, before: _Trace) -> bool:
+        """Whether it is an average over all of the picture, which is one over its height and width then."""
+        return (kind == "ReduceMean" and self._mean(node, before)) or (kind == "AvgPool" and self._pooled(node, before))
 
     def _keep(self, output: Any, trace: _Trace) -> None:
         self.traces[_key(output)] = trace
