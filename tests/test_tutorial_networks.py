@@ -132,7 +132,7 @@ def published_as(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
 
 @pytest.fixture
 def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Shelf]]:
-    """Every network of the set, on this machine; of two, as little as tells it."""
+    """Of every network of the set, on this machine."""
     with ExitStack() as stack:
         shelves = []
         for seed, name in enumerate(SETS["fast-neural-style"]):

@@ -204,6 +204,7 @@ def _list(as_json: bool) -> None:
         terminal.emit(listed, indent=2)
     elif terminal.is_terminal("stdout"):
         draw_published(listed)
+        terminal.note(f"all of a publisher's at once: impasto models pull {' or '.join(SETS)}")
     else:
         for told in listed:
             click.echo("\t".join(str(told[key]) for key in ("model", "kind", "licence", "megabytes", "here")))
