@@ -208,6 +208,7 @@ def asked(*files: Path, beside: tuple[Path, ...] = ()) -> dict[str, Any]:
             "said": None,
             "order": None,
             "peak": None,
+            "index": None,
         }
     )
 

@@ -30,6 +30,7 @@ EXTRAS = (
     Extra("gpu", "GPUs", ("onnxruntime-gpu",)),
     Extra("heif", "HEIC photographs", ("pillow-heif",)),
     Extra("iterative", "the finest pictures", ("torch", "safetensors", "scipy")),
+    Extra("encoders", "encoders such as ResNet-50", ("torch", "safetensors", "torchvision")),
     Extra("evaluate", "quality figures", ("torch", "safetensors")),
     Extra("train", "training", ("torch", "onnx", "safetensors")),
 )

@@ -41,6 +41,7 @@ def models(ctx: click.Context, as_json: bool, commercial: bool, kind: str | None
     impasto models
     impasto models pull                  what can be fetched from its publisher
     impasto models pull vgg19            ... fetch it
+    impasto models pull fast-neural-style   ... Johnson's ten, which serve --compat paints with
     impasto models add starry_night.t7   add a network that you have
     impasto models use candy@2           choose among versions
     impasto models remove candy@1

@@ -14,7 +14,8 @@ import click
 from impasto.cli import terminal
 from impasto.cli.models_shown import draw_published, published_facts, size
 from impasto.errors import MissingExtra, ModelError
-from impasto.models.published import PUBLISHED, called
+from impasto.models.published import PUBLISHED, SETS, called
+from impasto.perceptual.torchvision_names import TORCHVISION
 
 if TYPE_CHECKING:
     from impasto.models import Model, Store
@@ -37,11 +38,12 @@ _FROM = {
 
 
 @click.command(short_help="Fetch a model from its publisher; without a name, list those there are.")
-@click.argument("name", required=False)
+@click.argument("name", metavar="[NAME|SET]", required=False)
 @click.option("--url", metavar="URL", help="Where to fetch it from instead; it has to be the same file.")
 @click.option("--json", "as_json", is_flag=True, help="Without a name: list as JSON.")
 def pull(name: str | None, url: str | None, as_json: bool) -> None:
-    """Fetch the model NAME from its publisher.
+    """Fetch the model NAME from its publisher, or all of a SET: fast-neural-style are Johnson's ten networks, onnx-zoo
+    the five of the ONNX model zoo.
 
     What is cut off goes on where it stopped. Of the encoders vgg16 and vgg19 about 550 MB are fetched, and the 60 to
     80 MB kept that are needed; they need impasto[iterative]. A network of one style becomes a style of your gallery.
@@ -51,9 +53,12 @@ def pull(name: str | None, url: str | None, as_json: bool) -> None:
     if name is None:
         _list(as_json)
         return
-    published, store = _meant(name), Store()
-    with _alone(store, published.name):
-        _pull(store, published, url)
+    wanted, store = _meant(name), Store()
+    if url is not None and len(wanted) > 1:
+        raise click.UsageError(f"{name} is of {len(wanted)} models; --url names one file")
+    for published in wanted:
+        with _alone(store, published.name):
+            _pull(store, published, url)
 
 
 def _pull(store: Store, published: Published, url: str | None) -> None:
@@ -83,13 +88,14 @@ def _pull(store: Store, published: Published, url: str | None) -> None:
 
 
 @click.command(short_help="Add a model from files that you have.")
-@click.argument("files", nargs=-1, required=True, metavar="[vgg16|vgg19] FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="[ENCODER] FILE...")
 @click.option("--name", metavar="NAME", help="What to call it.  [default the file's name]")
 @click.option("--version", metavar="VERSION", help="Its version.  [default the next free number]")
 @click.option("--licence", metavar="LICENCE", help="Its licence, an SPDX id such as Apache-2.0.  [default the file's]")
 @click.option("--source", metavar="TEXT", default="", help="Where it is from.")
 @click.option("--order", type=click.Choice(["rgb", "bgr"]), help="The order of its channels.  [default found by trial]")
 @click.option("--range", "peak", type=click.Choice(["1", "255"]), help="What white is to it.  [default found by trial]")
+@click.option("--index", type=click.IntRange(0), metavar="N", help="Of a network of many styles: which, from 0.")
 @click.option(
     "--convention",
     type=click.Choice(["caffe", "torchvision"]),
@@ -103,6 +109,7 @@ def add(
     source: str,
     order: str | None,
     peak: str | None,
+    index: int | None,
     convention: str | None,
 ) -> None:
     """Add a model from FILE. What it is, and how it takes pictures, is found out. Nothing that is in it is run.
@@ -113,6 +120,7 @@ def add(
     impasto models add runs/mine/model     a folder that impasto train export wrote
     impasto models add vgg19 FILE          an encoder: torchvision's .pth, or conv1_1.weight ... as .npz
                                            (Caffe's) or .safetensors; needs impasto[iterative]
+    impasto models add resnet50 FILE       torchvision's weights of another encoder; needs impasto[encoders]
 
     A network of one style becomes a style of your gallery.
     """
@@ -121,9 +129,10 @@ def add(
 
     store = Store()
     if len(files) == 2 and files[0] in _encoders() and not Path(files[0]).exists():
-        with _alone(store, files[0]):
-            if not _is_there(store, PUBLISHED[files[0]].identity):
-                _require_torch(files[0])
+        encoder = files[0].replace("_", "-")
+        with _alone(store, encoder):
+            if not _is_there(store, f"{encoder}@1"):
+                _require_torch(encoder)
                 _told(_install(store, files[0], _path(files[1]), convention))
         return
     if convention is not None:
@@ -141,6 +150,7 @@ def add(
             source=source,
             order=orders.get(order),
             range=peaks.get(peak),
+            index=index,
             store=store,
         )
         if model.identity in before:
@@ -164,7 +174,7 @@ def _alone(store: Store, what: str) -> Iterator[None]:
 
 
 def _encoders() -> list[str]:
-    return sorted(name for name, entry in PUBLISHED.items() if entry.kind == "encoder")
+    return [*(name for name, entry in PUBLISHED.items() if entry.kind == "encoder"), *TORCHVISION]
 
 
 def _path(text: str) -> Path:
@@ -175,13 +185,17 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _meant(name: str) -> Published:
+def _meant(name: str) -> list[Published]:
+    if name in SETS:
+        return [PUBLISHED[each] for each in SETS[name]]
     found = called(name)
     if len(found) == 1:
-        return PUBLISHED[found[0]]
+        return [PUBLISHED[found[0]]]
     if found:
         raise click.UsageError(f"{name} may be {' or '.join(found)}; say which")
-    raise click.UsageError(f"{name!r} is not published; impasto models pull lists what is")
+    raise click.UsageError(
+        f"{name!r} is not published; impasto models pull lists what is, and {' and '.join(SETS)} are fetched as a whole"
+    )
 
 
 def _list(as_json: bool) -> None:
@@ -190,6 +204,7 @@ def _list(as_json: bool) -> None:
         terminal.emit(listed, indent=2)
     elif terminal.is_terminal("stdout"):
         draw_published(listed)
+        terminal.note(f"all of a publisher's at once: impasto models pull {' or '.join(SETS)}")
     else:
         for told in listed:
             click.echo("\t".join(str(told[key]) for key in ("model", "kind", "licence", "megabytes", "here")))
@@ -250,10 +265,14 @@ def _is_there(store: Store, identity: str) -> bool:
 def _install(store: Store, name: str, file: Path, convention: Any) -> Model:
     from impasto.models import Model
     from impasto.perceptual.conversion import convert_vgg
+    from impasto.perceptual.torchvision_encoders import convert_torchvision
 
-    identity = PUBLISHED[name].identity
+    identity = f"{name.replace('_', '-')}@1"
     with store.installing(identity) as folder:
-        convert_vgg(file, folder, name=name, convention=convention)
+        if name in TORCHVISION:
+            convert_torchvision(file, folder, name=name)
+        else:
+            convert_vgg(file, folder, name=name, convention=convention)
     return Model.read(store.folder / identity)
 
 
@@ -270,6 +289,11 @@ def _told(model: Model) -> None:
                 "warning: nothing tells which of its channels is red; where red and blue look exchanged, add it again "
                 f"with --order {other}"
             )
+    if fixed := model.rules.get("fixed"):
+        terminal.note(
+            f"it was exported for pictures of {fixed[1]}x{fixed[0]} and keeps to that: every picture is brought to "
+            "this size, painted, and brought back; export it for any size for finer pictures"
+        )
     if model.licence == "unknown":
         terminal.note("its licence is unknown; give it with --licence")
     if model.kind == "per-style":
@@ -279,11 +303,20 @@ def _told(model: Model) -> None:
 def _make_style(model: Model) -> None:
     from impasto import Stylizer
     from impasto.models import find
+    from impasto.models.catalogue import own_network
+    from impasto.models.store import shipped
 
     stylizer = Stylizer()
     if model.name in stylizer.gallery.names():
         there = stylizer.gallery.get(model.name)
-        if there.network.partition("@")[0] != model.name:
+        if own_network(model.name) == model and stylizer.gallery.is_shipped(model.name):
+            ours = shipped(model.name)
+            back = f"models use {ours[0].identity}" if ours else f"models remove {model.identity}"
+            terminal.note(
+                f"the style {model.name}, which comes with Impasto, is painted by it from now on: "
+                f"impasto stylize PHOTO --style {model.name} (ours is back with: impasto {back})"
+            )
+        elif there.network.partition("@")[0] != model.name:
             terminal.note(
                 f"warning: there is a style {model.name} already, so none was made of it; "
                 f"give another name with --name, or paint with: impasto stylize PHOTO --model {model.identity}"

@@ -17,12 +17,14 @@ from impasto.engines.network import Network, check_paints, open_network
 from impasto.engines.painter import Brush, Painter
 from impasto.errors import ModelError, RequestError
 from impasto.models import Model, find
+from impasto.models.catalogue import own_network
 from impasto.picture.picture import Picture
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
 from impasto.request import Precision, Progress, Request, Result, run_to_end
 from impasto.runtime.graph import Array
 from impasto.styles import Style, StyleCard
+from impasto.styles.gallery import is_shipped
 from impasto.styles.style import PictureStyle
 
 __all__ = ["InstantEngine"]
@@ -41,12 +43,25 @@ class _Cast:
     weight: float
     networks: tuple[tuple[Model, float], ...]
 
+    @property
+    def only_size(self) -> tuple[int, int] | None:
+        """Width and height of all that can be painted, where a network is held to the size it was saved for.
+
+        Raises :class:`RequestError` where two are held to different sizes.
+        """
+        fixed = {tuple(m.rules["fixed"]): m.identity for m, _ in self.networks if "fixed" in m.rules}
+        if len(fixed) > 1:
+            told = " and ".join(f"{name} {width}x{height}" for (height, width), name in fixed.items())
+            raise RequestError(f"networks paint at one size each, {told}, and cannot be mixed; give one of them alone")
+        return next(((int(width), int(height)) for height, width in fixed), None)
+
 
 class InstantEngine:
     """Paints with one model of kind ``arbitrary``, and with the networks that styles have of their own.
 
     A style that has a network is painted by it where it stands alone, and where the request names it. Mixed with
-    others it goes by its code if it has one, for codes mix better than pixels. Safe to use from several threads.
+    others it goes by its code if it has one, for codes mix better than pixels. Where the user has a network under the
+    name of a style that ships, that one paints it, in mixes as well. Safe to use from several threads.
     """
 
     def __init__(self, model: Model | str | Path = "instant") -> None:
@@ -94,14 +109,18 @@ class InstantEngine:
         if request.strength == 0:
             pastiche = content.resized(fit(content.size, request.resize))
         else:
-            size = fit(content.size, request.size)
+            only = cast.only_size
+            size = fit(content.size, request.size) if only is None else only
             has_scale = anystyle.has_scale and not cast.networks
-            if not has_scale and not request.boldness:
+            if only is None and not has_scale and not request.boldness:
                 size = _rescaled(size, request)
             working = fill_transparent(content).resized(size)
             scale = request.style_scale if has_scale else 1.0
             brushes, own = self._brushes(cast, anystyle, working, scale, request)
-            painted = yield from self._paint(working, request, anystyle, brushes, own, start)
+            sizes = [working.size]
+            if only is None and Touch.of(request.boldness, request.strength).cover:
+                sizes = levels(working.size, request.style_scale)
+            painted = yield from self._paint(working, sizes, request, anystyle, brushes, own, start)
             if request.strength < 1 and (working.size != content.size or content.alpha is not None):
                 painted = restore(painted, working, content, own)
             pastiche = finish(painted, request)
@@ -136,16 +155,16 @@ class InstantEngine:
     def _paint(
         self,
         working: Picture,
+        sizes: list[tuple[int, int]],
         request: Request,
         anystyle: AnyStyle,
         brushes: list[Brush],
         own: float,
         start: float,
     ) -> Generator[Progress, None, Picture]:
-        """Coarse to fine; with a preview where the finest pass takes more than one tile."""
+        """Coarse to fine, at these ``sizes``; with a preview where the finest pass takes more than one tile."""
         painter = anystyle.painter(request.arithmetic)
         touch = Touch.of(request.boldness, request.strength)
-        sizes = levels(working.size, request.style_scale) if touch.cover else [working.size]
         shown = None
         if len(painter.plan(working.height, working.width, brushes)) > 1:
             if len(sizes) == 1:
@@ -181,7 +200,12 @@ def _cast(request: Request, asked: Model | None, model: Model) -> _Cast:
     coded: list[tuple[StyleCard | PictureStyle, float]] = []
     networks: list[tuple[Model, float]] = []
     for part, weight in style.parts:
-        network = part.network if isinstance(part, StyleCard) and asked is None else ""
+        card = part if isinstance(part, StyleCard) and asked is None else None
+        # Its code is that of the painting, which the user's network may know nothing of.
+        if card is not None and is_shipped(card.name) and (own := own_network(card.name)) is not None:
+            networks.append((own, weight))
+            continue
+        network = "" if card is None else card.network
         has_code = not isinstance(part, StyleCard) or model.identity in part.codes
         if network and (len(style.parts) == 1 or not has_code):
             try:

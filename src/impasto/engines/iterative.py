@@ -22,8 +22,7 @@ from impasto.perceptual.aims import Aims, card_code, picture_tensor
 from impasto.perceptual.brief import Brief, Layers, chosen_layers, looked_at
 from impasto.perceptual.budget import Budget, plan, seconds_per_pixel
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
-from impasto.perceptual.layout import VGGLayout
-from impasto.perceptual.opening import FoundEncoder, encoder_name, find_encoder, open_encoder
+from impasto.perceptual.opening import FoundEncoder, encoder_name, find_encoder, open_any
 from impasto.perceptual.optimisers import Optimiser, make_optimiser
 from impasto.perceptual.regions import where
 from impasto.perceptual.savepoint import Savepoint, digest
@@ -104,12 +103,12 @@ class IterativeEngine:
         half = request.arithmetic == "bf16" or (request.arithmetic == "auto" and self._machine().bf16)
         half = half and not wide
         if self._own is not None:
-            if not self._own.tiled and (request.tile is not None or request.regions):
-                raise RequestError("tiles and regions need an encoder with known strides, such as vgg19 or pocket")
+            _check_tiles(request, type(self._own))
             return "own", self._own, chosen_layers(request, type(self._own), self._own.layers)
         name = encoder_name(request)
         known = _known(name)
-        layers = chosen_layers(request, known.kind)
+        _check_tiles(request, known.kind)
+        layers = chosen_layers(request, known.kind, known.layers, closed=False)
         return (
             known.identity,
             self._opened(name, layers.all, request.pooling, request.padding, half),
@@ -342,15 +341,24 @@ class _Run:
 def _known(name: str) -> FoundEncoder:
     try:
         return find_encoder(name)
+    except MissingExtra:
+        raise
     except ImportError as error:
         raise MissingExtra("the engine iterative", "iterative") from error
     except ValueError as error:
         raise RequestError(f"the encoder {name} cannot do this: {error}") from error
 
 
-def _open(name: str, layers: tuple[str, ...], pooling: str, padding: str, half: bool) -> VGGLayout:
+def _check_tiles(request: Request, kind: type[Encoder]) -> None:
+    if not kind.tiled and (request.tile is not None or request.regions):
+        raise RequestError("tiles and regions need an encoder with known strides, such as vgg19 or pocket")
+
+
+def _open(name: str, layers: tuple[str, ...], pooling: str, padding: str, half: bool) -> Encoder:
     try:
-        encoder = open_encoder(name, layers, pooling=pooling, padding=padding)  # type: ignore[arg-type]
+        encoder = open_any(name, layers, pooling=pooling, padding=padding)  # type: ignore[arg-type]
+    except MissingExtra:
+        raise
     except ImportError as error:
         raise MissingExtra("the engine iterative", "iterative") from error
     except ValueError as error:

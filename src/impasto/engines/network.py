@@ -154,11 +154,14 @@ def _layers(model: Model) -> Any:
 
 def _graph(model: Model) -> Any:
     from impasto.runtime.adapting import adapt
+    from impasto.runtime.choosing import choose_style
     from impasto.runtime.network import Preprocessing
 
     facts: dict[str, Any] = dict(model.rules["preprocessing"])
     facts |= {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-    return adapt(_read(model, "network"), Preprocessing(**facts))
+    graph, index = _read(model, "network"), model.rules.get("index")
+    graph = graph if index is None else choose_style(graph, int(index))
+    return adapt(graph, Preprocessing(**facts), fixed="fixed" in model.rules)
 
 
 def _pair(model: Model) -> Any:

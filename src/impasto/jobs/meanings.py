@@ -12,6 +12,7 @@ from impasto.jobs.blobs import Blobs
 from impasto.jobs.galleries import Galleries
 from impasto.jobs.job import Job
 from impasto.models import find
+from impasto.models.catalogue import own_network
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Meanings"]
@@ -72,8 +73,11 @@ def _card(gallery: Gallery, name: str) -> list[object]:
         card = gallery.get(found)
     except ImpastoError:
         return [None]
-    digest = _shipped(card) if gallery.is_shipped(found) else _of_bytes(card.to_bytes())
-    return [digest, _model(card.network) if card.network else None]
+    if not gallery.is_shipped(found):
+        return [_of_bytes(card.to_bytes()), _model(card.network) if card.network else None]
+    own = own_network(found)
+    network = card.network if own is None else own.identity
+    return [_shipped(card), _model(network) if network else None]
 
 
 def _sent_card(data: bytes) -> list[object]:

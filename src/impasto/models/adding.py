@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from impasto.errors import ModelError
 from impasto.models.model import PAINTERS, Model
-from impasto.models.naming import check_free, name_of
+from impasto.models.naming import check_free, name_of, version_of
 from impasto.models.published import Published, file_of
 from impasto.models.readers.graphs import FoundGraph, read_graph, suffix_of
 from impasto.models.readers.recognise import Format, format_of, read_file
@@ -50,6 +50,7 @@ def add(
     source: str = "",
     order: Order | None = None,
     range: Literal[1, 255] | None = None,  # noqa: A002
+    index: int | None = None,
     store: Store | None = None,
 ) -> Model:
     """Recognise what is in ``paths``, install it in ``store`` and return the model.
@@ -57,8 +58,10 @@ def add(
     They are one file of a network of one style, the two of a pair that takes any style, of which one finds the other
     beside it, or one folder of a model, as training exports it. ``name`` is made of the files' names unless given,
     ``version`` is the next free number, ``licence`` and ``source`` are what the files say. ``order`` and ``range`` say
-    how a graph takes pictures where that is known better than a trial finds it. A file that is there already under
-    that name is not added twice.
+    how a graph takes pictures where that is known better than a trial finds it; ``index`` is a style's number, of a
+    graph that takes one beside the picture. A file that is there already under
+    that name is not added twice. A network of one style may have the name of one that comes with Impasto: that name
+    means it from then on, until :meth:`Store.use` or :meth:`Store.remove` says otherwise.
 
     Nothing in the files is run as a program. Raises :class:`ModelError` for what is no such network, or broken, and
     where the name or version cannot be; :class:`OutputExists` where the version is there, :class:`OutputError` where
@@ -71,12 +74,14 @@ def add(
     if not 1 <= len(paths) <= 2:
         raise ModelError(f"a model is of one file or two, not {len(paths)}; add one model at a time")
     held = [read_file(path) for path in paths]
-    if order is None and range is None and (there := _there(store, held, name, version)) is not None:
+    if order is None and range is None and (there := _there(store, held, name, version, index)) is not None:
         return there
-    draft = _recognise(paths, held, order, range)
-    name = _named([entry["file"] for entry in draft.architecture["made_of"]]) if name is None else name
+    draft = _recognise(paths, held, order, range, index)
+    if name is None:
+        name = _named([entry["file"] for entry in draft.architecture["made_of"]], draft.kind)
+        name = name if index is None else f"{name}-{index}"
     check_free(name, version, draft.kind, store)
-    version = version or store.next_version(name)
+    version = version or version_of(name, store)
     with store.installing(f"{name}@{version}") as folder:
         entries = {}
         for part, (file, data) in draft.files.items():
@@ -93,12 +98,19 @@ def add(
             "rules": draft.rules,
         }
         _write(folder, manifest)
-    return Model.read(store.folder / f"{name}@{version}")
+    return _taken_up(store, f"{name}@{version}", draft.kind)
 
 
-def _named(files: list[str]) -> str:
+def _taken_up(store: Store, identity: str, kind: str) -> Model:
+    """The model that was just installed. Whoever adds a network under the name of one of ours wants theirs."""
+    if kind == "per-style" and shipped(identity.partition("@")[0]):
+        store.use(identity)
+    return Model.read(store.folder / identity)
+
+
+def _named(files: list[str], kind: str) -> str:
     name = name_of(files)
-    if shipped(name):
+    if any(kind != "per-style" or model.kind != kind for model in shipped(name)):
         raise ModelError(
             f"{name} is the name of a model that comes with Impasto; choose another with --name (--name {name} adds a "
             "further version of that one)"
@@ -106,18 +118,25 @@ def _named(files: list[str]) -> str:
     return name
 
 
-def _there(store: Store, held: list[bytes], name: str | None, version: str | None) -> Model | None:
+def _there(store: Store, held: list[bytes], name: str | None, version: str | None, index: int | None) -> Model | None:
     """The model that was made of these files, or of these and another."""
     digests = {hashlib.sha256(data).hexdigest() for data in held}
     for model in store.models():
         made_of = model.architecture.get("made_of")
         known = {entry.get("sha256") for entry in made_of} if isinstance(made_of, list) else set()
-        if digests <= known and name in (None, model.name) and version in (None, model.version):
+        if (
+            digests <= known
+            and model.rules.get("index") == index
+            and name in (None, model.name)
+            and version in (None, model.version)
+        ):
             return model
     return None
 
 
-def _recognise(paths: list[Path], held: list[bytes], order: Order | None, peak: int | None) -> _Draft:
+def _recognise(
+    paths: list[Path], held: list[bytes], order: Order | None, peak: int | None, index: int | None
+) -> _Draft:
     formats = []
     for path, data in zip(paths, held, strict=True):
         try:
@@ -125,12 +144,14 @@ def _recognise(paths: list[Path], held: list[bytes], order: Order | None, peak: 
         except ModelError as error:
             raise ModelError(f"{path.name}: {error}") from error
     if all(found.graph for found in formats):
-        return _graph(paths, held, formats[0], order, peak)
+        return _graph(paths, held, formats[0], order, peak, index)
     if len(paths) > 1:
         raise ModelError(
             f"{paths[0].name} is of {formats[0].name} and {paths[1].name} of {formats[1].name}; two files make a model "
             "where they are a pair of ONNX or TensorFlow Lite: add one at a time"
         )
+    if index is not None:
+        raise ModelError(f"{paths[0].name} is of one style; leave out the index")
     if order is not None or peak is not None:
         raise ModelError(f"{paths[0].name} says how it takes pictures; leave out the order and the range")
     try:
@@ -174,8 +195,10 @@ def _built(network: Network) -> dict[str, Any]:
     }
 
 
-def _graph(paths: list[Path], held: list[bytes], found: Format, order: Order | None, peak: int | None) -> _Draft:
-    graph = read_graph(paths, held, order=order, peak=peak)
+def _graph(
+    paths: list[Path], held: list[bytes], found: Format, order: Order | None, peak: int | None, index: int | None
+) -> _Draft:
+    graph = read_graph(paths, held, order=order, peak=peak, index=index)
     if graph.is_pair and (order is not None or peak is not None):
         raise ModelError(f"{paths[0].name} is of a pair, which takes RGB in 0..1; leave out the order and the range")
     known = dict(zip(paths, held, strict=True))
@@ -241,7 +264,7 @@ def _adopt(
             return model
     if version is None:
         free = all(model.identity != f"{name}@{given.version}" for model in (*shipped(name), *store.models(name)))
-        version = given.version if free else store.next_version(name)
+        version = given.version if free else version_of(name, store)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest |= {"name": name, "version": version, "licence": licence or given.licence}
     if source:
@@ -252,7 +275,7 @@ def _adopt(
         if (folder / _CARD).is_file():
             shutil.copyfile(folder / _CARD, new / _CARD)
         _write(new, manifest)
-    return Model.read(store.folder / f"{name}@{version}")
+    return _taken_up(store, f"{name}@{version}", given.kind)
 
 
 def digest(file: Path) -> str:

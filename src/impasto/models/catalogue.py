@@ -9,7 +9,7 @@ from impasto.models.model import Model
 from impasto.models.published import PUBLISHED, called
 from impasto.models.store import Store, parts, shipped
 
-__all__ = ["find", "models"]
+__all__ = ["find", "models", "own_network"]
 
 
 def models() -> list[Model]:
@@ -24,13 +24,23 @@ def find(model: str | Path, *, kind: str | None = None) -> Model:
     text that is no model's name is a folder's. Every call sees what other processes chose, added and removed. Raises
     :class:`ModelError` where there is no such model, and where it is not of the ``kind`` asked for.
     """
-    found = Model.read(model) if isinstance(model, Path) else _called(model)
+    found = Model.read(model) if isinstance(model, Path) else _called(model, kind)
     if kind is not None and found.kind != kind:
         raise ModelError(f"{found.identity} is a model of kind {found.kind}; give one of kind {kind}{_named(kind)}")
     return found
 
 
-def _called(text: str) -> Model:
+def own_network(style: str) -> Model | None:
+    """The user's own network of one style that has the name of ``style``, which comes with Impasto, and is meant by
+    it; None where there is none."""
+    own = Store().models(style)
+    if not own:
+        return None
+    found = find(style)
+    return found if found in own and found.kind == "per-style" else None
+
+
+def _called(text: str, kind: str | None = None) -> Model:
     name, _, version = text.partition("@")
     store, ours = Store(), shipped(name)
     every = [*ours, *store.models(name)]
@@ -51,8 +61,9 @@ def _called(text: str) -> Model:
             f"there is no model {text!r} here; get it with: {told} "
             f"(or on a machine without internet: impasto models add {file})"
         )
-    known = ", ".join(sorted({m.name for m in models()})) or "none"
-    raise ModelError(f"there is no model {text!r}; the models here are: {known} (or give a folder with manifest.json)")
+    known = ", ".join(sorted({m.name for m in models() if kind in (None, m.kind)})) or "none"
+    what = "models here" if kind is None else f"models of kind {kind} here"
+    raise ModelError(f"there is no model {text!r}; the {what} are: {known} (or give a folder with manifest.json)")
 
 
 def _named(kind: str) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from impasto.errors import ModelError
-from impasto.models.store import NAME, VERSION, Store, shipped
+from impasto.models.store import NAME, VERSION, Store, parts, shipped
 
-__all__ = ["check_free", "name_of"]
+__all__ = ["check_free", "name_of", "version_of"]
 
 _LONGEST = 48
 """Style cards name models in 64 characters, version included."""
@@ -21,6 +21,19 @@ def name_of(files: Sequence[str]) -> str:
     common = stems[0][:alike]
     words = re.findall("[a-z0-9]+", (common if len(common) > 2 else stems[0]).lower())
     return "-".join(words)[:_LONGEST].strip("-") or "model"
+
+
+def version_of(name: str, store: Store) -> str:
+    """The next free version of ``name``: a whole number, or, under the name of a model that comes with Impasto, its
+    version with another number after it, which no later one that ships will have."""
+    ours = shipped(name)
+    if not ours:
+        return store.next_version(name)
+    whole = max((model.version for model in ours), key=parts)
+    taken, number = {model.version for model in store.models(name)}, 1
+    while f"{whole}.{number}" in taken or (store.folder / f"{name}@{whole}.{number}").exists():
+        number += 1
+    return f"{whole}.{number}"
 
 
 def check_free(name: str, version: str | None, kind: str, store: Store) -> None:

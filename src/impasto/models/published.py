@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["PUBLISHED", "Published", "PublishedFile", "called", "file_of"]
+__all__ = ["PUBLISHED", "SETS", "Published", "PublishedFile", "called", "file_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,13 @@ PUBLISHED: Mapping[str, Published] = {
     model.name: model for model in (*_torchvision(), *_johnson(), *_zoo(), _magenta())
 }
 """By name."""
+
+
+SETS: Mapping[str, tuple[str, ...]] = {
+    "fast-neural-style": tuple(name for name in PUBLISHED if name.startswith("johnson-")),
+    "onnx-zoo": tuple(name for name in PUBLISHED if name.startswith("zoo-")),
+}
+"""Names of models that are fetched together, by the name of what they were published as."""
 
 
 def called(name: str) -> list[str]:

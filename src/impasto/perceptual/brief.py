@@ -55,10 +55,11 @@ class Layers:
         return tuple(dict.fromkeys([*self.style, *self.content]))
 
 
-def chosen_layers(request: Request, kind: type[Encoder], own: tuple[str, ...] = ()) -> Layers:
+def chosen_layers(request: Request, kind: type[Encoder], own: tuple[str, ...] = (), *, closed: bool = True) -> Layers:
     """The layers that a request asks for, or that an encoder of that ``kind`` is best used with.
 
-    For an encoder of the caller's, whose layers are ``own`` and not those: all for style, the last for content.
+    For an encoder whose layers are ``own`` and not those: all for style, the last for content. Where it is ``closed``,
+    it has no others.
     """
     style, content = own, own[-1:]
     if issubclass(kind, (VGG16, VGG19)):
@@ -70,7 +71,7 @@ def chosen_layers(request: Request, kind: type[Encoder], own: tuple[str, ...] = 
     found = Layers(
         _asked("style_layers", request.style_layers, style), _asked("content_layers", request.content_layers, content)
     )
-    if own and (unknown := [name for name in found.all if name not in own]):
+    if own and closed and (unknown := [name for name in found.all if name not in own]):
         raise RequestError(f"there is no layer {unknown[0]}; the layers are {', '.join(own)}")
     return found
 

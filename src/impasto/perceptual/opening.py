@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from impasto.errors import ModelError
-from impasto.models import find
-from impasto.perceptual.encoder import STYLE_LAYERS
+from impasto.models import find, models
+from impasto.models.published import PUBLISHED
+from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
 from impasto.perceptual.layout import Padding, Pooling, VGGLayout
+from impasto.perceptual.modules import ModuleEncoder
 from impasto.perceptual.pocket import Pocket
+from impasto.perceptual.torchvision_names import TORCHVISION, known_as
 from impasto.perceptual.vgg import ARCHITECTURES
 from impasto.perceptual.weights import SUFFIXES, Weights
 from impasto.request import Request
 from impasto.styles import Style, StyleCard
 
-__all__ = ["BEST", "FoundEncoder", "encoder_name", "find_encoder", "open_encoder"]
+__all__ = ["BEST", "FoundEncoder", "encoder_name", "find_encoder", "open_any", "open_encoder"]
 
 BEST = "best"
 """The name of no encoder, but of the best that a request can have."""
@@ -33,9 +36,14 @@ class FoundEncoder:
     file: Path
 
     @property
-    def kind(self) -> type[VGGLayout]:
+    def kind(self) -> type[Encoder]:
         """The class of its architecture."""
-        return _KNOWN[self.architecture]
+        return _KNOWN.get(self.architecture, ModuleEncoder)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are used unless others are asked for; none of one whose papers name them."""
+        return () if self.architecture in _KNOWN else TORCHVISION[self.architecture].layers
 
 
 def open_encoder(
@@ -48,13 +56,33 @@ def open_encoder(
     """The encoder that ships, ``pocket``; or the model of a name, ``"vgg19"``, of a folder, or of a file. Frozen.
 
     A file is VGG19 as ``.npz``, or a ``.safetensors`` that says its ``architecture`` in its metadata, else
-    a pocket. Raises ``ValueError`` for any other file and where a convolution is missing,
-    :class:`ModelError` for an unknown model, and :class:`MissingExtra` without safetensors.
+    a pocket. Raises ``ValueError`` for any other file, for a network of torchvision's and where a convolution is
+    missing, :class:`ModelError` for an unknown model, and :class:`MissingExtra` without safetensors.
     """
     found = find_encoder("pocket" if weights is None else weights)
+    if found.architecture not in _KNOWN:
+        raise ValueError(f"{found.identity} is not of VGG's layout, which is needed here; give pocket, vgg16 or vgg19")
     if found.kind is Pocket:
         return Pocket.read(found.file, layers, pooling=pooling, padding=padding)
     return ARCHITECTURES[found.architecture](found.file, layers, pooling=pooling, padding=padding)
+
+
+def open_any(
+    weights: Path | str, layers: Iterable[str], *, pooling: Pooling = "max", padding: Padding = "zeros"
+) -> Encoder:
+    """As :func:`open_encoder`, or a network of torchvision's, whose ``layers`` are any of its submodules.
+
+    That one has the borders it was trained with, whatever ``padding`` is. Raises ``ValueError`` where ``pooling`` is
+    not its own.
+    """
+    found = find_encoder(weights)
+    if found.architecture in _KNOWN:
+        return open_encoder(weights, layers, pooling=pooling, padding=padding)
+    from impasto.perceptual.torchvision_encoders import open_torchvision
+
+    if pooling != "max":
+        raise ValueError(f"pooling is {pooling}, which is for VGG and pocket; leave it out")
+    return open_torchvision(found.architecture, found.file, tuple(layers))
 
 
 def encoder_name(request: Request) -> str:
@@ -81,11 +109,46 @@ def find_encoder(weights: Path | str) -> FoundEncoder:
         if said not in _KNOWN:
             raise ValueError(f"the metadata of {file} says architecture {said!r}; known are {', '.join(_KNOWN)}")
         return FoundEncoder(file.stem, said, file)
-    model = find(weights, kind="encoder")
+    name = known_as(weights) if isinstance(weights, str) else None
+    if name is not None and name in TORCHVISION and not any(model.name == _stored(name) for model in models()):
+        return _cached(name)
+    asked = weights if name is None else _stored(name)
+    if isinstance(asked, str) and not _is_called(asked):
+        others = ", ".join(TORCHVISION)
+        raise ModelError(
+            f"there is no encoder {asked[:80]!r}; the encoders are {', '.join(_KNOWN)}, where torchvision is installed "
+            f"{others}, and any file or folder of one"
+        )
+    model = find(asked, kind="encoder")
     said = model.rules.get("architecture", "pocket")
-    if said not in _KNOWN:
+    if said not in _KNOWN and said not in TORCHVISION:
         raise ModelError(f"{model.identity} is of the architecture {said!r}; known are {', '.join(_KNOWN)}")
     return FoundEncoder(model.identity, said, model.file("encoder"))
+
+
+def _stored(name: str) -> str:
+    """What its model in the store is called: names of models have no ``_``."""
+    return name.replace("_", "-")
+
+
+def _is_called(text: str) -> bool:
+    """Whether there is a model of that name, here or published, or a folder of one."""
+    name = text.partition("@")[0]
+    is_known = name in PUBLISHED or any(model.name == name for model in models())
+    return is_known or Path(text, "manifest.json").is_file()
+
+
+def _cached(name: str) -> FoundEncoder:
+    """A network of torchvision's whose weights were fetched before."""
+    from impasto.perceptual.torchvision_encoders import cached_weights
+
+    file = cached_weights(name)
+    if file is None:
+        raise ModelError(
+            f"the weights of {name} are not on this machine, and nothing is fetched unasked; bring torchvision's file "
+            f"of them, and: impasto models add {name} FILE"
+        )
+    return FoundEncoder(file.stem, name, file)
 
 
 def _is_file(path: Path) -> bool:

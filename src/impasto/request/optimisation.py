@@ -24,8 +24,8 @@ class Optimisation:
     encoder: str = option(
         str,
         "pocket",
-        "Whose features make the losses: pocket, vgg19, vgg16, a model's folder; or best: vgg19 where it is installed "
-        "and the style is a picture, else pocket.",
+        "Whose features make the losses: pocket, vgg19, vgg16, torchvision's resnet50, inception_v3 and others, a "
+        "model's folder; or best: vgg19 where it is installed and the style is a picture, else pocket.",
         group="iterative",
     )
     steps: int = option(

@@ -9,7 +9,7 @@ import numpy as np
 from impasto.errors import ModelError
 from impasto.runtime.compose import enter, leave
 from impasto.runtime.network import Preprocessing
-from impasto.runtime.sizes import lengths, spatial, take_any_size
+from impasto.runtime.sizes import lengths, made_for, spatial, take_any_size
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["adapt", "adapt_reading", "adapt_transfer", "one_picture"]
 
 
-def adapt(model: ov.Model, preprocessing: Preprocessing) -> ov.Model:
+def adapt(model: ov.Model, preprocessing: Preprocessing, *, fixed: bool = False) -> ov.Model:
     """The graph of a per-style network as one from ``content`` to ``pastiche``, ``(N, 3, H, W)`` RGB in 0..1, of any
-    height and width.
+    height and width; where it is ``fixed`` of those it was saved for, and one picture at a time.
 
     Raises :class:`ModelError` for one that takes or gives anything but one picture, or keeps to its size.
     """
     picture, result = one_picture(model)
-    return _adapted(model, picture, result, preprocessing)
+    return _adapted(model, picture, result, preprocessing, size=made_for(picture) if fixed else None)
 
 
 def adapt_transfer(model: ov.Model) -> ov.Model:
@@ -53,12 +53,21 @@ def adapt_transfer(model: ov.Model) -> ov.Model:
     return _adapted(bare, picture, result, Preprocessing("RGB", 1), code)
 
 
-def _adapted(model: ov.Model, picture: Any, result: Any, preprocessing: Preprocessing, *others: Any) -> ov.Model:
+def _adapted(
+    model: ov.Model,
+    picture: Any,
+    result: Any,
+    preprocessing: Preprocessing,
+    *others: Any,
+    size: tuple[int, int] | None = None,
+) -> ov.Model:
     from impasto.runtime.openvino import op, ov
 
-    take_any_size(model, picture.get_friendly_name())
+    if size is None:
+        take_any_size(model, picture.get_friendly_name())
     channels_last = spatial(lengths(picture.get_partial_shape())) == (1, 2)
-    content = op.parameter([-1, 3, -1, -1], np.float32, name="content")
+    shape = [-1, 3, -1, -1] if size is None else [1, 3, *size]
+    content = op.parameter(shape, np.float32, name="content")
     content.output(0).set_names({"content"})
     x = enter(content, preprocessing)
     if channels_last:

@@ -7,34 +7,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto.errors import ModelError
+from impasto.runtime.baked import free_sizes
 
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["lengths", "spatial", "take_any_size"]
+__all__ = ["lengths", "made_for", "spatial", "take_any_size"]
 
 
 def take_any_size(model: ov.Model, picture: str) -> None:
     """Change ``model`` so that its input ``picture``, four-dimensional, takes any height and width, and any number of
     pictures where the graph allows that.
 
-    Exporters write the size that they saw into upsampling and transposed convolutions; what they meant is a factor,
-    which is what those layers have from here on. Which two of the four dimensions are height and width is told by
+    Exporters write the size that they saw into upsampling, transposed convolutions and reshaping; what they meant is a
+    factor, which is what those have from here on. Which two of the four dimensions are height and width is told by
     the channels, 3, first or last. Raises :class:`ModelError` where the result still has the size of old.
     """
+    (parameter,) = (p for p in model.get_parameters() if p.get_friendly_name() == picture)
+    shape = lengths(parameter.get_partial_shape())
+    axes = spatial(shape)
+    one_by_one = min(shape) > 0 and free_sizes(model, parameter, axes)
     for node in model.get_ordered_ops():
         match node.get_type_name():
             case "Interpolate":
                 _by_factor(node)
             case "ConvolutionBackpropData":
                 _by_stride(node)
-    (parameter,) = (p for p in model.get_parameters() if p.get_friendly_name() == picture)
-    shape = lengths(parameter.get_partial_shape())
-    free = [-1 if at in spatial(shape) else length for at, length in enumerate(shape)]
+    free = [-1 if at in axes else length for at, length in enumerate(shape)]
     shapes = {p.output(0): p.get_partial_shape() for p in model.get_parameters()}
     try:
         try:
-            model.reshape({**shapes, parameter.output(0): [-1, *free[1:]]})
+            model.reshape({**shapes, parameter.output(0): free if one_by_one else [-1, *free[1:]]})
         except RuntimeError:
             model.reshape({**shapes, parameter.output(0): free})
     except RuntimeError as error:
@@ -43,6 +46,13 @@ def take_any_size(model: ov.Model, picture: str) -> None:
         found = lengths(result.get_output_partial_shape(0))
         if len(found) == 4 and any(found[at] > 0 for at in spatial(found)):
             raise ModelError(f"{model.friendly_name} takes pictures of {_size(shape)} only; export it for any size")
+
+
+def made_for(picture: Any) -> tuple[int, int] | None:
+    """The height and width that a graph was saved for, of its parameter ``picture``; None where it takes others."""
+    shape = lengths(picture.get_partial_shape())
+    rows, columns = spatial(shape)
+    return (shape[rows], shape[columns]) if min(shape[rows], shape[columns]) > 0 else None
 
 
 def spatial(shape: list[int]) -> tuple[int, int]:
@@ -57,12 +67,16 @@ def _by_factor(node: Any) -> None:
     from impasto.runtime.openvino import op
 
     facts = node.get_attributes()
-    if facts["shape_calculation_mode"] != "sizes" or node.get_input_size() < 3:
+    if facts["shape_calculation_mode"] != "sizes":
         return
     before, after = _shapes(node)
-    axes = node.input_value(2).get_node().get_data()
+    # Version 4 has the factors as well; without axes it is all of them.
+    place = 3 if node.get_type_info().version_id == "opset4" else 2
+    named = node.get_input_size() > place
+    axes = [int(axis) for axis in node.input_value(place).get_node().get_data()] if named else range(len(before))
     if any(before[axis] < 1 or after[axis] < 1 for axis in axes):
         return
+    axes = [axis for axis in axes if before[axis] != after[axis]] or [*axes][-2:]
     factors = np.array([after[axis] / before[axis] for axis in axes], np.float32)
     scaled = op.interpolate(
         node.input_value(0),
@@ -75,7 +89,7 @@ def _by_factor(node: Any) -> None:
         facts["nearest_mode"],
         facts["antialias"],
         facts["cube_coeff"],
-        axes,
+        np.array(axes),
     )
     _replace(node, scaled)
 

@@ -16,7 +16,7 @@ from impasto.errors import OutputError, OutputExists, StyleError, StyleExists, U
 from impasto.folders import ELSEWHERE, made, own_folder
 from impasto.styles.card import SUFFIX, StyleCard, check_name, folded
 
-__all__ = ["INDEX", "Gallery"]
+__all__ = ["INDEX", "Gallery", "is_shipped"]
 
 INDEX = "index.json"
 """What the file beside the shipped cards is called that lists their names and aliases, boldest first."""
@@ -214,6 +214,11 @@ class Gallery:
     def _given(self) -> Collection[str]:
         """The names of what is read-only."""
         return self._shipped if self._base is None else set(self._base.names())
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a style of that name comes with Impasto; without looking at any folder."""
+    return name in _index()
 
 
 def _taken(name: str) -> StyleExists:

@@ -19,20 +19,25 @@ import numpy as np
 from impasto.errors import ModelError
 from impasto.models.readers.affine import affinity_of
 from impasto.models.readers.reach import Sizes, sizes_of
-from impasto.models.readers.trial import recognise_preprocessing
+from impasto.models.readers.trial import Found, recognise_preprocessing
 from impasto.picture import Picture
 from impasto.runtime.adapting import adapt, adapt_reading, adapt_transfer, one_picture
+from impasto.runtime.choosing import choose_style, style_count, takes_number
 from impasto.runtime.core import core
 from impasto.runtime.graph import Array, Compiled
 from impasto.runtime.network import Preprocessing
 from impasto.runtime.repainter import Repainter
-from impasto.runtime.sizes import lengths
+from impasto.runtime.sizes import lengths, made_for
 
 __all__ = ["examine"]
 
 _SAMPLE = Path(__file__).parents[2] / "styles" / "sample.webp"
 _SIDE = 256
 _RAW = Preprocessing("RGB", 1, gain=(1.0, 1.0, 1.0), offset=(0.0, 0.0, 0.0))
+_ALIKE = 0.01
+"""Of a pastiche's contrast: a graph made to take any size that differs by more at its own size was misread."""
+_LARGEST = 2048 * 2048
+"""Pixels of a picture that is painted in one pass."""
 _MEMORY = 16 * 2**30
 """Bytes of address space, of which the runtime takes some for itself; no network of the kind needs a tenth."""
 _NODES = 20_000
@@ -45,9 +50,13 @@ def examine(order: dict[str, Any]) -> dict[str, Any]:
     they are neither.
     """
     files = [Path(file) for file in order["files"]]
+    if len(files) == 1 and order["index"] is not None:
+        return _network(files[0], order)
     roles = {file: _role(file) for file in files}
     if len(files) == 1 and roles[files[0]] == "network":
         return _network(files[0], order)
+    if many := [file for file, role in roles.items() if role == "many"]:
+        raise ModelError(_of_many(many[0]))
     if len(files) == 1:
         files += _partner(files[0], roles[files[0]], [Path(file) for file in order["beside"]])
         roles = {file: _role(file) for file in files}
@@ -61,10 +70,21 @@ _MEANT = {
     "network": "repaints pictures in one style",
     "predict": "reads a style's picture as numbers",
     "transfer": "repaints pictures by a style's numbers",
+    "many": "repaints pictures in many styles, by a style's number",
 }
 
 
-def _read(file: Path) -> Any:
+def _of_many(file: Path) -> str:
+    count = style_count(_read(file))
+    last = "" if count is None else f" to {count - 1}"
+    there = "" if count is None else f", of which there are {count}"
+    return (
+        f"{file.name} {_MEANT['many']}{there}; add a style of it at a time, with its number from 0{last}: "
+        f"impasto models add {file.name} --index 0"
+    )
+
+
+def _read(file: Path, index: int | None = None) -> Any:
     try:
         model = core().read_model(str(file))
     except RuntimeError as error:
@@ -74,12 +94,14 @@ def _read(file: Path) -> Any:
     model.set_friendly_name(file.name)
     if len(model.get_ops()) > _NODES:
         raise ModelError(f"{file.name} has {len(model.get_ops())} operations; networks of this kind have some hundred")
-    return model
+    return model if index is None else choose_style(model, index)
 
 
 def _role(file: Path) -> str:
     model = _read(file)
     inputs, results = model.get_parameters(), model.get_results()
+    if takes_number(model):
+        return "many"
     if len(results) == 1 and len(inputs) == 2:
         return "transfer"
     one_picture(model)
@@ -98,8 +120,10 @@ def _partner(file: Path, role: str, beside: list[Path]) -> list[Path]:
     if len(fitting) == 1:
         return fitting
     found = f"{len(fitting)} files beside it would fit" if fitting else "no file beside it fits"
+    hint = " (or, where the numbers are shares of so many styles, add one of them with --index)"
     raise ModelError(
         f"{file.name} is half of a pair: it {_MEANT[role]}; {found}: give the one that {_MEANT[wanted]} as well"
+        f"{hint if role == 'transfer' else ''}"
     )
 
 
@@ -113,21 +137,66 @@ def _numbers(file: Path) -> int:
 
 
 def _network(file: Path, order: dict[str, Any]) -> dict[str, Any]:
-    affinity = affinity_of(_read(file))
-    raw = Compiled(adapt(_read(file), _RAW), "f32")
-    found = recognise_preprocessing(
+    picture, _ = one_picture(_read(file, order["index"]))
+    size = made_for(picture)
+    if size is None:
+        return _any_size(file, order)
+    try:
+        _check_alike(file, order["index"], size)
+        return _any_size(file, order)
+    except (ModelError, RuntimeError) as error:
+        # Its size stands in it where it cannot be told from other numbers; at that size it does what it did.
+        return _one_size(file, order, size, error)
+
+
+def _any_size(file: Path, order: dict[str, Any]) -> dict[str, Any]:
+    found = _preprocessing(file, order, _photo(_SIDE, _SIDE), fixed=False)
+    sizes = sizes_of(Repainter(lambda: adapt(_read(file, order["index"]), found.preprocessing), "f32"))
+    return _told(file, found, _rules(sizes) | _chosen(order))
+
+
+def _one_size(file: Path, order: dict[str, Any], size: tuple[int, int], error: Exception) -> dict[str, Any]:
+    """Raises ``error``, why it takes no other, where it does not work at its own size either."""
+    height, width = size
+    photo = _photo(height, width)
+    made = Compiled(adapt(_read(file, order["index"]), _RAW, fixed=True), "f32")([photo])[0]
+    if made.shape != photo.shape or height * width > _LARGEST:
+        raise error
+    found = _preprocessing(file, order, photo, fixed=True)
+    return _told(file, found, {"multiple": 1, "margin": 0, "smallest": 1, "fixed": list(size)} | _chosen(order))
+
+
+def _chosen(order: dict[str, Any]) -> dict[str, int]:
+    """The rule that says which of many styles it is."""
+    return {} if order["index"] is None else {"index": order["index"]}
+
+
+def _check_alike(file: Path, index: int | None, size: tuple[int, int]) -> None:
+    """Raises :class:`ModelError` where the graph does another thing once it takes any size."""
+    photo = _photo(*size)
+    before, after = (
+        Compiled(adapt(_read(file, index), _RAW, fixed=fixed), "f32")([photo])[0] for fixed in (True, False)
+    )
+    if before.shape != after.shape or np.abs(before - after).mean() > _ALIKE * before.std():
+        raise ModelError(f"{file.name} takes pictures of {size[0]}x{size[1]} only")
+
+
+def _preprocessing(file: Path, order: dict[str, Any], photo: Array, *, fixed: bool) -> Found:
+    raw = Compiled(adapt(_read(file, order["index"]), _RAW, fixed=fixed), "f32")
+    return recognise_preprocessing(
         lambda picture: raw([picture])[0],
-        _photo(_SIDE),
-        affinity,
+        photo,
+        affinity_of(_read(file, order["index"])),
         said=order["said"],
         order=order["order"],
         peak=order["peak"],
     )
-    raw.release()
-    sizes = sizes_of(Repainter(lambda: adapt(_read(file), found.preprocessing), "f32"))
+
+
+def _told(file: Path, found: Found, rules: dict[str, Any]) -> dict[str, Any]:
     return {
         "roles": {"network": file.name},
-        "rules": {"form": "graph", **_rules(sizes), "preprocessing": asdict(found.preprocessing)},
+        "rules": {"form": "graph", **rules, "preprocessing": asdict(found.preprocessing)},
         "told": {"order": found.order, "range": found.range, "heeds": round(found.heeds, 3)},
         "graph": _facts(file),
     }
@@ -142,8 +211,8 @@ def _pair(predict: Path, transfer: Path) -> dict[str, Any]:
     reading, (height, width) = adapt_reading(_read(predict))
     if height != width:
         raise ModelError(f"{predict.name} takes styles of {width}x{height} pixels; a square is needed")
-    photo = _photo(_SIDE)
-    (code,) = Compiled(reading, "f32")([_photo(height)])
+    photo = _photo(_SIDE, _SIDE)
+    (code,) = Compiled(reading, "f32")([_photo(height, width)])
     repainter = Repainter(lambda: adapt_transfer(_read(transfer)), "f32")
     made = repainter.forward(photo, code)
     if made.shape != photo.shape or not -0.5 < made.min() < made.max() < 1.5 or made.std() < 1e-3:
@@ -172,9 +241,9 @@ def _facts(file: Path) -> dict[str, Any]:
     }
 
 
-def _photo(side: int) -> Array:
-    """The sample photograph, ``(1, 3, side, side)`` in 0..1."""
-    pixels = Picture.of(_SAMPLE).resized((side, side)).pixels
+def _photo(height: int, width: int) -> Array:
+    """The sample photograph, ``(1, 3, height, width)`` in 0..1."""
+    pixels = Picture.of(_SAMPLE).resized((width, height)).pixels
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None] / np.float32(255)
 
 

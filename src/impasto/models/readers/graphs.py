@@ -51,11 +51,13 @@ def read_graph(
     *,
     order: Order | None = None,
     peak: int | None = None,
+    index: int | None = None,
     seconds: float = _SECONDS,
 ) -> FoundGraph:
     """What the graphs of ``files``, which hold ``data``, are; half of a pair alone finds the other beside it.
 
-    ``order`` and ``peak``, 1 or 255, say how a network takes pictures where that is known better.
+    ``order`` and ``peak``, 1 or 255, say how a network takes pictures where that is known better; ``index`` says which
+    style it is of a network of many.
 
     Raises :class:`ModelError` where they are no network of this kind, and where looking at them fails, takes too much
     memory, or longer than ``seconds``.
@@ -68,6 +70,7 @@ def read_graph(
         "said": sayings[0].order,
         "order": order,
         "peak": peak,
+        "index": index,
     }
     found = _asked(asked, files[0].name, seconds)
     named = {file.name: file for file in (*beside, *files)}

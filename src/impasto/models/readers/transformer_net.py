@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from impasto.errors import ModelError
+from impasto.models.readers.foreign import foreign
 from impasto.models.readers.strided import Allowance, Strided
 from impasto.runtime.layers import (
     Array,
@@ -48,7 +49,9 @@ def network_of_state(state: Mapping[str, Strided], size: int) -> Network:
     elif "ConvBlock.0.conv_layer.weight" in names:
         layers, preprocessing = _blocks(weights), Preprocessing("BGR", 255)
     else:
-        raise ModelError(f"the file holds {_some(names)}; networks with {_SUPPORTED} are known")
+        said = foreign(names)
+        what = f"{_some(names)}" if said is None else f"the weights of {said} ({_some(names)})"
+        raise ModelError(f"the file holds {what}; networks with {_SUPPORTED} are known")
     if left := weights.left():
         raise ModelError(f"the file holds {_some(left)} beside a network that is known, which has none; it is another")
     return Network(tuple(layers), preprocessing)

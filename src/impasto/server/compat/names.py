@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from impasto.errors import UnknownStyle
+from impasto.models.catalogue import own_network
+from impasto.models.published import called
 from impasto.styles import Gallery
 
 __all__ = ["MODELS", "TUTORIAL", "Chosen", "all_names", "chosen", "others"]
@@ -73,6 +75,13 @@ def all_names(gallery: Gallery) -> Iterator[str]:
 
 
 def _painted(gallery: Gallery, model: str) -> Chosen:
-    # Whoever has a style of that very name wants that one.
-    own = model.replace("_", "-")
-    return Chosen(own, model) if own in gallery.names() else Chosen(_STAND_INS[model], model, stand_in=True)
+    """First what the user added under that very name, then what was pulled for it, then what comes with Impasto."""
+    name, names = model.replace("_", "-"), gallery.names()
+    asked = (other.replace(" ", "-").replace("_", "-") for other, meant in TUTORIAL.items() if meant == model)
+    for own in (name, *asked):
+        if own in names and (not gallery.is_shipped(own) or own_network(own) is not None):
+            return Chosen(own, model)
+    # Johnson's own before others: it is them that the tutorial downloads.
+    if pulled := next((other for other in called(name) if other in names), None):
+        return Chosen(pulled, model)
+    return Chosen(name, model) if name in names else Chosen(_STAND_INS[model], model, stand_in=True)
