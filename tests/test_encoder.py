@@ -232,7 +232,7 @@ def test_encoders_open_by_name_folder_and_file(tmp_path: Path) -> None:
     assert isinstance(open_encoder("pocket"), Pocket)
     with pytest.raises(ModelError, match="instant@2 is a model of kind arbitrary; give one of kind encoder"):
         open_encoder("instant")
-    with pytest.raises(ModelError, match="there is no model 'resnet'"):
+    with pytest.raises(ModelError, match="there is no encoder 'resnet'; the encoders are pocket, vgg16, vgg19"):
         open_encoder("resnet")
 
 
