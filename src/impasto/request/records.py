@@ -47,6 +47,11 @@ class Progress:
     losses: Mapping[str, float] = field(default_factory=dict)
     memory: int | None = None
 
+    @property
+    def loss(self) -> float | None:
+        """The total of the losses, as the papers' notebooks print it; ``None`` where none were told."""
+        return sum(self.losses.values()) if self.losses else None
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
