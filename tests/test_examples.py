@@ -72,9 +72,8 @@ def test_example_runs(name: str, desk: Path) -> None:
     with Image.open(out / "loss.png") as chart:
         assert chart.width == 1600
     trace = Trace.read(out / "run.jsonl")
-    assert [step.step for step in trace.steps] == list(
-        range(1, int(ARGUMENTS[name][ARGUMENTS[name].index("--steps") + 1]) + 1)
-    )
+    count = int(ARGUMENTS[name][ARGUMENTS[name].index("--steps") + 1])
+    assert [step.step for step in trace.steps] == list(range(1, count + 1))
     assert trace.steps[-1].loss < trace.steps[0].loss
     assert {step.size for step in trace.steps} == {(64, 48)}
     assert [snapshot.path.name for snapshot in trace.snapshots] == ON_THE_WAY[name]
