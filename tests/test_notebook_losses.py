@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from painting import drained, photograph
+from painting import VGG_LAYOUTS, drained, photograph, vgg_file, vgg_weights
 from PIL import Image
 from safetensors.torch import save_file
 from scipy.optimize import fmin_l_bfgs_b
@@ -23,36 +23,15 @@ from impasto.perceptual.opening import open_encoder
 from impasto.picture.scaling import fit_side
 from impasto.request import PRESETS
 
-Convolutions = Sequence[int]
-VGG19, VGG16 = (2, 2, 4, 4, 4), (2, 2, 3, 3, 3)
-WIDTHS = (16, 32, 64, 128, 128)
+VGG19, VGG16 = VGG_LAYOUTS["vgg19"], VGG_LAYOUTS["vgg16"]
 MEAN, DEVIATION = (torch.tensor(x).view(1, 3, 1, 1) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 BGR = torch.tensor((103.939, 116.779, 123.68)).view(1, 3, 1, 1)
-SIZES = [(64, 48), (77, 101)]
+SIZES = [(64, 48), (45, 61)]
 
 
-def random_weights(convolutions: Convolutions) -> dict[str, Tensor]:
-    """VGG's layout, a quarter as wide, by the names that encoders' files have."""
-    random, weights, inputs = torch.Generator().manual_seed(5), {}, 3
-    for level, (count, width) in enumerate(zip(convolutions, WIDTHS, strict=True), 1):
-        for number in range(1, count + 1):
-            drawn = torch.randn(width, inputs, 3, 3, generator=random)
-            weights[f"conv{level}_{number}.weight"] = drawn * (2 / (9 * inputs)) ** 0.5
-            weights[f"conv{level}_{number}.bias"] = 0.1 * torch.randn(width, generator=random)
-            inputs = width
-    return weights
-
-
-def written(folder: Path, convolutions: Convolutions, convention: str) -> str:
-    file = folder / f"{convention}.safetensors"
-    architecture = "vgg19" if convolutions is VGG19 else "vgg16"
-    save_file(random_weights(convolutions), file, {"architecture": architecture, "convention": convention})
-    return str(file)
-
-
-def modules(convolutions: Convolutions) -> nn.Sequential:
+def modules(convolutions: Sequence[int]) -> nn.Sequential:
     """As torchvision has them, every ReLU in place."""
-    weights, layers = random_weights(convolutions), list[nn.Module]()
+    weights, layers = vgg_weights(convolutions), list[nn.Module]()
     for level, count in enumerate(convolutions, 1):
         for number in range(1, count + 1):
             weight = weights[f"conv{level}_{number}.weight"]
@@ -164,7 +143,7 @@ def keras_notebook(content: Tensor, style: Tensor, start: Tensor, steps: int) ->
 @pytest.mark.parametrize("size", SIZES)
 def test_gatys_adam_is_the_pytorch_notebook_step_by_step(size: tuple[int, int], tmp_path: Path) -> None:
     photo, painting = photograph(*size, seed=1), photograph(90, 60, seed=2)
-    encoder = written(tmp_path, VGG19, "torchvision")
+    encoder = vgg_file(tmp_path, "vgg19", "torchvision")
     settings: dict[str, Any] = {"encoder": encoder, "size": min(size), "steps": 12}
     found = told("gatys-adam", (photo, painting), **settings)
     expected = pytorch_notebook(tensor(photo), tensor(squeezed(painting, size)), 12)
@@ -182,7 +161,7 @@ def test_gatys_lbfgs_tv_is_the_keras_notebook_step_by_step(
 ) -> None:
     photo, painting = photograph(*size, seed=1), photograph(90, 60, seed=2)
     noise = Picture.from_array(np.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), np.uint8))
-    file = written(tmp_path, VGG16, "caffe")
+    file = vgg_file(tmp_path, "vgg16", "caffe")
     settings: dict[str, Any] = {"encoder": file, "size": max(size), "steps": 4, "initial": noise}
     pictures = [tensor(photo), tensor(squeezed(painting, size)), tensor(noise)]
     # In float32 a line search goes where rounding leads it: the notebook itself, begun a millionth of white
@@ -238,7 +217,7 @@ def test_weights_of_the_other_convention_are_brought_to_the_notebook_s_scale(pre
     convolutions = VGG19 if preset == "gatys-adam" else VGG16
     photo, painting = photograph(64, 64, seed=1), photograph(64, 64, seed=2)
     scale = 255 * 0.226
-    weights = {name: value for name, value in random_weights(convolutions).items() if name.endswith("weight")}
+    weights = {name: value for name, value in vgg_weights(convolutions).items() if name.endswith("weight")}
     zeros = {f"{name[:7]}.bias": torch.zeros(len(value)) for name, value in weights.items()}
     # What BGR in 0..255 less Caffe's mean is, in ImageNet's deviations: nearly the other's mean, too.
     flipped = {**weights, "conv1_1.weight": weights["conv1_1.weight"].flip(1) * (scale / (255 * DEVIATION))}
@@ -255,7 +234,7 @@ def test_weights_of_the_other_convention_are_brought_to_the_notebook_s_scale(pre
 
 def test_losses_of_a_notebook_do_not_depend_on_tiles(tmp_path: Path) -> None:
     pictures = photograph(200, 150, seed=1), photograph(90, 60, seed=2)
-    settings: dict[str, Any] = {"encoder": written(tmp_path, VGG19, "torchvision"), "size": 150, "steps": 2}
+    settings: dict[str, Any] = {"encoder": vgg_file(tmp_path, "vgg19", "torchvision"), "size": 150, "steps": 2}
     whole = told("gatys-adam", pictures, **settings)
     tiled = told("gatys-adam", pictures, tile=64, **settings)
     assert tiled == pytest.approx(whole, rel=1e-4)
@@ -267,7 +246,7 @@ def test_a_guide_follows_a_painting_that_is_squeezed(tmp_path: Path) -> None:
     left = photograph(45, 60, seed=2)
     painting = Picture.from_array(np.hstack([left.pixels, np.zeros_like(left.pixels)]))
     guide = Picture.from_array(np.hstack([np.full((60, 45), True), np.full((60, 45), False)]))
-    settings: dict[str, Any] = {"encoder": written(tmp_path, VGG19, "torchvision"), "size": 48, "steps": 1}
+    settings: dict[str, Any] = {"encoder": vgg_file(tmp_path, "vgg19", "torchvision"), "size": 48, "steps": 1}
     guided = told("gatys-adam", (photo, painting), guide=guide, **settings)
     assert np.isfinite(guided).all()
     assert guided != pytest.approx(told("gatys-adam", (photo, painting), **settings), rel=0.01)
