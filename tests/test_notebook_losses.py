@@ -104,8 +104,9 @@ def pytorch_notebook(content: Tensor, style: Tensor, steps: int, beta: float = 1
     return totals
 
 
-def keras_notebook(content: Tensor, style: Tensor, start: Tensor, steps: int) -> list[float]:
-    """In the precision of the pictures."""
+def keras_notebook(pictures: Sequence[Tensor], steps: int) -> list[float]:
+    """Of photograph, painting and start, in the precision of these."""
+    content, style, start = pictures
     kind = content.dtype
     network = modules(VGG16).to(kind)
     places = {3: "block1_conv2", 8: "block2_conv2", 15: "block3_conv3", 22: "block4_conv3", 29: "block5_conv3"}
@@ -166,16 +167,14 @@ def test_gatys_lbfgs_tv_is_the_keras_notebook_step_by_step(
     pictures = [tensor(photo), tensor(squeezed(painting, size)), tensor(noise)]
     # In float32 a line search goes where rounding leads it: the notebook itself, begun a millionth of white
     # elsewhere, has losses 0.5 % apart.
-    assert told("gatys-lbfgs-tv", (photo, painting), **settings) == pytest.approx(
-        keras_notebook(*pictures, 4), rel=0.01
-    )
+    assert told("gatys-lbfgs-tv", (photo, painting), **settings) == pytest.approx(keras_notebook(pictures, 4), rel=0.01)
     # In float64 nothing does.
     layers = ["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
     stylizer = Stylizer("iterative", encoder=open_encoder(file, layers).double())
     for room in (iterative, brief, aims):
         monkeypatch.setattr(room, "picture_tensor", lambda pixels: _tensor(pixels).double())
     found = told("gatys-lbfgs-tv", (photo, painting), stylizer, **settings)
-    expected = keras_notebook(*(tensor(picture).double() for picture in (photo, squeezed(painting, size), noise)), 4)
+    expected = keras_notebook([picture.double() for picture in pictures], 4)
     assert found == pytest.approx(expected, rel=1e-3)
     assert expected[-1] < 0.9 * expected[0]
 

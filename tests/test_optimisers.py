@@ -286,7 +286,7 @@ def test_torch_adam_is_torchs_on_the_picture_in_imagenets_deviations() -> None:
     picture, ours = began.clone(), TorchAdam()
     for _ in range(400):
         theirs.zero_grad()
-        (curvatures * (target * units + mean - goal).square()).sum().div(2).backward()
+        (curvatures * (target * units + mean - goal).square()).sum().div(2).backward()  # type: ignore[no-untyped-call]
         theirs.step()
         ours.step(picture, evaluate)
     expected = target.detach() * units + mean
