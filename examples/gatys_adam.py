@@ -11,8 +11,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from impasto import ImpastoError, Stylizer
+from impasto import ImpastoError, Picture, Stylizer
 from impasto.perceptual.opening import open_encoder
+from impasto.picture.scaling import fit_side
 from impasto.request import PRESETS
 from impasto.traces import Trace, TraceWriter
 from impasto.traces.chart import draw
@@ -23,21 +24,24 @@ parser.add_argument("painting", type=Path)
 parser.add_argument("--out", type=Path, default=Path("gatys-adam"), metavar="FOLDER")
 parser.add_argument("--encoder", default="vgg19", metavar="vgg19|FILE")
 parser.add_argument("--steps", type=int, default=2000)
-parser.add_argument("--size", type=int, default=400, help="longest side, in pixels")
+parser.add_argument("--size", type=int, default=400, help="shortest side, in pixels")
 arguments = parser.parse_args()
 
 # %% The numbers of the notebook
-# 2000 steps of Adam from the photograph on, one weight for each layer, the style a million times the content.
-# They are written down once, in impasto/request/presets.py, in this library's units: Gram matrices are means over
-# places here and sums there, pixels are 0..1 here and counted in ImageNet's deviations there. A request takes
-# settings beside a preset, and they go before its own, so everything can be changed in this one place.
+# 2000 steps of Adam from the photograph on, one weight for each layer, the style 1e9 times the content. They are
+# written down once, in impasto/request/presets.py. The losses are the notebook's own at any size: its Gram matrices
+# are sums over places. A request takes settings beside a preset, and they go before its own, so everything can be
+# changed in this one place.
+try:
+    longest = max(fit_side(Picture.open(arguments.photo).size, arguments.size, "shortest"))
+except ImpastoError as error:
+    raise SystemExit(str(error)) from None
 settings: dict[str, Any] = {
     "encoder": arguments.encoder,
     "steps": arguments.steps,
     "size": arguments.size,
-    "resize": arguments.size,  # the notebook does not scale its result back to the photograph's size
     "preview_every": max(1, arguments.steps // 5),  # it shows every 400th picture
-    "style_scale": min(max(arguments.size / 512, 0.25), 4.0),  # it scales the painting to the photograph's size
+    "resize": longest,  # it does not scale its result back to the photograph's size
 }
 
 # %% The features
@@ -54,15 +58,13 @@ if arguments.encoder == "pocket":
     print("pocket ends at relu4_1: content is compared there, not at relu4_2, and style at four layers, not five;")
     print("losses are shares of their aims, so this shows the way, not the notebook's picture")
 elif getattr(encoder, "convention", "torchvision") == "caffe":
-    # VGG's own authors let it see 0..255, so features are about 57.6 times larger, and the losses are made of their
-    # squares and fourth powers. It is another training, too: the balance is not quite the notebook's.
-    times = 255 * 0.226
-    settings |= {"content_weight": times**-2, "style_weight": 1e6 * times**-4}
+    # VGG's own authors let it see 0..255, so features are about 57.6 times larger, which the losses are brought back
+    # from. It is another training, too: the balance is not quite the notebook's.
     print("these weights are Caffe's, not the notebook's: the losses are weighed accordingly")
 
 # %% The losses
 # content: mean square of the features' difference at one layer. gram: mean square of the Gram matrices' difference at
-# each layer. There is no third: the notebook has no total variation.
+# each layer, by channels times places. There is no third: the notebook has no total variation.
 stylizer = Stylizer()
 try:
     request = stylizer.request(arguments.photo, arguments.painting, preset="gatys-adam", **settings)
@@ -72,8 +74,9 @@ for name in PRESETS["gatys-adam"]:
     print(f"{name:16} {getattr(request, name)}")
 
 # %% Optimise
-# Adam here forgets squares of gradients ten times sooner (0.99 where the notebook has torch's 0.999), and keeps every
-# pixel between black and white; the notebook clips its pictures only where it shows them.
+# The preset's Adam is torch's, whose pictures may become brighter than white on the way; they are clipped only where
+# they are shown. --optimiser adam, the library's own, forgets squares of gradients ten times sooner and keeps every
+# pixel between black and white.
 # Closing the generator would cancel the run, throwing impasto.request.Enough into it would end it with the best so far,
 # and stylizer.run(request, state="run.state") would go on after a kill where it was.
 arguments.out.mkdir(parents=True, exist_ok=True)
@@ -89,21 +92,20 @@ with TraceWriter(arguments.out / "run.jsonl") as trace:
         except ImpastoError as error:
             raise SystemExit(str(error)) from None
         if progress.losses:
-            loss = sum(progress.losses.values())
             trace.step(
                 progress.step,
                 level=0,
                 size=progress.size,
                 seconds=progress.seconds,
-                loss=loss,
+                loss=progress.loss,
                 terms=progress.losses,
             )
         if progress.preview is not None:
             page = arguments.out / f"step-{progress.step:04}.png"
             progress.preview.to_pil().save(page)
             trace.snapshot(progress.step, page)
-            told = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
-            print(f"step {progress.step:5} of {progress.steps}  {progress.seconds:7.1f} s  {told}")
+            total = "" if progress.loss is None else f"total loss {progress.loss:.6g}"
+            print(f"step {progress.step:5} of {progress.steps}  {progress.seconds:7.1f} s  {total}")
 
 # %% Look
 result.save(arguments.out / "result.png", overwrite=True)

@@ -16,6 +16,7 @@ import torch
 
 from impasto import ImpastoError, Picture
 from impasto.perceptual.aims import picture_tensor
+from impasto.perceptual.notebooks import NOTEBOOKS, SummedGramTerm
 from impasto.perceptual.objective import Objective, StyledRegion
 from impasto.perceptual.opening import open_encoder
 from impasto.perceptual.optimisers import ScipyLBFGS
@@ -40,24 +41,23 @@ arguments = parser.parse_args()
 # %% The numbers of the notebook
 # In its own units: 0.025 times the sum of squares of the content features' difference; for each of five layers the
 # sum of squares of the difference of Gram matrices, which are sums over places, by (2 * 3 * height * width)^2; and the
-# sum of (down^2 + right^2)^1.25 of neighbouring pixels. Here all three are means: impasto/request/presets.py says how
-# the one becomes the other. Any of these can be changed here.
+# sum of (down^2 + right^2)^1.25 of neighbouring pixels in 0..255. Here all three are means:
+# impasto/perceptual/notebooks.py says how the one becomes the other. Any of these can be changed here.
 preset = dict(PRESETS["gatys-lbfgs-tv"])
 style_layers = parse_weights("style_layers", preset["style_layers"])
 content_layers = parse_weights("content_layers", preset["content_layers"])
 style_weight, content_weight = preset["style_weight"], preset["content_weight"]
 variation_weight, power = preset["tv_weight"], preset["tv_power"]
-relative = False
 
 # %% Load
-# The notebook squeezes both pictures into a square; here they keep their proportions.
+# The notebook squeezes both pictures into a square; here the photograph keeps its proportions, and the painting is
+# squeezed into these.
 try:
     photo, painting = (fill_transparent(Picture.open(file)) for file in (arguments.photo, arguments.painting))
 except ImpastoError as error:
     raise SystemExit(str(error)) from None
-factor = arguments.size / min(painting.size)
 photo = photo.resized(fit(photo.size, arguments.size))
-painting = painting.resized((round(painting.width * factor), round(painting.height * factor)))
+painting = painting.resized(photo.size)
 content_picture, style_picture = picture_tensor(photo.pixels), picture_tensor(painting.pixels)
 
 # %% Features
@@ -66,25 +66,31 @@ content_picture, style_picture = picture_tensor(photo.pixels), picture_tensor(pa
 if arguments.encoder == "pocket":
     # Absolute losses mean something for the network that their weights were chosen for; shares do for any other.
     style_layers = dict.fromkeys(("relu1_2", "relu2_2", "relu3_3", "relu4_1"), 1.0)
-    style_weight, content_weight, variation_weight, relative = 1.0, 1.0, 1.0, True
+    style_weight, content_weight, variation_weight = 1.0, 1.0, 1.0
     print("pocket ends at relu4_1: style is compared at four layers, not five, the last at relu4_1, not relu4_3;")
     print("losses are shares of their aims, so this shows the way, not the notebook's picture")
 try:
     encoder = open_encoder(arguments.encoder, [*style_layers, *content_layers])
 except (ImpastoError, ValueError) as error:
     raise SystemExit(str(error)) from None
-if getattr(encoder, "convention", "") == "caffe":
-    # The notebook's own weights, which see 0..255: the preset reckons with features 57.6 times smaller.
-    times = 255 * 0.226
-    style_weight, content_weight = style_weight / times**4, content_weight / times**2
 with torch.no_grad():
     content_features, style_features = encoder(content_picture), encoder(style_picture)
 
 # %% Losses
 # A Gram matrix is a statistic of features: measured once for the painting, anew for every picture that is tried.
-gram = GramTerm(measure(style_features), style_layers, relative=relative, weight=style_weight)
-content = ContentTerm(content_features, content_layers, relative=relative, weight=content_weight)
-variation = TotalVariation(power=power, weight=variation_weight)
+aim = measure(style_features)
+if arguments.encoder == "pocket":
+    gram = GramTerm(aim, style_layers, weight=style_weight)
+    content = ContentTerm(content_features, content_layers, relative=True, weight=content_weight)
+    variation = TotalVariation(power=power, weight=variation_weight)
+else:
+    # The notebook's network sees 0..255. Where these weights are of the other convention, features are smaller.
+    keras = NOTEBOOKS["keras"]
+    times, pixels = keras.times(encoder), photo.width * photo.height
+    gram = SummedGramTerm(aim, style_layers, keras, pixels=pixels, weight=style_weight * times**4)
+    content_layers = keras.content(content_layers, content_features)
+    content = ContentTerm(content_features, content_layers, weight=content_weight * times**2)
+    variation = TotalVariation(power=power, weight=variation_weight * keras.variation(photo.size, power))
 
 # An objective is their sum and its gradient. It would also take a StyledRegion for each style, and tile=512.
 objective = Objective(encoder, [StyledRegion({"gram": gram})], content, variation)
@@ -117,8 +123,7 @@ with TraceWriter(arguments.out / "run.jsonl") as trace:
             page = arguments.out / f"step-{step:04}.png"
             painted().to_pil().save(page)
             trace.snapshot(step, page)
-        told = "  ".join(f"{name} {value:.4g}" for name, value in found.losses.items())
-        print(f"step {step:3} of {arguments.steps}  {seconds:7.1f} s  {told}")
+        print(f"step {step:3} of {arguments.steps}  {seconds:7.1f} s  total loss {found.loss:.6g}")
         if optimiser.stalls:
             print("no lower picture was found")
             break

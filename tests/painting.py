@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto import Picture, Style
@@ -30,6 +32,29 @@ class Narrow(VGGLayout):
 
     def prepare(self, pictures: Tensor) -> Tensor:
         return pictures * 4 - 2
+
+
+VGG_LAYOUTS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""Convolutions of each level."""
+
+
+def vgg_weights(convolutions: Sequence[int]) -> dict[str, Tensor]:
+    """VGG's layout to its end, a quarter as wide, with random weights, by the names that encoders' files have."""
+    random, weights, inputs = torch.Generator().manual_seed(5), {}, 3
+    for level, (count, width) in enumerate(zip(convolutions, (16, 32, 64, 128, 128), strict=True), 1):
+        for number in range(1, count + 1):
+            drawn = torch.randn(width, inputs, 3, 3, generator=random)
+            weights[f"conv{level}_{number}.weight"] = drawn * (2 / (9 * inputs)) ** 0.5
+            weights[f"conv{level}_{number}.bias"] = 0.1 * torch.randn(width, generator=random)
+            inputs = width
+    return weights
+
+
+def vgg_file(folder: Path, architecture: str, convention: str) -> str:
+    """The path of a file of these."""
+    file = folder / f"{architecture}.safetensors"
+    save_file(vgg_weights(VGG_LAYOUTS[architecture]), file, {"architecture": architecture, "convention": convention})
+    return str(file)
 
 
 def pocket(layers: Iterable[str] = STYLE_LAYERS, *, pooling: Pooling = "max", padding: Padding = "zeros") -> Pocket:

@@ -121,7 +121,7 @@ def test_steps_are_told_where_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "2")
     told = result.stderr.splitlines()[1:]  # after the plan
     assert [line.split(", ")[0] for line in told] == ["step 1 of 2", "step 2 of 2"]
-    assert told[1].split(", ")[1].startswith("loss ")
+    assert told[1].split(", ")[1].startswith("total loss ")
     assert told[1].endswith(" s left")
 
 
@@ -370,3 +370,32 @@ def test_what_cannot_be_is_one_line(arguments: list[str], message: str) -> None:
     assert line.startswith("error: ")
     assert message in line
     assert Path("b.png").read_bytes() == before
+
+
+def test_snapshots_are_taken_after_the_steps_that_are_listed() -> None:
+    arguments = ["a.jpg", "-s", "sea.png", "--steps", "6", "-o", "new/o.png"]
+    result = impasto(*arguments, "--snapshots", "5, 1,2,2", "--trace", "t.jsonl")
+    assert result.exit_code == 0, result.stderr
+    saved = [f"o.step-000{step}.png" for step in (1, 2, 5)]
+    assert sorted(p.name for p in Path("new").iterdir()) == ["o.png", *saved]
+    assert [Path(line["snapshot"]).name for line in lines("t.jsonl") if "snapshot" in line] == saved
+    assert [(read_settings(f"new/{name}") or {})["step"] for name in saved] == [1, 2, 5]
+    assert impasto(*arguments[:-1], "one/o.png", "--snapshots", "4,").exit_code == 0
+    assert sorted(p.name for p in Path("one").iterdir()) == ["o.png", "o.step-0004.png"]
+
+
+def test_a_snapshot_after_a_step_that_is_not_taken_is_refused() -> None:
+    result = impasto("a.jpg", "-s", "sea.png", "--steps", "3", "--snapshots", "1,4", "-o", "o.png")
+    assert result.exit_code != 0
+    assert "snapshots asks for step 4, but there are 3 steps" in result.stderr
+    assert not Path("o.png").exists()
+    for text in ("0,1", "1;2", "", ",", "-1,2", "1.5"):
+        assert impasto("a.jpg", "-s", "sea.png", "--snapshots", text, "-o", "o.png").exit_code == 2
+
+
+def test_the_total_loss_is_told_as_the_trace_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.cli.display._EVERY", 0.0)
+    result = impasto("a.jpg", "-s", "sea.png", "--steps", "2", "--trace", "t.jsonl")
+    totals = [line["loss"] for line in lines("t.jsonl") if "loss" in line]
+    assert [f"total loss {loss:.3g}" in result.stderr for loss in totals] == [True, True]
+    assert totals[0] == pytest.approx(sum(next(x for x in lines("t.jsonl") if "terms" in x)["terms"].values()))

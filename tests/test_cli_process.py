@@ -274,7 +274,7 @@ def test_a_bar_tells_step_loss_and_time(environment: dict[str, str], tmp_path: P
     assert process.wait(timeout=WAIT) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
     assert "a.png: 64 x 64, 2 steps: about " in text
-    assert re.search(r"2/2  loss [\d.e+]+  \d+ s left", text)
+    assert re.search(r"2/2  total loss [\d.e+]+  \d+ s left", text)
     assert "a.sea.png  64 x 64" in text
 
 

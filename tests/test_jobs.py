@@ -83,6 +83,8 @@ def test_what_is_too_much_is_refused_with_a_way_out(start: Starter) -> None:
     refused: list[tuple[type[Exception], str, Order]] = [
         (RequestError, "send at most 3", order(kind="batch", contents=tuple((str(i), photo(i)) for i in range(4)))),
         (PictureTooLarge, "give fewer steps", order(settings={"engine": "iterative", "steps": 500})),
+        # What is made larger takes longer.
+        (PictureTooLarge, "give fewer steps", order(settings={"engine": "iterative", "steps": 1, "size": 2000})),
         (UnknownStyle, "did you mean", order(style="starry-nigth")),
         (UnsupportedFormat, "is not a picture that can be read", order(style=b"nothing")),
         (UnsupportedFormat, "is not a picture that can be read", order(files={"mask": b"nothing"})),

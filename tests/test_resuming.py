@@ -73,6 +73,7 @@ def test_enough_at_a_coarse_level_gives_the_whole_size_and_before_any_step_what_
         {"optimiser": "lbfgs", "steps": 8},
         {"optimiser": "adam", "steps": 8},
         {"optimiser": "scipy", "steps": 1},
+        {"optimiser": "torch", "steps": 8},
         {"optimiser": "lbfgs", "steps": 8, "average": 0.9},
         # Ten steps make a difference to see whether the loss is flat.
         {"optimiser": "adam", "steps": 20, "flat": 0.5},

@@ -83,6 +83,8 @@ def test_settings() -> None:
         "content_loss": "cosine",
         "style_loss": "moments:5,gram:2",
         "loss_scale": "relative",
+        "style_fit": "whole",
+        "size_side": "longest",
         "pooling": "max",
         "padding": "replicate",
         "tile": None,

@@ -11,7 +11,7 @@ from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from impasto.errors import OutputExists
+from impasto.errors import OutputExists, RequestError
 from impasto.request import Progress, Request
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ __all__ = ["Recording"]
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The trace's file, and how many snapshots; neither by default."""
+    """The trace's file, and the snapshots: how many, or after which steps; neither by default."""
 
     trace: Path | None = None
-    snapshots: int = 0
+    snapshots: int | tuple[int, ...] = 0
     overwrite: bool = False
 
     def asking(self, request: Request) -> Request:
@@ -60,9 +60,19 @@ class Recording:
             run.begin()  # there may have been nothing to do
 
     def _moments(self, request: Request) -> list[int]:
-        """The steps after which there is a snapshot: evenly spaced, the last one among them."""
+        """The steps after which there is a snapshot: those asked for, or evenly spaced, the last one among them.
+
+        Raises :class:`RequestError` for a step that the picture does not take.
+        """
         steps = sum(_counts(request))
-        return sorted({-(-steps * n // self.snapshots) for n in range(1, self.snapshots + 1)} - {0})
+        if isinstance(self.snapshots, int):
+            return sorted({-(-steps * n // self.snapshots) for n in range(1, self.snapshots + 1)} - {0})
+        if steps and self.snapshots[-1] > steps:
+            raise RequestError(
+                f"snapshots asks for step {self.snapshots[-1]}, but there are {steps} steps; give steps up to that, "
+                "or more steps"
+            )
+        return list(self.snapshots)
 
 
 @dataclass(slots=True)

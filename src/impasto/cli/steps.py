@@ -23,17 +23,17 @@ def planned(name: str, size: tuple[int, int], progress: Progress) -> str:
 
 
 def stepped(progress: Progress) -> str:
-    """``step 23 of 40, loss 0.412, 4 s left``."""
+    """``step 23 of 40, total loss 0.412, 4 s left``."""
     return ", ".join([f"step {progress.step} of {progress.steps}", *_facts(progress)])
 
 
 def briefly(progress: Progress) -> str:
-    """The same beside a bar: ``23/40  loss 0.412  4 s left``."""
+    """The same beside a bar: ``23/40  total loss 0.412  4 s left``."""
     return "  ".join([f"{progress.step}/{progress.steps}", *_facts(progress)])
 
 
 def _facts(progress: Progress) -> list[str]:
-    facts = [f"loss {sum(progress.losses.values()):.3g}"] if progress.losses else []
+    facts = [] if progress.loss is None else [f"total loss {progress.loss:.3g}"]
     return facts if progress.seconds_left is None else [*facts, f"{_spell(progress.seconds_left)} left"]
 
 

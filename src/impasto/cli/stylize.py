@@ -13,6 +13,7 @@ import click
 
 from impasto.cli import terminal
 from impasto.cli.grouped import EngineOption, GroupedCommand
+from impasto.cli.moments import Moments
 from impasto.cli.photos import Photo, find
 from impasto.cli.recording import Recording
 from impasto.cli.settings import settings
@@ -69,10 +70,10 @@ __all__ = ["stylize"]
 )
 @click.option(
     "--snapshots",
-    type=click.IntRange(min=1),
-    metavar="N",
+    type=Moments(),
+    metavar="N|STEP,...",
     cls=EngineOption,
-    help="Save N pictures on the way, as OUT.step-0040.png. One photo.",
+    help="Save N pictures on the way, or those after the steps 1,2,5, as OUT.step-0040.png. One photo.",
 )
 @click.option(
     "--state",
@@ -94,7 +95,7 @@ def stylize(
     as_json: bool,
     quiet: bool,
     trace: str | None,
-    snapshots: int | None,
+    snapshots: int | tuple[int, ...] | None,
     state: str | None,
     settings: dict[str, Any],
 ) -> None:
@@ -250,7 +251,7 @@ def _refuse(given: dict[str, object]) -> None:
             raise click.UsageError(f"{option} is for painting here; leave it out with --server")
 
 
-def _check_kept(tasks: list[Task], files: dict[str, str | None], snapshots: int | None) -> None:
+def _check_kept(tasks: list[Task], files: dict[str, str | None], snapshots: int | tuple[int, ...] | None) -> None:
     """What is kept of one run is not of several, and each has a file of its own."""
     given = {option: file for option, file in files.items() if file is not None}
     wanted = [*given, *(["--snapshots"] if snapshots else [])]

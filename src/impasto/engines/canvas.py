@@ -8,7 +8,7 @@ from impasto.engines.instant import InstantEngine
 from impasto.errors import RequestError
 from impasto.picture.picture import Picture, Pixels
 from impasto.picture.recolouring import recoloured
-from impasto.picture.scaling import fit
+from impasto.picture.scaling import fit, fit_side
 from impasto.picture.transparency import fill_transparent
 from impasto.request import Request
 from impasto.styles import Style, StyleCard
@@ -24,7 +24,7 @@ _SMALLEST = 64
 
 def working_size(request: Request) -> tuple[int, int]:
     """The size to paint at: what the request says, and no side below what the deepest layer can see."""
-    width, height = fit(request.content.size, request.size)
+    width, height = fit_side(request.content.size, request.size, request.size_side)
     return max(_LEAST, width), max(_LEAST, height)
 
 

@@ -17,6 +17,7 @@ from impasto.jobs.order import Order, no_model
 from impasto.jobs.pool import Pool
 from impasto.jobs.training import Training
 from impasto.picture.about import about
+from impasto.picture.scaling import fit_side
 from impasto.request import options
 
 __all__ = ["Admission"]
@@ -135,10 +136,9 @@ class Admission:
         steps, growth, count = (
             cast(Any, order.settings.get(name, _OPTIONS[name].default)) for name in ("steps", "coarse_steps", "levels")
         )
+        asked, side = (cast(Any, order.settings.get(name, _OPTIONS[name].default)) for name in ("size", "size_side"))
         for width, height in sizes:
-            longest = order.settings.get("size")
-            share = min(1.0, longest / max(width, height)) if isinstance(longest, int) else 1.0
-            seen = levels((max(1, round(width * share)), max(1, round(height * share))), count)
+            seen = levels(fit_side((width, height), asked, side), count)
             counts = level_steps(steps, growth, len(seen))
             work = sum(w * h * number for (w, h), number in zip(seen, counts, strict=True))
             work *= 20 if order.settings.get("optimiser") == "scipy" else 1

@@ -33,8 +33,7 @@ class Reports:
     def of(self, progress: Progress) -> Report | None:
         """What is to be told now, if anything."""
         if progress.losses:
-            losses = dict(progress.losses)
-            self._trace.append({"step": progress.step, "loss": sum(losses.values()), "losses": losses})
+            self._trace.append({"step": progress.step, "loss": progress.loss, "losses": dict(progress.losses)})
         self._held = progress
         if time.monotonic() - self._told < _SECONDS:
             return None

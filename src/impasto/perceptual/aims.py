@@ -79,21 +79,32 @@ class Aims:
         return statistics, whole
 
     def style(
-        self, style: Style, layers: Sequence[str], scale: float, guide: Picture | None = None
+        self,
+        style: Style,
+        layers: Sequence[str],
+        scale: float,
+        guide: Picture | None = None,
+        squeeze: tuple[int, int] | None = None,
     ) -> dict[str, LayerStatistics]:
         """Statistics of a style whose strokes are ``scale`` times their usual size; of several, their weighted mean.
 
-        ``guide`` is white where a picture is to be learnt from. Raises :class:`StyleError` for a card that was
+        ``guide`` is white where a picture is to be learnt from; ``squeeze`` is the size that pictures are looked at
+        with instead, whatever their proportions. Raises :class:`StyleError` for a card that was
         made without this encoder, and for a guide that leaves nothing.
         """
         # Levels look at the same scales again and again. The keys hold what they name, so no other takes its place.
-        key = (style, tuple(layers), scale, guide)
+        key = (style, tuple(layers), scale, guide, squeeze)
         if key not in self._found:
-            self._found[key] = self._style(style, layers, scale, guide)
+            self._found[key] = self._style(style, layers, scale, guide, squeeze)
         return self._found[key]
 
     def _style(
-        self, style: Style, layers: Sequence[str], scale: float, guide: Picture | None
+        self,
+        style: Style,
+        layers: Sequence[str],
+        scale: float,
+        guide: Picture | None,
+        squeeze: tuple[int, int] | None,
     ) -> dict[str, LayerStatistics]:
         parts = []
         for part, weight in style.parts:
@@ -104,17 +115,23 @@ class Aims:
                     )
                 parts.append((self._card(part, layers, scale), weight))
             else:
-                parts.append((self._picture(part.picture, layers, scale, guide), weight))
+                parts.append((self._picture(part.picture, layers, scale, guide, squeeze), weight))
         return mean_statistics(parts)
 
     def _picture(
-        self, picture: Picture, layers: Sequence[str], scale: float, guide: Picture | None = None
+        self,
+        picture: Picture,
+        layers: Sequence[str],
+        scale: float,
+        guide: Picture | None = None,
+        squeeze: tuple[int, int] | None = None,
     ) -> dict[str, LayerStatistics]:
         picture = fill_transparent(picture).as_type(np.dtype(np.uint8))
         factor = min(max(STYLE_SIDE * scale, _LEAST) / min(picture.size), _MOST / max(picture.size))
         width, height = (max(_LEAST, round(side * factor)) for side in picture.size)
-        where = None if guide is None else mask_tensor(guide, (width, height))
-        found, _ = self.content(picture_tensor(picture.resized((width, height)).pixels), layers, [], _TILE, where)
+        size = (width, height) if squeeze is None else squeeze
+        where = None if guide is None else mask_tensor(guide, size)
+        found, _ = self.content(picture_tensor(picture.resized(size).pixels), layers, [], _TILE, where)
         if min(statistics.places for statistics in found.values()) < 1:
             raise StyleError("the guide leaves next to nothing of the style's picture; make more of it white")
         return found

@@ -14,6 +14,7 @@ from impasto.perceptual.aims import Aims, picture_tensor
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
 from impasto.perceptual.losses import Features
 from impasto.perceptual.multiscale import MultiScale, scale_size, shrunk
+from impasto.perceptual.notebooks import NOTEBOOKS, Notebook, SummedGramTerm
 from impasto.perceptual.objective import Objective, StyledRegion
 from impasto.perceptual.pocket import Pocket
 from impasto.perceptual.regions import where
@@ -103,19 +104,20 @@ class Brief:
             own, features = self.aims.content(picture, list(self.layers.style), list(self.layers.content), tile)
         goals = [
             self._towards(
-                self.aims.style(cast(Style, region.style), self._measured, self._look(size), region.guide), own
+                self.aims.style(
+                    cast(Style, region.style), self._measured, self._look(size), region.guide, self._squeeze(size)
+                ),
+                own,
             )
             for region in self._regions
         ]
         shares = self._shares(size)
-        regions = [StyledRegion(self._terms(goal), share) for goal, share in zip(goals, shares, strict=True)]
+        regions = [StyledRegion(self._terms(goal, size), share) for goal, share in zip(goals, shares, strict=True)]
         return Objective(
             encoder,
             regions if request.style_weight else [],
             self._content(features, own, goals, regions) if content_weight else None,
-            TotalVariation(power=request.tv_power, weight=request.tv_weight)
-            if request.tv_weight and factor == 1
-            else None,
+            self._variation(size) if request.tv_weight and factor == 1 else None,
             tile=tile,
         )
 
@@ -132,6 +134,15 @@ class Brief:
         """
         side = min(max(self.working.size), STROKE_SIDE)
         return self.request.style_scale * min(1.0, max(size) / side)
+
+    def _squeeze(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        """The size that a painting is squeezed to, if it is."""
+        return size if self.request.style_fit == "squeezed" else None
+
+    @property
+    def _notebook(self) -> Notebook | None:
+        """The notebook whose losses are asked for, if they are."""
+        return NOTEBOOKS.get(self.request.loss_scale)
 
     @cached_property
     def _regions(self) -> tuple[Region, ...]:
@@ -156,14 +167,24 @@ class Brief:
         strength = self.request.strength
         return goal if strength == 1 else mean_statistics([(_only(own, goal), 1 - strength), (goal, strength)])
 
-    def _terms(self, goal: Statistics) -> dict[str, StyleTerm]:
-        request, relative = self.request, self.request.loss_scale == "relative"
-        weights = parse_weights("style_loss", request.style_loss)
-        return {
-            name: _TERMS[name](goal, self.layers.style, relative=relative, weight=weight * request.style_weight)
-            for name, weight in weights.items()
-            if weight
-        }
+    def _terms(self, goal: Statistics, size: tuple[int, int]) -> dict[str, StyleTerm]:
+        request, notebook = self.request, self._notebook
+        relative = request.loss_scale == "relative"
+        terms: dict[str, StyleTerm] = {}
+        for name, weight in parse_weights("style_loss", request.style_loss).items():
+            weight *= request.style_weight
+            if weight and name == "gram" and notebook is not None:
+                weight *= notebook.times(self.aims.encoder) ** 4
+                pixels = size[0] * size[1]
+                terms[name] = SummedGramTerm(goal, self.layers.style, notebook, pixels=pixels, weight=weight)
+            elif weight:
+                terms[name] = _TERMS[name](goal, self.layers.style, relative=relative, weight=weight)
+        return terms
+
+    def _variation(self, size: tuple[int, int]) -> TotalVariation:
+        request, notebook = self.request, self._notebook
+        times = 1.0 if notebook is None else notebook.variation(size, request.tv_power)
+        return TotalVariation(power=request.tv_power, weight=times * request.tv_weight)
 
     def _content(
         self, features: Features, own: Statistics, goals: list[Statistics], regions: list[StyledRegion]
@@ -172,14 +193,17 @@ class Brief:
         goal: dict[str, LayerStatistics] | None = None
         if request.content_loss == "cosine":
             goal = mean_statistics([(g, region.area) for g, region in zip(goals, regions, strict=True)])
+        layers, weight, notebook = self.layers.content, self.content_weight, self._notebook
+        if notebook is not None and request.content_loss == "mse":
+            layers, weight = notebook.content(layers, features), weight * notebook.times(self.aims.encoder) ** 2
         return ContentTerm(
             features,
-            self.layers.content,
+            layers,
             distance=request.content_loss,
             own=own,
             goal=goal,
             relative=request.loss_scale == "relative",
-            weight=self.content_weight,
+            weight=weight,
         )
 
 

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 
 from impasto.errors import MissingExtra
+from impasto.perceptual.encoder import IMAGENET_STD
 from impasto.perceptual.objective import Evaluation
 from impasto.perceptual.spectrum import Spectrum
 
-__all__ = ["LBFGS", "Adam", "Optimiser", "ScipyLBFGS", "make_optimiser"]
+__all__ = ["LBFGS", "Adam", "Optimiser", "ScipyLBFGS", "TorchAdam", "make_optimiser"]
 
 Evaluate = Callable[[Tensor], Evaluation]
+
+_WHITE = 255.0
 
 
 class Optimiser(ABC):
@@ -71,13 +74,20 @@ class Adam(Optimiser):
         if self._first is None or self._second is None:
             self._first, self._second = torch.zeros_like(picture), torch.zeros_like(picture)
         self._number += 1
-        self._first.lerp_(found.gradient, 1 - self.betas[0])
-        self._second.mul_(self.betas[1]).addcmul_(found.gradient, found.gradient, value=1 - self.betas[1])
-        size = self.rate * (1 - self.betas[1] ** self._number) ** 0.5 / (1 - self.betas[0] ** self._number)
         # The gradient is done with, and large.
-        torch.sqrt(self._second, out=found.gradient).add_(1e-12)
-        picture.addcdiv_(self._first, found.gradient, value=-size).clamp_(0, 1)
+        self._move(picture, found.gradient, self._first, self._second)
         return found
+
+    def _move(self, picture: Tensor, gradient: Tensor, first: Tensor, second: Tensor) -> None:
+        """Move the picture; the gradient's place is free to be written into."""
+        self._remember(gradient, first, second)
+        size = self.rate * (1 - self.betas[1] ** self._number) ** 0.5 / (1 - self.betas[0] ** self._number)
+        torch.sqrt(second, out=gradient).add_(1e-12)
+        picture.addcdiv_(first, gradient, value=-size).clamp_(0, 1)
+
+    def _remember(self, gradient: Tensor, first: Tensor, second: Tensor) -> None:
+        first.lerp_(gradient, 1 - self.betas[0])
+        second.mul_(self.betas[1]).addcmul_(gradient, gradient, value=1 - self.betas[1])
 
     def state(self) -> dict[str, Tensor]:
         if self._first is None or self._second is None:
@@ -87,6 +97,27 @@ class Adam(Optimiser):
     def restore(self, state: dict[str, Tensor]) -> None:
         if state:
             self._first, self._second, self._number = state["first"], state["second"], int(state["number"])
+
+
+class TorchAdam(Adam):
+    """Adam as ``torch.optim.Adam`` is by default, on the picture in ImageNet's deviations: the PyTorch notebook's way.
+
+    The picture may leave 0..1 on its way. ``rate`` is the step, where white is 1, averaged over the colours.
+    """
+
+    average = 0.0
+    _EPSILON = 1e-8
+
+    def __init__(self, rate: float = 0.003 * sum(IMAGENET_STD) / 3) -> None:
+        super().__init__(rate, (0.9, 0.999))
+
+    def _move(self, picture: Tensor, gradient: Tensor, first: Tensor, second: Tensor) -> None:
+        units = torch.tensor(IMAGENET_STD, dtype=picture.dtype).view(1, 3, 1, 1)
+        gradient.mul_(units)
+        self._remember(gradient, first, second)
+        bias, root = (1 - beta**self._number for beta in self.betas)
+        torch.sqrt(second, out=gradient).div_(root**0.5).add_(self._EPSILON).div_(units)
+        picture.addcdiv_(first, gradient, value=-self.rate / float(units.mean()) / bias)
 
 
 class LBFGS(Optimiser):
@@ -216,7 +247,11 @@ class LBFGS(Optimiser):
 
 
 class ScipyLBFGS(Optimiser):
-    """SciPy's ``fmin_l_bfgs_b`` started anew at every step, with about 20 evaluations: the Keras example's way."""
+    """SciPy's ``fmin_l_bfgs_b`` started anew at every step, with about 20 evaluations: the Keras example's way.
+
+    As there, SciPy sees a picture where white is 255: its first try is one unit long, so the unit counts. The
+    picture may leave 0..1.
+    """
 
     tensors = 26
 
@@ -230,25 +265,33 @@ class ScipyLBFGS(Optimiser):
         self._minimise, self._most = fmin_l_bfgs_b, evaluations
 
     def step(self, picture: Tensor, evaluate: Evaluate) -> Evaluation:
-        lowest: list[tuple[Evaluation, Tensor]] = []
+        seen: list[tuple[Evaluation, Tensor]] = []
+        taken: list[tuple[Evaluation, Tensor]] = []
 
         def measured(
             flat: np.ndarray[Any, np.dtype[np.float64]],
         ) -> tuple[float, np.ndarray[Any, np.dtype[np.float64]]]:
-            there = torch.tensor(flat, dtype=picture.dtype).view_as(picture)
+            there = torch.tensor(flat / _WHITE, dtype=picture.dtype).view_as(picture)
             found = self._evaluate(evaluate, there)
-            if not lowest or (_is_finite(found) and not lowest[0][0].loss < found.loss):
-                lowest[:] = [(found, there)]
-            return found.loss, found.gradient.flatten().double().numpy()
+            seen[:] = [(found, there)]
+            if not taken:
+                taken[:] = seen
+            return found.loss, found.gradient.flatten().double().numpy() / _WHITE
 
-        self._minimise(measured, picture.flatten().double().numpy(), maxfun=self._most, pgtol=0.0)
-        ((found, there),) = lowest
+        def accept(_: object) -> None:
+            # SciPy goes on from where it looked last.
+            if _is_finite(seen[0][0]):
+                taken[:] = seen
+
+        start = picture.flatten().double().numpy() * _WHITE
+        self._minimise(measured, start, maxfun=self._most, pgtol=0.0, callback=accept)
+        ((found, there),) = taken
         self.stalls = self.stalls + 1 if torch.equal(there, picture) or not _is_finite(found) else 0
         picture.copy_(there)
         return found
 
 
-def make_optimiser(kind: Literal["adam", "lbfgs", "scipy"], rate: float, memory: int = 10) -> Optimiser:
+def make_optimiser(kind: Literal["adam", "lbfgs", "scipy", "torch"], rate: float, memory: int = 10) -> Optimiser:
     """The optimiser of that name, anew; ``memory`` is how many steps L-BFGS remembers."""
     match kind:
         case "adam":
@@ -257,6 +300,8 @@ def make_optimiser(kind: Literal["adam", "lbfgs", "scipy"], rate: float, memory:
             return LBFGS(memory, rate)
         case "scipy":
             return ScipyLBFGS()
+        case "torch":
+            return TorchAdam(rate)
 
 
 def _is_finite(found: Evaluation) -> bool:

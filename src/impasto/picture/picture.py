@@ -58,6 +58,17 @@ class Picture:
                 view.flags.writeable = False
                 object.__setattr__(self, name, view)
 
+    def __repr__(self) -> str:
+        # Not the pixels, nor what the file said: a notebook keeps this in its own.
+        kind = "RGB" if self.alpha is None else "RGBA"
+        own = "" if self.format is None else f", {self.format}"
+        return f"<Picture {self.width} x {self.height}, {kind}, {8 * self.pixels.itemsize} bits{own}>"
+
+    def _repr_png_(self) -> bytes:
+        from impasto.picture.showing import shown
+
+        return shown(self)
+
     @property
     def width(self) -> int:
         """Pixels across."""

@@ -10,7 +10,7 @@ from PIL import Image
 from impasto.errors import RequestError
 from impasto.picture.picture import Picture, Pixels
 
-__all__ = ["LONGEST_STYLE", "fit", "fit_style", "scale"]
+__all__ = ["LONGEST_STYLE", "fit", "fit_side", "fit_style", "scale"]
 
 LONGEST_STYLE = 4096
 """Pixels of a painting's longest side, however small its strokes are wanted."""
@@ -70,6 +70,20 @@ def fit(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
         return size
     scale = longest / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def fit_side(size: tuple[int, int], pixels: int | None, side: str) -> tuple[int, int]:
+    """:func:`fit`; or, where ``side`` is ``"shortest"``, scaled so that the shortest side is ``pixels``.
+
+    That is at most the longest side of ``size``, and what is left of a pixel on the other side is cut off: both as
+    in the PyTorch notebook.
+    """
+    if pixels is None or side == "longest":
+        return fit(size, pixels)
+    short, long = min(size), max(size)
+    pixels = min(pixels, long)
+    width, height = (pixels if length == short else pixels * length // short for length in size)
+    return width, height
 
 
 def fit_style(size: tuple[int, int], short: float) -> tuple[int, int]:

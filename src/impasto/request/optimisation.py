@@ -50,11 +50,12 @@ class Optimisation:
         maximum=1.0,
         group="iterative",
     )
-    optimiser: Literal["adam", "lbfgs", "scipy"] = option(
+    optimiser: Literal["adam", "lbfgs", "scipy", "torch"] = option(
         str,
         "lbfgs",
-        "Adam; L-BFGS, kept between black and white; or SciPy's L-BFGS, where a step is up to 20 evaluations.",
-        choices=("adam", "lbfgs", "scipy"),
+        "Adam, or L-BFGS, kept between black and white; the notebooks' that may leave it: SciPy's L-BFGS, where a "
+        "step is about 20 evaluations, or torch's Adam.",
+        choices=("adam", "lbfgs", "scipy", "torch"),
         group="iterative",
     )
     learning_rate: float = option(
@@ -146,11 +147,28 @@ class Optimisation:
         f"Losses of style as NAME:WEIGHT,... of {', '.join(STYLE_LOSSES)}.",
         group="iterative",
     )
-    loss_scale: Literal["relative", "absolute"] = option(
+    loss_scale: Literal["relative", "absolute", "pytorch", "keras"] = option(
         str,
         "relative",
-        "Losses as shares of their aim's energy, so that weights mean the same for every layer; or as in the papers.",
-        choices=("relative", "absolute"),
+        "Losses as shares of their aim's energy, so that weights mean the same for every layer; as in the papers; or "
+        "Gram, content and total variation as in the PyTorch or the Keras notebook.",
+        choices=("relative", "absolute", "pytorch", "keras"),
+        group="iterative",
+    )
+    style_fit: Literal["whole", "squeezed"] = option(
+        str,
+        "whole",
+        "The painting in its own proportions, at the style scale; or squeezed to the photograph's size, as in the "
+        "notebooks.",
+        choices=("whole", "squeezed"),
+        group="iterative",
+    )
+    size_side: Literal["longest", "shortest"] = option(
+        str,
+        "longest",
+        "Which side of the photograph the size is: the longest; or the shortest, as in the PyTorch notebook, with no "
+        "more than the photograph's longest side.",
+        choices=("longest", "shortest"),
         group="iterative",
     )
     pooling: Literal["max", "average"] = option(

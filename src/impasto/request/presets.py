@@ -3,12 +3,9 @@
 ``quick``, ``fine`` and ``museum`` are how long somebody waits; ``fine`` is what the defaults are. ``museum`` puts
 strokes, planes and swirls before the drawing, and sees deeper where VGG19 is installed.
 
-The notebooks' weights are their own, in this project's units. There, Gram matrices are sums over places,
-here means: a layer's weight is multiplied accordingly, for a picture of the notebook's size. Adam's
-step is in units of white here, there in ImageNet's deviations (0.226 of white). The second one's network
-sees 0..255, where the published weights that ``impasto models pull`` fetches see 0..1 divided by
-that deviation, so features are 57.6 times larger there: 57.6 squared goes to the weight of content, and to
-the fourth power to that of style.
+The notebooks' weights are their own numbers: ``loss_scale`` says whose, and the losses are that notebook's at any
+size. Adam's step is in units of white here, there in ImageNet's deviations (0.226 of white). Both are in float32:
+what bf16 rounds would be seen in the losses.
 """
 
 from __future__ import annotations
@@ -18,30 +15,10 @@ from types import MappingProxyType
 from typing import Any
 
 from impasto.errors import RequestError
-from impasto.request.weights import weights_text
 
 __all__ = ["PRESETS", "preset_settings"]
 
 _DEVIATION = 0.226
-_TIMES = 255 * _DEVIATION
-
-_FIRST_SIDE, _SECOND_SIDE = 400, 512
-_WIDTHS = (64, 128, 256, 512, 512)
-
-
-def _first(weights: tuple[float, ...]) -> str:
-    """Each layer's mean square of sums, divided by channels and places."""
-    places = [(_FIRST_SIDE // 2**level) ** 2 for level in range(5)]
-    named = {f"relu{i + 1}_1": w * places[i] / _WIDTHS[i] for i, w in enumerate(weights)}
-    return weights_text(named)
-
-
-def _second() -> str:
-    """Each layer's sum of squares, divided by (2 * 3 colours * the picture's pixels) squared, all weighed alike."""
-    layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-    shares = [(width / 6) ** 2 / 16**level for level, width in enumerate(_WIDTHS)]
-    return weights_text(dict(zip(layers, shares, strict=True)))
-
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -54,31 +31,34 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             {
                 "engine": "iterative",
                 "encoder": "vgg19",
-                "size": _FIRST_SIDE,
-                "style_scale": _FIRST_SIDE / 512,
+                "precision": "f32",
+                "size": 400,
+                "size_side": "shortest",
+                "style_fit": "squeezed",
                 "levels": 1,
                 "scales": 1,
                 "padding": "zeros",
                 "start": "content",
                 "steps": 2000,
-                "optimiser": "adam",
+                "optimiser": "torch",
                 "learning_rate": 0.003 * _DEVIATION,
-                "average": 0.0,
                 # The notebook taps conv4_2 and conv1_1 to conv5_1, but the ReLU after each works in place.
                 "content_layers": "relu4_2",
                 "content_loss": "mse",
                 "content_weight": 1.0,
-                "style_layers": _first((1.0, 0.75, 0.2, 0.2, 0.2)),
+                "style_layers": "relu1_1,relu2_1:0.75,relu3_1:0.2,relu4_1:0.2,relu5_1:0.2",
                 "style_loss": "gram",
-                "style_weight": 1e6,
-                "loss_scale": "absolute",
+                "style_weight": 1e9,
+                "loss_scale": "pytorch",
             }
         ),
         "gatys-lbfgs-tv": MappingProxyType(
             {
                 "engine": "iterative",
                 "encoder": "vgg16",
-                "size": _SECOND_SIDE,
+                "precision": "f32",
+                "size": 512,
+                "style_fit": "squeezed",
                 "levels": 1,
                 "scales": 1,
                 "padding": "zeros",
@@ -87,14 +67,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 "optimiser": "scipy",
                 "content_layers": "relu2_2",
                 "content_loss": "mse",
-                # Summed over features there.
-                "content_weight": 0.025 * 128 * (_SECOND_SIDE // 2) ** 2 * _TIMES**2,
-                "style_layers": _second(),
+                "content_weight": 0.025,
+                # Five layers share a weight of 5 there.
+                "style_layers": "relu1_2,relu2_2,relu3_3,relu4_3,relu5_3",
                 "style_loss": "gram",
-                "style_weight": _TIMES**4,
-                "tv_weight": 255**2.5 * 3 * (_SECOND_SIDE - 1) ** 2,
+                "style_weight": 1.0,
+                "tv_weight": 1.0,
                 "tv_power": 1.25,
-                "loss_scale": "absolute",
+                "loss_scale": "keras",
             }
         ),
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from impasto.picture import Picture
+    from impasto.picture.showing import Comparison
     from impasto.request.request import Format, Request
 
 __all__ = ["Enough", "Progress", "Result", "run_to_end"]
@@ -47,6 +48,11 @@ class Progress:
     losses: Mapping[str, float] = field(default_factory=dict)
     memory: int | None = None
 
+    @property
+    def loss(self) -> float | None:
+        """The total of the losses, as the papers' notebooks print it; ``None`` where none were told."""
+        return sum(self.losses.values()) if self.losses else None
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -60,6 +66,21 @@ class Result:
     model: str
     seconds: float
     complete: bool = True
+
+    def __repr__(self) -> str:
+        ended = "" if self.complete else ", ended before its time"
+        return f"<Result {self.pastiche.width} x {self.pastiche.height} by {self.model}, {self.seconds:.2f} s{ended}>"
+
+    def _repr_png_(self) -> bytes:
+        from impasto.picture.showing import shown
+
+        return shown(self.pastiche)
+
+    def compare(self, before: str = "before", after: str = "after") -> Comparison:
+        """The photograph and the pastiche under a slider, for a notebook; ``before`` and ``after`` are its labels."""
+        from impasto.picture.showing import Comparison
+
+        return Comparison(self.request.content, self.pastiche, (before, after))
 
     def settings(self) -> dict[str, object]:
         """What is stored in the file, so that ``impasto show FILE`` can tell how it was made."""

@@ -149,7 +149,7 @@ class Request(Optimisation):
 
     def __post_init__(self) -> None:
         from impasto.picture.picture import Picture
-        from impasto.picture.scaling import fit
+        from impasto.picture.scaling import fit_side
         from impasto.picture.writing import DEEP
 
         pictures = [("content", self.content), ("mask", self.mask), ("guide", self.guide), ("initial", self.initial)]
@@ -174,11 +174,11 @@ class Request(Optimisation):
                 object.__setattr__(self, known.name, known.type(value))  # a plain number, which JSON can hold
         if self.engine == "instant":
             self._refuse()
-        for name, longest in (("size", self.size), ("resize", self.resize)):
-            width, height = fit(self.content.size, longest)
-            if longest is not None and width * height > max(self.max_pixels, self.content.width * self.content.height):
+        for name, pixels, side in (("size", self.size, self.size_side), ("resize", self.resize, "longest")):
+            width, height = fit_side(self.content.size, pixels, side)
+            if pixels is not None and width * height > max(self.max_pixels, self.content.width * self.content.height):
                 raise PictureTooLarge(
-                    f"{name} is {longest}, which makes {width * height / 1e6:.3g} megapixels; the limit is "
+                    f"{name} is {pixels}, which makes {width * height / 1e6:.3g} megapixels; the limit is "
                     f"{self.max_pixels / 1e6:.3g} (raise max_pixels)"
                 )
         if self.bits not in (8, 16):
