@@ -153,7 +153,8 @@ def state(**changes: Tensor | None) -> dict[str, Tensor]:
     [
         ([torch.ones(2)], "no state dict but a list"),
         ({"epoch": 3, "lr": 0.1}, "no state dict but a dict of epoch, lr"),
-        ({"features.0.weight": torch.ones(2)}, "holds features.0.weight; networks with conv1.conv2d.weight"),
+        ({"features.0.weight": torch.ones(2)}, r"weights of VGG or its like, an encoder.*\(features.0.weight\)"),
+        ({"stem.weight": torch.ones(2)}, "holds stem.weight; networks with conv1.conv2d.weight"),
         (state(in2__weight=None), "has no in2.weight"),
         (state(extra__weight=torch.ones(2)), "holds extra.weight beside a network"),
         (state(conv1__conv2d__weight=torch.ones(4, 3)), "4 dimensions"),
