@@ -312,9 +312,9 @@ def test_every_level_looks_at_as_many_scales_as_make_sense_or_are_asked_for(
     seen: list[float] = []
     style = Aims.style
 
-    def spied(self: Aims, given: Style, layers: Any, scale: float, guide: Any = None) -> Any:
+    def spied(self: Aims, given: Style, layers: Any, scale: float, *rest: Any) -> Any:
         seen.append(scale)
-        return style(self, given, layers, scale, guide)
+        return style(self, given, layers, scale, *rest)
 
     monkeypatch.setattr(Aims, "style", spied)
     engine.finish(asked(200, 100, steps=0, style_scale=2.0, levels=2))
