@@ -242,7 +242,7 @@ def test_steps_are_told_and_the_job_is_removed(
     assert (result.exit_code, result.stdout) == (0, "a.sea.jpg\n"), result.stderr
     told = result.stderr.splitlines()
     assert told
-    assert all(line.startswith("step ") and " of 30, loss " in line for line in told)
+    assert all(line.startswith("step ") and " of 30, total loss " in line for line in told)
     settings = read_settings("a.sea.jpg") or {}
     assert (settings["engine"], settings["steps"]) == ("iterative", 30)
     assert jobs(api) == []
