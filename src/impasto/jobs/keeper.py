@@ -132,6 +132,7 @@ class Keeper:
                     self._await()
                 self._live()
             except _Leave:
+                self._is_renewing = False
                 return
             except Exception as lost:
                 self._is_renewing = False
