@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,7 +80,8 @@ class Cluster:
         parent = psutil.Process(self._process.pid)
         every = [parent, *parent.children(recursive=True)]
         for process in every:
-            process.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # gone by itself, since the list was made
+                process.send_signal(signal.SIGKILL)
         self._process.wait()
         psutil.wait_procs(every[1:], _STARTS)
 
