@@ -77,7 +77,7 @@ class Keeper:
     @property
     def is_up(self) -> bool:
         """Whether the worker is ready; or was, and is only being replaced, for as long as one takes to start."""
-        return self.state != "starting" or self._is_renewing
+        return self.state != "starting" or (self._is_renewing and not self._is_leaving)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -132,7 +132,6 @@ class Keeper:
                     self._await()
                 self._live()
             except _Leave:
-                self._is_renewing = False
                 return
             except Exception as lost:
                 self._is_renewing = False

@@ -21,7 +21,7 @@ from impasto.perceptual.vgg import ARCHITECTURES, Convention
 from impasto.perceptual.weights import SUFFIXES, Weights
 from impasto.picture.writing import write_atomically
 
-__all__ = ["convert_vgg"]
+__all__ = ["convert_vgg", "torch_weights"]
 
 _NEEDED = "5_1"
 """The deepest convolution that papers take features of. What is below it may be missing."""
@@ -84,6 +84,22 @@ def convert_vgg(file: Path, folder: Path, *, name: str, convention: Convention |
     return Model.read(folder)
 
 
+def torch_weights(file: Path, wanted: str) -> object:
+    """What torch saved in a file, of which no code is run.
+
+    Raises :class:`ModelError`, which ends in what is ``wanted``.
+    """
+    try:
+        # Files in torch's older format, as torchvision's own, cannot be mapped.
+        held: object = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+    except Exception as error:  # a broken or hostile file raises a dozen kinds, with advice nobody should follow
+        raise ModelError(
+            f"{file} is not read: it is broken, or holds more than weights, which might run code; give torchvision's "
+            f"{wanted}"
+        ) from error
+    return held
+
+
 def _read(file: Path) -> tuple[dict[str, Tensor], str | None]:
     """Its tensors of convolutions, and the convention that it says it is of."""
     if file.suffix.lower() in SUFFIXES:
@@ -93,14 +109,7 @@ def _read(file: Path) -> tuple[dict[str, Tensor], str | None]:
         except (OSError, ValueError) as error:
             raise ModelError(str(error)) from error
         return tensors, "caffe" if file.suffix.lower() == ".npz" else weights.metadata.get("convention")
-    try:
-        # Files in torch's older format, as torchvision's own, cannot be mapped.
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except Exception as error:  # a broken or hostile file raises a dozen kinds, with advice nobody should follow
-        raise ModelError(
-            f"{file} is not read: it is broken, or holds more than weights, which might run code; give torchvision's "
-            ".pth, a .safetensors or an .npz"
-        ) from error
+    state = torch_weights(file, ".pth, a .safetensors or an .npz")
     if not isinstance(state, Mapping):
         raise ModelError(f"{file} holds a {type(state).__name__}; give a state dict: names with tensors")
     wanted = {key: state[key] for key in _wanted(key for key in state if isinstance(key, str))}

@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import json
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from impasto.errors import MissingExtra, ModelError
 from impasto.models import Model
 from impasto.models.mistaken import mistaken
+from impasto.perceptual.conversion import torch_weights
 from impasto.perceptual.encoder import Encoder
 from impasto.perceptual.modules import ModuleEncoder
 from impasto.perceptual.torchvision_names import TORCHVISION
@@ -106,13 +106,7 @@ def _state(file: Path) -> Mapping[str, Tensor]:
         raise ModelError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ModelError(str(error)) from error
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except Exception as error:  # a broken or hostile file raises a dozen kinds, with advice nobody should follow
-        raise ModelError(
-            f"{file} is not read: it is broken, or holds more than weights, which might run code; give torchvision's "
-            ".pth or a .safetensors"
-        ) from error
+    state = torch_weights(file, ".pth or a .safetensors")
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ModelError(f"{file} is no state dict of tensors; give torchvision's .pth")
     return state
