@@ -10,6 +10,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from browser import a_browser
 from PIL import Image
 
 from impasto import Picture, Request, Result, Stylizer
@@ -104,12 +105,27 @@ def test_before_and_after_lie_under_a_slider_without_any_network() -> None:
 def test_labels_of_a_slider_are_text() -> None:
     hostile = Comparison(noise(4, 4), noise(4, 4), ('"><script>alert(1)</script>', "{later}&"))
     elements = Elements(hostile.to_html())
-    assert [tag for tag, _ in elements.found] == ["div", "img", "img", "input", "div", "span", "span"]
-    assert elements.found[2][1]["alt"] == '"><script>alert(1)</script>'
-    assert elements.found[1][1]["alt"] == "{later}&"
+    assert [tag for tag, _ in elements.found] == ["div", "div", "img", "img", "input", "div", "span", "span"]
+    assert elements.found[3][1]["alt"] == '"><script>alert(1)</script>'
+    assert elements.found[2][1]["alt"] == "{later}&"
 
 
 def test_what_a_stylizer_gives_can_be_compared(stylizer: Stylizer) -> None:
     painted = stylizer.stylize(noise(48, 32), "udnie", resize=24)
     assert painted.compare("antes", "depois").labels == ("antes", "depois")
     assert 'width="24" height="16"' in painted.compare().to_html()
+
+
+@pytest.mark.browser
+def test_both_lie_in_the_same_place_and_the_slider_below() -> None:
+    picture = Picture.from_array(np.zeros((60, 90, 3), np.uint8))
+    with a_browser() as browser:
+        page = browser.new_page()
+        page.set_content(Comparison(picture, picture).to_html())
+        before, after, slider = (
+            page.locator(part).bounding_box() for part in ("img >> nth=1", "img >> nth=0", "input")
+        )
+    assert before == after
+    assert after is not None
+    assert slider is not None
+    assert slider["y"] >= after["y"] + after["height"]

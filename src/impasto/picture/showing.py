@@ -20,14 +20,16 @@ _QUALITY = 85
 
 # Without a script of its own nor a name that could be taken: a page may hold many.
 _PAGE = """\
-<div style="position:relative;display:inline-block;max-width:100%;--at:50%">
+<div style="display:inline-block;max-width:100%;--at:50%">
+<div style="position:relative;width:fit-content">
 <img alt="{after}" src="data:image/webp;base64,{later}" width="{width}" height="{height}" \
 style="display:block;max-width:100%;height:auto;margin:0">
 <img alt="{before}" src="data:image/webp;base64,{earlier}" \
 style="position:absolute;inset:0;width:100%;height:100%;margin:0;clip-path:inset(0 calc(100% - var(--at)) 0 0)">
+</div>
 <input type="range" min="0" max="100" value="50" aria-label="{before} | {after}" \
 oninput="this.parentNode.style.setProperty('--at', this.value + '%')" \
-style="display:block;width:100%;margin:4px 0 0;position:relative">
+style="display:block;width:100%;margin:4px 0 0">
 <div style="display:flex;justify-content:space-between;font:12px sans-serif">\
 <span>{before}</span><span>{after}</span></div>
 </div>"""
