@@ -41,10 +41,12 @@ class EdgePad(torch.autograd.Function):
     def backward(_: Any, *gradients: Tensor) -> Tensor:
         """Of ``x``: a border pixel also answers for its copies."""
         (flow,) = gradients
-        rows = flow[..., 1:-1, :].clone(memory_format=torch.channels_last)
-        rows[..., 0, :] += flow[..., 0, :]
-        rows[..., -1, :] += flow[..., -1, :]
-        result = rows[..., 1:-1].clone(memory_format=torch.channels_last)
-        result[..., 0] += rows[..., 0]
-        result[..., -1] += rows[..., -1]
+        result = flow[..., 1:-1, 1:-1].clone(memory_format=torch.channels_last)
+        result[..., 0, :] += flow[..., 0, 1:-1]
+        result[..., -1, :] += flow[..., -1, 1:-1]
+        for side in (0, -1):
+            column = flow[..., 1:-1, side].clone()
+            column[..., 0] += flow[..., 0, side]
+            column[..., -1] += flow[..., -1, side]
+            result[..., side] += column
         return result

@@ -12,6 +12,7 @@ __all__ = [
     "Features",
     "Grams",
     "Moments",
+    "box_means",
     "cfsd",
     "content_distance",
     "gram_distance",
@@ -50,7 +51,9 @@ class _Means(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
-        return wide(x).mean(1), wide(x).square().mean(1)
+        exact = torch.promote_types(x.dtype, torch.float32)
+        # The norm reads the features once; their squares would be written and read as well.
+        return x.mean(1, dtype=exact), torch.linalg.vector_norm(x, dim=1, dtype=exact).square() / x.shape[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -140,10 +143,15 @@ def lattice_energy(pictures: Tensor, period: int = 8) -> Tensor:
     n, channels, height, width = pictures.shape
     half = period // 2
     # The mean over one period has no part of the lattice, and nearly all of everything coarser.
-    fine = pictures[..., half : 1 - half, half : 1 - half] - F.avg_pool2d(pictures, period, 1)
+    fine = pictures[..., half : 1 - half, half : 1 - half] - box_means(pictures, period)
     rows, columns = height // period - 1, width // period - 1
     cells = fine[..., : rows * period, : columns * period].reshape(n, channels, rows, period, columns, period)
     return cells.mean((2, 4)).var((2, 3), correction=0).mean(1)
+
+
+def box_means(pictures: Tensor, side: int) -> Tensor:
+    """Means of all boxes of ``side`` pixels, ``(N, C, H - side + 1, W - side + 1)``: of columns, then of rows."""
+    return F.avg_pool2d(F.avg_pool2d(pictures, (side, 1), 1), (1, side), 1)
 
 
 def _places(features: Tensor) -> Tensor:

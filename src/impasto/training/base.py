@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from impasto.models import Model
-from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, few, read_albums
 from impasto.training.bounds import check_plan, check_sides
 from impasto.training.critic import Critic, regularity, stamping, weighed
@@ -64,9 +63,9 @@ class BasePlan:
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1.5e-3
-    style_weight: float = 5.0
+    style_weight: float = 6.0
     gram_weight: float = 1.9
-    light_weight: float = 5.0
+    light_weight: float = 2.0
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
     stamp_weight: float = 3.0
@@ -104,7 +103,7 @@ class BaseLearner(Recorded[BasePlan]):
         self.optimiser = adam(self.network, plan.learning_rate, self.device)
         self.reader = read_instant(None if plan.codes is None else Model.read(plan.codes)).encoder.to(self.device)
         self.precision = precision(self.device)
-        self.critic = Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
+        self.critic = Critic.through(plan.encoder, self.device)
         if self.checkpoint.is_file() or self.portable.is_file():
             self._resume()
         seed = plan.seed + self.number

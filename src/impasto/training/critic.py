@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
 from impasto.perceptual.losses import (
     Grams,
     Moments,
+    box_means,
     content_distance,
     gram_distance,
     grams,
@@ -21,6 +23,8 @@ from impasto.perceptual.losses import (
     moments,
     style_distance,
 )
+from impasto.perceptual.opening import open_encoder
+from impasto.training.run import precision
 
 __all__ = ["SCALES", "Critic", "Look", "mean_look", "regularity", "stamping", "unsteadiness", "weighed"]
 
@@ -93,6 +97,18 @@ class Critic:
     def __init__(self, encoder: Encoder, scales: Sequence[int] = SCALES) -> None:
         self.encoder, self.scales = encoder, tuple(scales)
 
+    @classmethod
+    def through(cls, weights: Path | str | None, where: torch.device) -> Critic:
+        """Through the encoder of these weights, by default pocket, on that device; to relu5_1 where it reaches that.
+
+        Raises what :func:`open_encoder` does.
+        """
+        try:
+            encoder = open_encoder(weights, (*STYLE_LAYERS, "relu5_1"), padding="replicate")
+        except ValueError:
+            encoder = open_encoder(weights, padding="replicate")
+        return cls(encoder.to(where, precision(where)))
+
     @torch.no_grad()
     def look(self, pictures: Tensor) -> Look:
         """Of pictures ``(N, 3, H, W)`` in 0..1 that are goals, not to be learnt from themselves."""
@@ -132,7 +148,7 @@ class Critic:
             tuple(grams(f) for f in features),
             features[0][_DEEPEST],
             _contrast(grey.detach()),
-            F.avg_pool2d(grey, min(_BLOCK, *grey.shape[-2:])),
+            _cells(grey, min(_BLOCK, *grey.shape[-2:])),
         )
 
 
@@ -147,16 +163,15 @@ def stamping(painted: Tensor, contrast: Tensor) -> Tensor:
     if rows < 1 or columns < 1:
         return painted.new_zeros(())
     grey, half = painted.mean(1, keepdim=True), _CELL // 2
-    coarse = F.avg_pool2d(F.avg_pool2d(grey, (_CELL, 1), 1), (1, _CELL), 1)
-    fine = grey[..., half : 1 - half, half : 1 - half] - coarse
+    fine = grey[..., half : 1 - half, half : 1 - half] - box_means(grey, _CELL)
     height, width = rows * _PANE, columns * _PANE
 
     def pane(down: int, right: int) -> Tensor:
         return fine[..., _REACH + down : _REACH + down + height, _REACH + right : _REACH + right + width]
 
     here = pane(0, 0)
-    energy = F.avg_pool2d(here.square(), _PANE) + _FAINT**2
-    again = torch.stack([F.avg_pool2d(here * pane(*lag), _PANE) for lag in _LAGS]).amax(0) / energy
+    energy = _cells(here.square(), _PANE) + _FAINT**2
+    again = torch.stack([_cells(here * pane(*lag), _PANE) for lag in _LAGS]).amax(0) / energy
     cells = _PANE // _CELL
     flat = F.relu(1 - F.avg_pool2d(contrast, cells)[:, :rows, :columns] / _FLAT)
     return (F.relu(again[:, 0]) * flat).mean()
@@ -210,9 +225,16 @@ def _pooled(several: Sequence[Moments]) -> Moments:
 
 def _contrast(grey: Tensor) -> Tensor:
     """Standard deviation within every cell, or one beside it: a place of the features sees further than its own."""
-    mean = F.avg_pool2d(grey, _CELL)
-    spread = (F.avg_pool2d(grey.square(), _CELL) - mean.square()).clamp_min(0).sqrt()
+    mean = _cells(grey, _CELL)
+    spread = (_cells(grey.square(), _CELL) - mean.square()).clamp_min(0).sqrt()
     return F.max_pool2d(spread, 3, 1, 1) + 0.5 / 255
+
+
+def _cells(x: Tensor, side: int) -> Tensor:
+    """Means of squares of ``side`` places beside each other, as pooling gives; many threads take part in each."""
+    rows, columns = (length // side for length in x.shape[-2:])
+    kept = x[..., : rows * side, : columns * side]
+    return kept.reshape(*x.shape[:-2], rows, side, columns, side).mean((-3, -1))
 
 
 def _shares(contrast: Tensor) -> Tensor:

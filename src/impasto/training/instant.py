@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from impasto.models import Model
 from impasto.perceptual.losses import Moments
-from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, few, read_albums
 from impasto.training.bounds import check_plan, check_sides
 from impasto.training.critic import Critic, regularity, stamping, weighed
@@ -62,10 +61,10 @@ class Plan:
     photos_per_step: int = 2
     styles_per_step: int = 4
     learning_rate: float = 1e-3
-    style_weight: float = 5.0
+    style_weight: float = 6.0
     gram_weight: float = 1.9
-    light_weight: float = 5.0
-    """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
+    light_weight: float = 2.0
+    """How much it counts that what is drawn keeps its light; that faces do the engines see to."""
     grid_weight: float = 1000.0
     lattice_weight: float = 300.0
     stamp_weight: float = 3.0
@@ -108,10 +107,11 @@ class Trainer(Recorded[Plan]):
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
         self.precision = precision(self.device)
-        self.encoder = open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision)
-        self.critic = Critic(self.encoder)
+        self.critic = Critic.through(plan.encoder, self.device)
         # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
-        width = sum(int(f.shape[1]) for f in self.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values())
+        width = sum(
+            int(f.shape[1]) for f in self.critic.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values()
+        )
         self.reader = nn.Linear(self.network.shape.code, 2 * width).to(self.device)
         self.pupils = nn.ModuleDict({"network": self.network, "reader": self.reader})
         self.optimiser = adam(self.pupils, plan.learning_rate, self.device)

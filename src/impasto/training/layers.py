@@ -75,7 +75,8 @@ class InstanceNorm(torch.autograd.Function):
         flat = x.permute(0, 2, 3, 1).flatten(1, 2)
         mean = flat.mean(1, dtype=wide)
         centred = flat - mean[:, None].to(x.dtype)
-        std = (centred.square().mean(1, dtype=wide) + EPSILON).sqrt()
+        norm = torch.linalg.vector_norm(centred, dim=1, dtype=wide)
+        std = (norm.square() / flat.shape[1] + EPSILON).sqrt()
         gain = (scale / std)[:, None].to(x.dtype)
         ctx.save_for_backward(centred, std, scale)
         return (

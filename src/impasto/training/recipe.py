@@ -17,7 +17,6 @@ import torch
 
 from impasto.models import Model, find
 from impasto.models.store import shipped
-from impasto.perceptual.opening import open_encoder
 from impasto.training.album import Album, read_albums
 from impasto.training.base import BaseLearner, BasePlan
 from impasto.training.bounds import check_plan
@@ -26,7 +25,7 @@ from impasto.training.diet import training_files
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
 from impasto.training.reading import read_base, read_instant
-from impasto.training.run import Learner, Step, device, follow, precision
+from impasto.training.run import Learner, Step, device, follow
 from impasto.training.shape import Shape
 from impasto.training.style import StyleLearner, StylePlan
 
@@ -132,8 +131,7 @@ def _alone(recipe: Recipe, stage: str, albums: tuple[Album, Album], until: float
 def _styles(recipe: Recipe, photos: Album, until: float) -> Iterator[Report]:
     """So many at a time: each waits for its own kernels only, and together they fill the card."""
     names = list(recipe.styles)
-    where = device()
-    critic = Critic(open_encoder(recipe.encoder, padding="replicate").to(where, precision(where)))
+    critic = Critic.through(recipe.encoder, device())
     waves = [names[i : i + recipe.lanes] for i in range(0, len(names), recipe.lanes)]
     for i, wave in enumerate(waves):
         goal = recipe.clock() + max(0.0, until - recipe.clock()) / (len(waves) - i)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from impasto.errors import RequestError
 from impasto.models import Model
-from impasto.perceptual.opening import open_encoder
 from impasto.picture.scaling import LONGEST_STYLE, fit_style
 from impasto.training.album import Album, few, tensor
 from impasto.training.bounds import check_plan, check_sides
@@ -81,8 +80,8 @@ class StylePlan:
     learning_rate: float = 2e-3
     style_weight: float = 8.0
     gram_weight: float = 5.0
-    light_weight: float = 5.0
-    """How much it counts that what is drawn keeps its light: skin stays as dark or as fair as it is."""
+    light_weight: float = 2.0
+    """How much it counts that what is drawn keeps its light; that faces do the engines see to."""
     grid_weight: float = 1000.0
     lattice_weight: float = 1000.0
     stamp_weight: float = 3.0
@@ -126,7 +125,7 @@ class StyleLearner(Recorded[StylePlan]):
         self.device = device()
         torch.manual_seed(plan.seed)
         self.precision = precision(self.device)
-        self.critic = critic or Critic(open_encoder(plan.encoder, padding="replicate").to(self.device, self.precision))
+        self.critic = critic or Critic.through(plan.encoder, self.device)
         instant = read_instant(None if plan.codes is None else Model.read(plan.codes)).to(self.device)
         paintings = [self._painting(file) for file in plan.paintings]
         with torch.no_grad():
