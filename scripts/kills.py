@@ -1,6 +1,9 @@
 """Kill the server and its workers again and again while jobs arrive, and count what is lost and what came twice.
 
-usage: kills.py [--kills 300] [--jobs 600] [--home FOLDER] [--seed 0]
+usage: kills.py [--kills 300] [--jobs 600] [--home FOLDER] [--seed 0] [--postgresql]
+
+With --postgresql the jobs are kept in a PostgreSQL of its own, which is killed as well. A server that ends by itself is
+started again, as systemd would.
 
 Jobs of all kinds are made under ids of their own; one counts as acknowledged when its answer arrived. In the end every
 acknowledged job has to be done, every pastiche to be there, and every item to have been published once.
@@ -20,12 +23,15 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 COMMAND = "import sys; from impasto.cli.main import main; sys.argv[0] = 'impasto'; main()"
 
 
@@ -47,6 +53,13 @@ class Server:
         log = (self.home / "log.txt").open("ab")
         self.process = subprocess.Popen([*command, "--workers", "1"], stderr=log)
         self.starts += 1
+
+    def keep(self) -> bool:
+        """Start it again where it ended by itself; whether it had."""
+        ended = self.process is not None and self.process.poll() is not None
+        if ended:
+            self.start()
+        return ended
 
     def kill(self) -> None:
         assert self.process is not None
@@ -99,7 +112,20 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--postgresql", action="store_true")
     given = parser.parse_args()
+    with ExitStack() as stack:
+        cluster = None
+        if given.postgresql:
+            from postgresql import Cluster
+
+            cluster = stack.enter_context(Cluster())
+            os.environ["IMPASTO_DATABASE"] = cluster.database()
+        kill(given, cluster)
+
+
+def kill(given: argparse.Namespace, cluster: Any) -> None:
+    """The kills, and what is left after them; ``cluster`` is the PostgreSQL to be killed, too."""
     home = given.home or Path(tempfile.mkdtemp(prefix="impasto-kills-"))
     home.mkdir(parents=True, exist_ok=True)
     server, acknowledged, random_ = Server(home, given.port), set[str](), random.Random(given.seed)
@@ -108,10 +134,15 @@ def main() -> None:
     submitting.start()
     kills: collections.Counter[str] = collections.Counter()
     began = time.monotonic()
-    while sum(kills.values()) < given.kills:
+    while kills.total() - kills["ended by itself"] < given.kills:
         time.sleep(random_.uniform(0.05, 2.5))
+        kills["ended by itself"] += server.keep()
         pids = server.workers()
-        if pids and random_.random() < 0.6:
+        if cluster and random_.random() < 0.15:
+            cluster.kill()
+            cluster.start()
+            kills["postgres"] += 1
+        elif pids and random_.random() < 0.6:
             try:
                 os.kill(random_.choice(pids), signal.SIGKILL)
                 kills["worker"] += 1
@@ -121,9 +152,10 @@ def main() -> None:
             server.kill()
             kills["server"] += 1
             server.start()
-        if sum(kills.values()) % 25 == 0:
+        if kills.total() % 25 == 0:
             print(f"{dict(kills)}, {len(acknowledged)} acknowledged, {time.monotonic() - began:.0f} s", flush=True)
-    submitting.join()
+    submitting.join(600)
+    assert not submitting.is_alive(), "orders are not acknowledged any more"
     lost, states = settle(server, acknowledged)
     twice, items = published_twice(home)
     print(json.dumps({"kills": kills, "acknowledged": len(acknowledged), "states": states, "lost": lost}))
@@ -139,6 +171,7 @@ def settle(server: Server, acknowledged: set[str]) -> tuple[list[str], dict[str,
     for id_ in sorted(acknowledged):
         deadline = time.monotonic() + 600
         while True:
+            server.keep()
             try:
                 job = httpx.get(f"{server.address}/v1/jobs/{id_}", timeout=10).json()
             except httpx.HTTPError:
@@ -158,7 +191,7 @@ def published_twice(home: Path) -> tuple[list[str], int]:
     """Items with more than one event of theirs, of the ledger itself; and how many items there are."""
     from impasto.jobs.ledger import Ledger
 
-    ledger = Ledger(f"sqlite:///{home / 'jobs.sqlite'}")
+    ledger = Ledger(os.environ.get("IMPASTO_DATABASE", f"sqlite:///{home / 'jobs.sqlite'}"))
     counted: collections.Counter[tuple[str, object]] = collections.Counter()
     after = 0
     while found := ledger.events("local", after):

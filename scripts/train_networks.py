@@ -77,6 +77,8 @@ def main() -> None:
     parser.add_argument("--deep", type=int, default=0, help="channels at 1/16 of the size; 0 for none")
     parser.add_argument("--drawing", type=float, default=0.94, help="of own networks, of what they start from")
     parser.add_argument("--shift-weight", type=float, default=0.0, help="for films, where strokes should not jump")
+    parser.add_argument("--keep-codes", action="store_true", help="instant's style encoder stays: cards stay valid")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate of instant, at its highest")
     parser.add_argument("--version", default="2")
     parser.add_argument("--textures", type=int, default=28)
     parser.add_argument("--spare", type=float, default=20.0, help="seconds left for writing models")
@@ -115,6 +117,8 @@ def main() -> None:
         sizes=tuple(arguments.sizes),
         own_sizes=tuple(arguments.own_sizes),
         shift_weight=arguments.shift_weight,
+        keep_codes=arguments.keep_codes,
+        learning_rate=arguments.rate,
         textures=arguments.textures,
         spare=arguments.spare,
         clock=time.process_time if arguments.clock == "processor" else time.monotonic,

@@ -85,7 +85,7 @@ def test_a_drawing_is_kept_where_there_is_one() -> None:
     made = underpainted(photograph, coarser, BOLD, 0).pixels.astype(float)
     in_the_sky, in_the_letters = (255 - made)[96:160, 32:160].mean() / 127, None
     in_the_letters = ((made - pixels) / (255 - pixels.astype(float)))[96:160, 360:440].mean()
-    assert in_the_sky < 0.45, "most of it is covered"
+    assert in_the_sky < 0.55, "half of it is covered"
     assert in_the_letters < 0.4, "most of it is left"
 
 

@@ -49,8 +49,8 @@ class Touch:
     @classmethod
     def of(cls, boldness: float, strength: float) -> Touch:
         """Nothing at all at boldness 0; towards strength 0 ever less, for there the photograph comes back."""
-        reach = strength * (1 - (1 - boldness) ** 1.5)
-        return cls(reach, 1 - 0.9 * boldness, 0.06 * reach)
+        reach = strength * boldness
+        return cls(reach, 1 - 0.9 * boldness**1.5, 0.06 * reach)
 
 
 def levels(size: tuple[int, int], style_scale: float = 1.0) -> list[tuple[int, int]]:

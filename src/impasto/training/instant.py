@@ -78,6 +78,8 @@ class Plan:
     """Seconds between checkpoints and sample sheets."""
     start: Path | None = None
     """Folder of a model to grow from, of the same widths and blocks."""
+    keep_codes: bool = False
+    """The style encoder of ``start`` stays as it is: cards that were made by it keep their meaning."""
 
     def __post_init__(self) -> None:
         check_plan(self)
@@ -100,6 +102,8 @@ class Trainer(Recorded[Plan]):
         self.network = InstantNetwork(shape)
         if plan.start is not None:
             grown(read_instant(Model.read(plan.start)), self.network)
+        if plan.keep_codes:
+            self.network.encoder.requires_grad_(False)
         check_sides("sizes", plan.sizes, 2 * self.network.shape.multiple)
         self.network = self.network.to(self.device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -79,6 +79,10 @@ class Recipe:
     """See :class:`StylePlan`; for own networks."""
     shift_weight: float = 0.0
     """See :class:`StylePlan`; for own networks."""
+    keep_codes: bool = False
+    """See :class:`Plan`; of ``instant``."""
+    learning_rate: float = 1e-3
+    """Of ``instant``, at its highest."""
     textures: int = 28
     spare: float = 20.0
     """Seconds at the end that are left for writing models."""
@@ -171,6 +175,8 @@ def _instant(recipe: Recipe, albums: tuple[Album, Album]) -> Trainer:
         styles_per_step=recipe.pairs,
         start=start.path,
         save_every=60.0,
+        keep_codes=recipe.keep_codes,
+        learning_rate=recipe.learning_rate,
     )
     return Trainer(plan, shape, albums)
 
