@@ -61,6 +61,15 @@ class Server:
             self.start()
         return ended
 
+    def answers(self) -> None:
+        """Wait until it does, or has ended."""
+        while self.process is not None and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.address}/healthz", timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.1)
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
@@ -135,6 +144,8 @@ def kill(given: argparse.Namespace, cluster: Any) -> None:
     kills: collections.Counter[str] = collections.Counter()
     began = time.monotonic()
     while kills.total() - kills["ended by itself"] < given.kills:
+        if random_.random() < 0.8:  # else perhaps while it starts
+            server.answers()
         time.sleep(random_.uniform(0.05, 2.5))
         kills["ended by itself"] += server.keep()
         pids = server.workers()
