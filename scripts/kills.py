@@ -56,8 +56,10 @@ class Server:
 
     def keep(self) -> bool:
         """Start it again where it ended by itself; whether it had."""
-        ended = self.process is not None and self.process.poll() is not None
+        assert self.process is not None
+        ended = self.process.poll() is not None
         if ended:
+            print(f"the server ended with status {self.process.returncode}", flush=True)
             self.start()
         return ended
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+from encoders import random_vgg19
+from painting import vgg_file
 from torch import Tensor
 
+from impasto.perceptual.encoder import STYLE_LAYERS
 from impasto.perceptual.opening import open_encoder
 from impasto.training.critic import Critic, regularity, stamping, unsteadiness
 from impasto.training.preparation import blend, coarse_to_fine, detail, grain
@@ -73,6 +78,16 @@ def test_strokes_are_seen_at_every_scale() -> None:
     assert float(far["style"]) > 0.1
     one, three = (Critic(open_encoder(), scales).look(fine) for scales in ((1,), (1, 2, 4)))
     assert (len(one.moments), len(three.moments)) == (1, 3)
+
+
+def test_a_critic_looks_as_deep_as_its_encoder_reaches(tmp_path: Path) -> None:
+    deep = Critic.through(Path(vgg_file(tmp_path, "vgg19", "caffe")), torch.device("cpu"))
+    shallow = Critic.through(random_vgg19(tmp_path), torch.device("cpu"))
+    picture = torch.rand(1, 3, 64, 64)
+    for critic, layers in ((deep, [*STYLE_LAYERS, "relu5_1"]), (shallow, [*STYLE_LAYERS])):
+        look = critic.look(picture)
+        assert [list(moments) for moments in look.moments] == [layers] * 3
+        assert torch.equal(look.drawing, critic.encoder(picture)["relu4_1"])
 
 
 def test_content_counts_where_there_is_a_drawing() -> None:

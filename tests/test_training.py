@@ -73,6 +73,22 @@ def test_training_learns_saves_and_goes_on_where_it_was(plan: Plan) -> None:
     assert list(train(plan, SMALL)) == []
 
 
+def test_codes_are_kept_where_cards_must_stay_valid(plan: Plan, tmp_path: Path) -> None:
+    list(train(replace(plan, minutes=0.01), SMALL))
+    start = export(plan.run, tmp_path / "model", name="mine", version="1")
+    for keeps in (True, False):
+        trainer = Trainer(replace(plan, run=tmp_path / f"{keeps}", start=start, keep_codes=keeps), SMALL)
+        halves = trainer.network.encoder, trainer.network.transfer
+        before = [[p.clone() for p in half.parameters()] for half in halves]
+        for _ in range(3):
+            trainer.step()
+        codes, strokes = (
+            all(torch.equal(a, b) for a, b in zip(was, half.parameters(), strict=True))
+            for was, half in zip(before, halves, strict=True)
+        )
+        assert (codes, strokes) == (keeps, False)
+
+
 def test_a_stopped_training_keeps_what_it_learnt(plan: Plan) -> None:
     running = train(plan, SMALL)
     for _ in range(3):
