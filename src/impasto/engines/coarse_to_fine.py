@@ -16,7 +16,10 @@ from PIL import Image
 from impasto.picture.picture import Picture, Pixels
 from impasto.runtime.graph import Array
 
-__all__ = ["Touch", "levels", "underpainted"]
+__all__ = ["STROKES", "Touch", "levels", "overpainted", "underpainted"]
+
+STROKES = 768
+"""Longest side, in pixels, of a picture on which a network's own strokes are as large as they should be."""
 
 _COARSEST = 192
 """Longest side of the coarsest pass, a quarter of the 768 pixels at which a network's own strokes look right."""
@@ -39,18 +42,20 @@ class Touch:
     """How a pass treats what it is given, all in 0..1.
 
     ``cover`` is how much of the coarser pastiche shows through, ``keep`` how much less of it where the photograph has
-    a drawing, ``grain`` the standard deviation of the noise where it is flat.
+    a drawing, ``grain`` the standard deviation of the noise where it is flat, ``hold`` how far the strokes of the
+    coarser pastiche stay as they are once strokes are as small as they should be.
     """
 
     cover: float
     keep: float
     grain: float
+    hold: float = 0.0
 
     @classmethod
     def of(cls, boldness: float, strength: float) -> Touch:
         """Nothing at all at boldness 0; towards strength 0 ever less, for there the photograph comes back."""
         reach = strength * boldness
-        return cls(reach, 1 - 0.9 * boldness**1.5, 0.06 * reach)
+        return cls(reach, 1 - 0.9 * boldness**1.5, 0.06 * reach, min(1.0, 2 * boldness))
 
 
 def levels(size: tuple[int, int], style_scale: float = 1.0) -> list[tuple[int, int]]:
@@ -91,6 +96,27 @@ def underpainted(photograph: Picture, coarser: Picture | None, touch: Touch, see
         grain = _enlarged(flat, _CELL, width, rows, Image.Resampling.BILINEAR)
         strip += grain * _enlarged(noise, 2, width, rows, Image.Resampling.BICUBIC)
         pixels[rows] = (strip + 0.5).clip(0, peak)
+    return Picture(pixels)
+
+
+def overpainted(finer: Picture, coarser: Picture, hold: float) -> Picture:
+    """``finer`` with the strokes of ``coarser``, of which it keeps only what is too fine to be seen there.
+
+    A pass over a large picture paints strokes of a few pixels everywhere, and would paint over those that are seen.
+    So the two are joined by their frequencies (Burt & Adelson 1983): shrunk to the size of ``coarser``, the result is
+    ``coarser``; that is so at ``hold`` 1, and at 0 it is ``finer``.
+    """
+    width, height = finer.size
+    away = coarser.pixels.astype(np.float32) - finer.resized(coarser.size).pixels
+    planes = [Image.fromarray(np.float32(hold) * away[..., channel]) for channel in range(3)]
+    scale = coarser.height / height
+    pixels = np.empty_like(finer.pixels)
+    for top in range(0, height, _STRIP):
+        rows = slice(top, min(top + _STRIP, height))
+        box = (0.0, rows.start * scale, float(coarser.width), rows.stop * scale)
+        for channel, plane in enumerate(planes):
+            wide = np.asarray(plane.resize((width, rows.stop - rows.start), Image.Resampling.BICUBIC, box))
+            pixels[rows, :, channel] = (finer.pixels[rows, :, channel] + wide + 0.5).clip(0, finer.peak)
     return Picture(pixels)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.engines.anystyle import AnyStyle
-from impasto.engines.coarse_to_fine import Touch, levels, underpainted
+from impasto.engines.coarse_to_fine import STROKES, Touch, levels, overpainted, underpainted
 from impasto.engines.finishing import finish, quantise, restore
 from impasto.engines.network import Network, check_paints, open_network
 from impasto.engines.painter import Brush, Painter
@@ -180,7 +180,10 @@ class InstantEngine:
                 done += part.shape[0] * part.shape[1]
                 share, spent = done / whole, time.perf_counter() - start
                 yield Progress("paint", share, spent, spent / share - spent)
-            painted = Picture(canvas)
+            finer = Picture(canvas)
+            if painted is not None and max(size) > STROKES / request.style_scale:
+                finer = overpainted(finer, painted, touch.hold)
+            painted = finer
             if size == shown:
                 yield Progress("preview", share, spent, spent / share - spent, preview=painted)
         assert painted is not None
