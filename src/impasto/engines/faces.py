@@ -16,6 +16,7 @@ from PIL import Image
 from impasto.models.store import shipped
 from impasto.picture.picture import Picture
 from impasto.picture.scaling import fit
+from impasto.picture.transparency import fill_transparent
 from impasto.runtime.graph import Array, OpenVinoGraph
 from impasto.runtime.tiles import tiles
 
@@ -55,12 +56,12 @@ class Face(NamedTuple):
 
 
 def find_faces(photograph: Picture) -> tuple[Face, ...]:
-    """The faces of a picture, the surest first; the same on every run. Where it is transparent there is none.
+    """The faces of a picture, the surest first; the same on every run.
 
     Raises :class:`ModelError` where the network that ships is missing or broken.
     """
-    image = photograph.resized(fit(photograph.size, min(_LARGEST, max(photograph.size)))).as_type(np.dtype(np.uint8))
-    pixels = Image.fromarray(image.pixels)
+    seen = fill_transparent(photograph.resized(fit(photograph.size, min(_LARGEST, max(photograph.size)))))
+    pixels = Image.fromarray(seen.as_type(np.dtype(np.uint8)).pixels)
     maybe = _distinct(np.concatenate([_look(pixels, *square, _MAYBE) for square in _squares(pixels.size)]))
     looks = [_closely(pixels, box) for box in maybe[:_MOST, :4]]
     surely = _distinct(np.concatenate(looks)) if looks else maybe
