@@ -17,6 +17,7 @@ from impasto.engines.faces import Face, find_faces
 from impasto.errors import ModelError
 from impasto.models import Model, find
 from impasto.models.store import shipped
+from impasto.picture.picture import Pixels
 
 ASTRONAUT = Picture(data.astronaut())
 WHERE = Face(0.33, 0.13, 0.55, 0.35)
@@ -66,12 +67,14 @@ def test_a_face_in_a_long_picture_is_found(width: int, height: int) -> None:
 
 def test_faces_of_many_people_are_found_and_what_is_none_is_not() -> None:
     """Grey squares of 25 pixels: a hundred with a face, cut at its edges, a hundred without."""
-    faces, others = (sum(bool(find_faces(framed(square))) for square in part) for part in np.split(data.lfw_subset(), 2))
+    faces, others = (
+        sum(bool(find_faces(framed(square))) for square in part) for part in np.split(data.lfw_subset(), 2)
+    )
     assert faces >= 75
     assert others <= 3
 
 
-def framed(square: np.ndarray) -> Picture:  # type: ignore[type-arg]
+def framed(square: Pixels) -> Picture:
     image = Image.fromarray((square * 255).astype(np.uint8)).resize((100, 100), Image.Resampling.BICUBIC)
     pixels = np.full((200, 200), 128, np.uint8)
     pixels[50:150, 50:150] = np.asarray(image)

@@ -113,7 +113,8 @@ def _square(image: Image.Image, left: float, top: float, side: float) -> Array:
     stop = [round((b - edge) / side * _SIDE) for b, edge in zip(last, (left, top), strict=True)]
     size = stop[0] - start[0], stop[1] - start[1]
     if min(size) > 0:
-        part = image.resize(size, Image.Resampling.BILINEAR, (*first, *last), reducing_gap=_GAP)
+        box = (first[0], first[1], last[0], last[1])
+        part = image.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=_GAP)
         canvas[0, start[1] : stop[1], start[0] : stop[0]] = np.asarray(part)
     return canvas.astype(np.float32) / np.float32(127.5) - 1
 

@@ -33,7 +33,7 @@ _HUE = 9.0, 15.0
 _CHROMA = 1.6, 2.2
 """The same for chroma as a share of luma: by how much it is larger or smaller."""
 _COLOURED = 0.05
-"""A face of less chroma has no hue: it is of a photograph without colour, and all that is known of it is the ellipse."""
+"""A face of less chroma has no hue: the photograph is without colour, and all that is known of it is the ellipse."""
 _DARK = 0.12, 0.22
 """Luma that is surely dark, and that is not."""
 _SOFT = 0.12, 0.7, 2.5
