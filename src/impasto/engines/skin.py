@@ -7,6 +7,8 @@ and sand have the hues of skin (Hsu, Abdel-Mottaleb and Jain 2002).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -46,12 +48,15 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
     """``painted`` with skin about as light as in ``photograph``, which is of the same size.
 
     The mean luma of a place may move by 20 of 255. What goes beyond is taken back: towards black by a factor, towards
-    white by one on what is missing, so that hues and strokes stay.
+    white by one on what is missing, so that hues and strokes stay. Where nobody is, it is ``painted`` itself.
+
+    Raises :class:`ModelError` where the network that finds faces is missing or broken.
     """
-    small = _small(photograph)
-    where = skin(photograph)
-    if not where.any():
+    faces = find_faces(photograph)
+    if not faces:
         return painted
+    small = _small(photograph)
+    where = _where(faces, small)
     was, now = (_smooth(_luma(picture), where) for picture in (small, _small(painted)))
     aim = was + (now - was).clip(-_TOLERANCE, _TOLERANCE)
     factor = np.where(aim < now, aim / now.clip(1e-3), (1 - aim) / (1 - now).clip(1e-3)).clip(0, 1)
@@ -70,15 +75,15 @@ def skin(photograph: Picture) -> Array:
 
     Raises :class:`ModelError` where the network that finds faces is missing or broken.
     """
-    small = _small(photograph)
-    where = np.zeros((small.height, small.width), np.float32)
-    faces = find_faces(photograph)
-    if not faces:
-        return where
+    return _where(find_faces(photograph), _small(photograph))
+
+
+def _where(faces: Iterable[Face], small: Picture) -> Array:
     bright = _luma(small)
     red, blue = (small.pixels[..., i].astype(np.float32) / np.float32(small.peak) for i in (0, 2))
     # As a point of the plane of colours; its length is the chroma as a share of luma, its angle the hue.
     colour = ((bright - blue) / 1.8556 + 1j * (red - bright) / 1.5748) / bright.clip(0.05)
+    where = np.zeros_like(bright)
     for face in faces:
         np.maximum(where, _of(face, bright, colour), out=where)
     return where
