@@ -21,7 +21,7 @@ __all__ = ["models"]
 
 def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a list."""
-    kinds = click.Choice(["arbitrary", "per-style", "encoder", "base"])
+    kinds = click.Choice(["arbitrary", "per-style", "encoder", "base", "detector"])
     for option in (
         click.option("--json", "as_json", is_flag=True, help="List them as JSON."),
         click.option("--commercial", is_flag=True, help="Only those with a licence known to permit commercial use."),
