@@ -100,20 +100,20 @@ def underpainted(photograph: Picture, coarser: Picture | None, touch: Touch, see
 
 
 def overpainted(finer: Picture, coarser: Picture, hold: float) -> Picture:
-    """``finer`` with the strokes of ``coarser``, of which it keeps only what is too fine to be seen there.
+    """``finer`` with the strokes of ``coarser``, which a pass over a large picture paints over with far smaller ones.
 
-    A pass over a large picture paints strokes of a few pixels everywhere, and would paint over those that are seen.
-    So the two are joined by their frequencies (Burt & Adelson 1983): shrunk to the size of ``coarser``, the result is
-    ``coarser``; that is so at ``hold`` 1, and at 0 it is ``finer``.
+    The two are joined by their frequencies (Burt & Adelson 1983): shrunk to half the size of ``coarser``, where its
+    strokes are seen and its edges are sharp, the result is ``coarser`` at ``hold`` 1, and ``finer`` at 0.
     """
     width, height = finer.size
-    away = coarser.pixels.astype(np.float32) - finer.resized(coarser.size).pixels
+    low = (max(1, coarser.width // 2), max(1, coarser.height // 2))
+    away = coarser.resized(low).pixels.astype(np.float32) - finer.resized(low).pixels
     planes = [Image.fromarray(np.float32(hold) * away[..., channel]) for channel in range(3)]
-    scale = coarser.height / height
+    scale = low[1] / height
     pixels = np.empty_like(finer.pixels)
     for top in range(0, height, _STRIP):
         rows = slice(top, min(top + _STRIP, height))
-        box = (0.0, rows.start * scale, float(coarser.width), rows.stop * scale)
+        box = (0.0, rows.start * scale, float(low[0]), rows.stop * scale)
         for channel, plane in enumerate(planes):
             wide = np.asarray(plane.resize((width, rows.stop - rows.start), Image.Resampling.BICUBIC, box))
             pixels[rows, :, channel] = (finer.pixels[rows, :, channel] + wide + 0.5).clip(0, finer.peak)
