@@ -112,7 +112,7 @@ def test_strips_of_strokes_are_the_whole(size: tuple[int, int], dtype: type, mon
     finer = random_picture(9, 11, 3, dtype).resized(size[::-1])
     coarser = random_picture(8, 8, 4, dtype).resized((max(1, size[1] // 2), max(1, size[0] // 2)))
     whole = overpainted(finer, coarser, 0.7)
-    assert (whole.size, whole.pixels.dtype) == (finer.size, dtype)
+    assert (whole.size, whole.pixels.dtype) == (finer.size, np.dtype(dtype))
     monkeypatch.setattr(coarse_to_fine, "_STRIP", 16)
     strips = overpainted(finer, coarser, 0.7)
     assert np.abs(strips.pixels.astype(float) - whole.pixels).max() <= finer.peak / 255
