@@ -12,6 +12,7 @@ from skimage import data
 
 from impasto import Picture, Stylizer
 from impasto.engines import coarse_to_fine
+from impasto.engines import strips as strips_of_rows
 from impasto.engines.coarse_to_fine import Touch, levels, overpainted, underpainted
 from impasto.metrics.evenness import evenness
 
@@ -113,7 +114,7 @@ def test_strips_of_strokes_are_the_whole(size: tuple[int, int], dtype: type, mon
     coarser = random_picture(8, 8, 4, dtype).resized((max(1, size[1] // 2), max(1, size[0] // 2)))
     whole = overpainted(finer, coarser, 0.7)
     assert (whole.size, whole.pixels.dtype) == (finer.size, np.dtype(dtype))
-    monkeypatch.setattr(coarse_to_fine, "_STRIP", 16)
+    monkeypatch.setattr(strips_of_rows, "_STRIP", 16)
     strips = overpainted(finer, coarser, 0.7)
     assert np.abs(strips.pixels.astype(float) - whole.pixels).max() <= finer.peak / 255
 

@@ -13,6 +13,7 @@ from math import log2
 import numpy as np
 from PIL import Image
 
+from impasto.engines.strips import by_strips, enlarged
 from impasto.picture.picture import Picture, Pixels
 from impasto.runtime.graph import Array
 
@@ -21,8 +22,8 @@ __all__ = ["STROKES", "Touch", "levels", "overpainted", "underpainted"]
 STROKES = 768
 """Longest side, in pixels, of a picture on which a network's own strokes are as large as they should be."""
 
-_COARSEST = 192
-"""Longest side of the coarsest pass, a quarter of the 768 pixels at which a network's own strokes look right."""
+_COARSEST = STROKES // 4
+"""Longest side of the coarsest pass."""
 _SMALLEST = 48
 """No pass is smaller: there would be nothing left to recognise."""
 _CELL = 8
@@ -49,7 +50,7 @@ class Touch:
     cover: float
     keep: float
     grain: float
-    hold: float = 0.0
+    hold: float
 
     @classmethod
     def of(cls, boldness: float, strength: float) -> Touch:
@@ -105,19 +106,16 @@ def overpainted(finer: Picture, coarser: Picture, hold: float) -> Picture:
     The two are joined by their frequencies (Burt & Adelson 1983): shrunk to half the size of ``coarser``, where its
     strokes are seen and its edges are sharp, the result is ``coarser`` at ``hold`` 1, and ``finer`` at 0.
     """
-    width, height = finer.size
     low = (max(1, coarser.width // 2), max(1, coarser.height // 2))
-    away = coarser.resized(low).pixels.astype(np.float32) - finer.resized(low).pixels
-    planes = [Image.fromarray(np.float32(hold) * away[..., channel]) for channel in range(3)]
-    scale = low[1] / height
-    pixels = np.empty_like(finer.pixels)
-    for top in range(0, height, _STRIP):
-        rows = slice(top, min(top + _STRIP, height))
-        box = (0.0, rows.start * scale, float(low[0]), rows.stop * scale)
-        for channel, plane in enumerate(planes):
-            wide = np.asarray(plane.resize((width, rows.stop - rows.start), Image.Resampling.BICUBIC, box))
-            pixels[rows, :, channel] = (finer.pixels[rows, :, channel] + wide + 0.5).clip(0, finer.peak)
-    return Picture(pixels)
+    away = np.float32(hold) * (coarser.resized(low).pixels.astype(np.float32) - finer.resized(low).pixels)
+    planes = [Image.fromarray(away[..., channel]) for channel in range(3)]
+
+    def strip(rows: slice) -> Pixels:
+        wide = [enlarged(plane, finer.size, rows, Image.Resampling.BICUBIC) for plane in planes]
+        joined: Pixels = (finer.pixels[rows] + np.concatenate(wide, 2) + 0.5).clip(0, finer.peak)
+        return joined
+
+    return by_strips(finer, strip)
 
 
 def _contrast(photograph: Picture) -> Array:

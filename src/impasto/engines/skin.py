@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from impasto.engines.faces import Face, find_faces
-from impasto.engines.strips import by_strips
+from impasto.engines.strips import by_strips, enlarged
 from impasto.metrics.light import luma
 from impasto.picture.picture import Picture, Pixels
 from impasto.picture.scaling import fit
@@ -64,7 +64,7 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
     planes = [Image.fromarray(plane) for plane in (times, np.where(aim < now, np.float32(0), 1 - times))]
 
     def strip(rows: slice) -> Pixels:
-        factors, lift = (_enlarged(plane, painted.size, rows) for plane in planes)
+        factors, lift = (enlarged(plane, painted.size, rows) for plane in planes)
         return (painted.pixels[rows] * factors + (lift * painted.peak + np.float32(0.5))).clip(0, painted.peak)
 
     return by_strips(painted, strip)
@@ -160,10 +160,3 @@ def _smooth(light: Array, where: Array) -> Array:
 
     found: Array = smooth(light * where) / smooth(where).clip(1e-3)
     return found
-
-
-def _enlarged(plane: Image.Image, size: tuple[int, int], rows: slice) -> Array:
-    """Rows of a plane that is as large as a picture of ``size``, ``(rows, width, 1)``."""
-    scale = plane.height / size[1]
-    box = (0.0, rows.start * scale, float(plane.width), rows.stop * scale)
-    return np.asarray(plane.resize((size[0], rows.stop - rows.start), Image.Resampling.BILINEAR, box))[..., None]

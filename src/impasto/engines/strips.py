@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from impasto.picture.picture import Picture, Pixels
 
-__all__ = ["by_strips"]
+__all__ = ["by_strips", "enlarged"]
 
 _STRIP = 256
 
@@ -21,3 +22,12 @@ def by_strips(picture: Picture, strip: Callable[[slice], Pixels]) -> Picture:
         rows = slice(top, min(top + _STRIP, picture.height))
         pixels[rows] = strip(rows).astype(pixels.dtype)
     return replace(picture, pixels=pixels)
+
+
+def enlarged(
+    plane: Image.Image, size: tuple[int, int], rows: slice, how: Image.Resampling = Image.Resampling.BILINEAR
+) -> Pixels:
+    """Rows of a ``plane`` that is as large as a picture of ``size``, ``(rows, width, 1)``."""
+    scale = plane.height / size[1]
+    box = (0.0, rows.start * scale, float(plane.width), rows.stop * scale)
+    return np.asarray(plane.resize((size[0], rows.stop - rows.start), how, box))[..., None]

@@ -31,7 +31,7 @@ from impasto.perceptual.painterly import DEEPEST, Levels, Vector, coarse, contra
 from impasto.perceptual.weights import Weights
 from impasto.picture.picture import Pixels
 
-__all__ = ["Judge", "Score", "open_judge"]
+__all__ = ["Judge", "Score", "open_judge", "scored_layers"]
 
 _STRUCTURE, _CONTENT = "relu3_1", "relu4_1"
 _KEPT = 16
@@ -183,7 +183,7 @@ def open_judge(vgg19: Path | None = None) -> Judge:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             if not zipfile.is_zipfile(vgg19):
                 raise ValueError("it is no .npz")
-            layers = _layers(vgg19)
+            layers = scored_layers(vgg19)
             return Judge(VGG19(vgg19, layers), name="vgg19", sha256=sha256, note=_note(layers))
         except Exception as error:  # what a broken .npz raises is of a dozen kinds
             raise ModelError(
@@ -193,7 +193,7 @@ def open_judge(vgg19: Path | None = None) -> Judge:
 
     model = find("pocket", kind="encoder")
     try:
-        layers = _layers(model.file("encoder"))
+        layers = scored_layers(model.file("encoder"))
         pocket = Pocket.read(model.file("encoder"), layers)
     except ImportError as error:
         raise MissingExtra("the encoder pocket", "evaluate") from error
@@ -206,8 +206,8 @@ def open_judge(vgg19: Path | None = None) -> Judge:
     )
 
 
-def _layers(weights: Path) -> tuple[str, ...]:
-    """The layers to judge by that a file has the weights of."""
+def scored_layers(weights: Path) -> tuple[str, ...]:
+    """The layers to judge by that a file has the weights of: to relu5_1, or to relu4_1."""
     return STYLE_LAYERS + ((DEEPEST,) if f"conv{DEEPEST[4:]}.weight" in Weights(weights).names else ())
 
 

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
+from impasto.perceptual.judge import scored_layers
+from impasto.perceptual.layout import VGGLayout
 from impasto.perceptual.losses import (
     Grams,
     Moments,
@@ -23,7 +25,7 @@ from impasto.perceptual.losses import (
     moments,
     style_distance,
 )
-from impasto.perceptual.opening import open_encoder
+from impasto.perceptual.opening import find_encoder, open_encoder
 from impasto.training.run import precision
 
 __all__ = ["SCALES", "Critic", "Look", "mean_look", "regularity", "stamping", "unsteadiness", "weighed"]
@@ -103,11 +105,9 @@ class Critic:
 
         Raises what :func:`open_encoder` does.
         """
-        try:
-            encoder = open_encoder(weights, (*STYLE_LAYERS, "relu5_1"), padding="replicate")
-        except ValueError:
-            encoder = open_encoder(weights, padding="replicate")
-        return cls(encoder.to(where, precision(where)))
+        found = find_encoder("pocket" if weights is None else weights)
+        layers = scored_layers(found.file) if issubclass(found.kind, VGGLayout) else STYLE_LAYERS
+        return cls(open_encoder(weights, layers, padding="replicate").to(where, precision(where)))
 
     @torch.no_grad()
     def look(self, pictures: Tensor) -> Look:
@@ -130,7 +130,7 @@ class Critic:
         for mine_too, aim_too in zip(look.grams, goal.grams, strict=True):
             patterns.append(gram_distance(mine_too, aim_too).clamp_max(4).mean())
         content = content_distance(look.drawing, photos.drawing, _shares(photos.contrast))
-        blocks = F.avg_pool2d(photos.contrast, min(_BLOCK // _CELL, *photos.contrast.shape[-2:]))
+        blocks = _cells(photos.contrast, min(_BLOCK // _CELL, *photos.contrast.shape[-2:]))
         moved = F.relu((look.light - photos.light).abs() - _TOLERANCE).square()
         light = (moved * _shares(F.max_pool2d(blocks, 3, 1, 1))).sum((1, 2))
         return {
@@ -173,7 +173,7 @@ def stamping(painted: Tensor, contrast: Tensor) -> Tensor:
     energy = _cells(here.square(), _PANE) + _FAINT**2
     again = torch.stack([_cells(here * pane(*lag), _PANE) for lag in _LAGS]).amax(0) / energy
     cells = _PANE // _CELL
-    flat = F.relu(1 - F.avg_pool2d(contrast, cells)[:, :rows, :columns] / _FLAT)
+    flat = F.relu(1 - _cells(contrast, cells)[:, :rows, :columns] / _FLAT)
     return (F.relu(again[:, 0]) * flat).mean()
 
 
