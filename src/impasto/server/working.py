@@ -152,9 +152,10 @@ def delete(request: Request, id: Id, owner: Owner) -> None:
 
 
 def _told(jobs: Jobs, job: Job, order: Order) -> dict[str, Any]:
-    """The job, and which of the files that were sent it does without, and why."""
-    left_out = [{"name": name, "message": why} for name, why in order.left_out]
-    return jobs.view(job) | {"left_out": left_out + list(job.settings.get("left_out", ()))}
+    """The job, and which of the files that were sent now it does without: it may be there already, and name others."""
+    view = jobs.view(job)
+    sent = [{"name": name, "message": why} for name, why in order.left_out]
+    return view | {"left_out": sent + [left for left in view["left_out"] if left not in sent]}
 
 
 def _seconds(text: str | None) -> float | None:

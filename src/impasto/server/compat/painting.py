@@ -66,6 +66,7 @@ async def paint(request: Request, style: str, owner: Owner) -> Response:
     what its client calls it, such as ``starry night`` and ``composition 6``, or any name of the gallery."""
     jobs, compat = jobs_of(request), compat_of(request)
     await run_in_threadpool(jobs.check_line, owner)
+    await run_in_threadpool(jobs.check_room, owner)
     # Whoever is told of a mistake before all has been read may not hear it.
     content = (await fields(request, jobs.limits, ("file",))).get("file")
     try:
@@ -87,7 +88,7 @@ async def paint(request: Request, style: str, owner: Owner) -> Response:
         first, files = f"{id}.jpg", tuple(f"{id}_{other.model}.jpg" for other in rest)
         grid = _order("grid", content, [other.style for other in rest], settings, id)
         with compat.promises.making(Promise(id, owner, first, files)):
-            jobs.submit(grid, owner)
+            jobs.submit(grid, owner, counts=False)
             try:
                 compat.storage.put(first, painted.data)
             except ImpastoError:
