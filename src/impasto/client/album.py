@@ -28,15 +28,16 @@ def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
     step = max(1.0, len(sources) / _MOST)
     chosen = [sources[int(i * step)] for i in range(min(len(sources), _MOST))]
     found: list[Upload] = []
-    broken: PictureError | None = None
+    broken: list[PictureError] = []
     for source in chosen:
         try:
             found.append(_small(source))
         except PictureError as error:
-            broken = error
-            warnings.warn(f"a photograph is left out: {error}", stacklevel=3)
-    if broken is not None and not found:
-        raise broken
+            broken.append(error)
+    if not found:
+        raise broken[0]
+    for error in broken:
+        warnings.warn(f"a photograph is left out: {error}", stacklevel=3)
     return found
 
 

@@ -86,7 +86,8 @@ class Job:
 
     ``id`` is unique for its ``owner``. ``priority`` is 0, the first, to 9. ``settings`` are those of the request
     without content and style, or a :class:`impasto.jobs.training.Training`, and
-    :data:`LEFT_OUT`; ``files`` are blobs' sha256 by role: ``mask``, ``guide``, ``initial``, of a training ``photo:0`` ...
+    :data:`LEFT_OUT`; ``files`` are blobs' sha256 by role: ``mask``, ``guide``, ``initial``, of a training ``photo:0``
+    and so on.
     Times are seconds since 1970. ``cancelling`` and ``keep`` say that somebody asked a running job to give up, or to
     stop with the best so far; ``attempt`` is how often it was started. Two jobs with one ``fingerprint`` ask for
     the same. Raises :class:`RequestError` for what cannot be.
