@@ -13,6 +13,7 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "scripts" / "fuzz_server.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("doors", "least"), [([], 300), (["--compat"], 80)])
 def test_no_request_makes_the_server_fail_or_answer_what_is_not_documented(
     tmp_path: Path, doors: list[str], least: int
@@ -24,6 +25,6 @@ def test_no_request_makes_the_server_fail_or_answer_what_is_not_documented(
     assert found is not None
     assert int(found[1]) == int(found[2]) > least
     assert '"workers lost": 0' in run.stdout
-    # Beyond what is refused at once.
-    assert " PUT /v1/jobs/" in (log := (tmp_path / "said.txt").read_text("utf-8", "replace"))
-    assert doors or re.search(r"POST /v1/jobs 202", log)
+    # And not all is refused at once.
+    painting = "POST /v1/jobs 202" if not doors else "POST /predictions/"
+    assert painting in (tmp_path / "said.txt").read_text("utf-8", "replace")
