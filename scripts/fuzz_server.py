@@ -1,9 +1,9 @@
 """Ask a server thousands of things that nobody would think of, with photographs among them, and find what it fails at.
 
-usage: fuzz_server.py [--examples 120] [--seed 1] [--compat] [--home FOLDER]
+usage: fuzz_server.py [--examples 350] [--seed 1] [--compat] [--home FOLDER]
 
 No answer may be a failure of the server's, or one that the documentation does not know: its status, its type or its
-JSON. So many examples are of each operation, and of sequences of them; 120 are more than ten thousand in all.
+JSON. So many examples are of each operation, and of sequences of them; 350 are more than ten thousand in all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SIDES = (16, 31, 48, 80)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=120)
+    parser.add_argument("--examples", type=int, default=350)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--compat", action="store_true", help="the doors of other programs alone")
     parser.add_argument("--home", type=Path)

@@ -36,8 +36,8 @@ def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
             broken.append(error)
     if not found:
         raise broken[0]
-    for error in broken:
-        warnings.warn(f"a photograph is left out: {error}", stacklevel=3)
+    for why in broken:
+        warnings.warn(f"a photograph is left out: {why}", stacklevel=3)
     return found
 
 
