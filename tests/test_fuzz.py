@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+
+from impasto.server import working
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "fuzz_server.py"
 
@@ -28,3 +31,9 @@ def test_no_request_makes_the_server_fail_or_answer_what_is_not_documented(
     # And not all is refused at once.
     painting = "POST /v1/jobs 202" if not doors else "POST /predictions/"
     assert painting in (tmp_path / "said.txt").read_text("utf-8", "replace")
+
+
+def test_both_successes_of_a_job_that_is_put_are_documented() -> None:
+    app = FastAPI()
+    app.include_router(working.router)
+    assert {"200", "201"} <= set(app.openapi()["paths"]["/v1/jobs/{id}"]["put"]["responses"])

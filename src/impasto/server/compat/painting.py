@@ -18,7 +18,7 @@ from impasto.jobs.order import Order
 from impasto.jobs.pool import Cancel
 from impasto.server.compat.answers import Detailed, DetailedLast, missing
 from impasto.server.compat.compat import STAND_IN, compat_of, has_style
-from impasto.server.compat.documentation import HEADING, files_of
+from impasto.server.compat.documentation import DETAILED, HEADING, files_of
 from impasto.server.compat.fields import fields
 from impasto.server.compat.names import chosen, others
 from impasto.server.compat.promises import Promise
@@ -29,8 +29,8 @@ from impasto.server.stylizing import unless_gone
 
 __all__ = ["last", "router"]
 
-router = APIRouter(route_class=Detailed, tags=HEADING)
-last = APIRouter(route_class=DetailedLast, tags=HEADING)
+router = APIRouter(route_class=Detailed, tags=HEADING, responses=DETAILED)
+last = APIRouter(route_class=DetailedLast, tags=HEADING, responses=DETAILED)
 """Behind the routes of all other rooms, for it takes every name that none of them has."""
 
 Owner = Annotated[str, Depends(owner_of)]
