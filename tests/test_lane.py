@@ -172,12 +172,12 @@ def test_what_is_over_is_let_go_at_once() -> None:
     lane.join(taker)
     gc.disable()
     try:
-        for end in (lambda one: one.finish(({}, ())), lambda one: one.fail(QueueFull("late"))):
+        for error in (None, QueueFull("late")):
             asked = errand("ann", cancel=cancel)
             lane.put(asked)
             assert lane.take(taker) is asked
             lane.done(asked)
-            end(asked)
+            asked.finish(({}, ())) if error is None else asked.fail(error)
             future = weakref.ref(asked.future)
             # With all that it was sent, and has made.
             del asked
