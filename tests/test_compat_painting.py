@@ -282,3 +282,11 @@ def test_the_storage_is_for_the_option(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(AssertionError, match="give another folder with --storage"):
         Served(tmp_path, "--compat", "--storage", str(tmp_path / "file" / "storage")).start()
+
+
+def test_all_nine_are_one_request(tmp_path: Path) -> None:
+    with Served(tmp_path, "--compat", "--limit", "requests_per_minute=1", "--host-name", "backend") as server:
+        with server.client() as client:
+            wait(client, "/readyz", lambda answer: answer.status_code == 200)
+        assert asked(server, "candy").status == 200
+        assert asked(server, "candy").status == 429

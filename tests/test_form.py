@@ -36,3 +36,18 @@ def test_an_unknown_preset_is_told() -> None:
 def test_the_documentation_names_every_preset(job: bool) -> None:
     schema = body(job=job)["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert schema["properties"]["preset"]["enum"] == list(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "expected"),
+    [
+        ("strength", "0,5", "strength is '0,5'; give a number, with a point before its decimals"),
+        ("weight", "1,5", "weight is '1,5'; give a number, with a point before its decimals"),
+        ("steps", "1,000", "steps is '1,000'; give a whole number without commas"),
+        ("strength", "half", "strength is 'half'; give a number"),
+    ],
+)
+def test_a_number_with_a_comma_is_told_how_to_be_written(name: str, sent: str, expected: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        read((name, sent))
+    assert str(caught.value) == expected

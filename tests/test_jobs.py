@@ -533,3 +533,50 @@ def test_what_was_made_before_a_cut_is_not_taken_for_what_its_name_means_since(
     assert ended(jobs, job).state == "done"
     # Half of it is in the style of before.
     assert jobs.submit(asked, "ann")[1]
+
+
+def test_a_job_tells_which_files_it_does_without_whenever_it_is_asked(start: Starter) -> None:
+    jobs = start()
+    until(jobs.ready)
+    junk = tuple((f"{number}.txt", "is no picture by its name") for number in range(103))
+    job, _ = jobs.submit(order(kind="batch", left_out=junk), "ann")
+    told = jobs.view(jobs.get("ann", job.id))
+    assert told["left_out"][:2] == [{"name": name, "message": why} for name, why in junk[:2]]
+    assert [left["name"] for left in told["left_out"][99:]] == ["99.txt", "3 more"]
+    # They can be sent again, and are what a worker is given.
+    assert told["settings"] == {}
+    assert ended(jobs, job).state == "done"
+    lesson, _ = jobs.submit(
+        order(kind="train-style", style=photo(4), training=Training("mine"), left_out=junk[:1]), "ann"
+    )
+    assert [left["name"] for left in jobs.view(lesson)["left_out"]] == ["0.txt"]
+    assert Training.from_json(lesson.settings) == Training("mine")
+    jobs.cancel("ann", lesson.id)
+    plain, _ = jobs.submit(order(1), "ann")
+    assert jobs.view(plain)["left_out"] == []
+
+
+def test_a_training_waits_for_a_disk_that_is_full(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = start(attempts=2)
+    tries: list[Path] = []
+
+    def full(folder: Path) -> None:
+        tries.append(folder)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("impasto.jobs.work.make_folder", full)
+        job, _ = jobs.submit(order(kind="train-style", style=photo(4), training=Training("mine")), "ann")
+        for count in (1, 2, 3):
+            until(lambda: len(tries) == count and not jobs._work.doing)  # noqa: B023
+            assert not jobs.get("ann", job.id).is_final
+            jobs.sweep()
+    jobs.delete("ann", job.id)
+
+
+def test_what_belongs_to_a_request_that_was_counted_does_not_count(start: Starter) -> None:
+    jobs = start(requests_per_minute=1)
+    assert jobs.submit(order(), "ann")[1]
+    with pytest.raises(QuotaExceeded):
+        jobs.submit(order(1), "ann")
+    assert jobs.submit(order(1), "ann", counts=False)[1]

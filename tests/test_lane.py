@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from contextlib import ExitStack
 from typing import Any
 
@@ -163,3 +165,25 @@ def test_a_process_that_does_nothing_hangs(monkeypatch: pytest.MonkeyPatch) -> N
     assert watch.over() == "silent"
     process.used += 0.02
     assert watch.over() is None
+
+
+def test_what_is_over_is_let_go_at_once() -> None:
+    lane, taker, cancel = Lane("interactive"), Taker(), Cancel()
+    lane.join(taker)
+    gc.disable()
+    try:
+        for error in (None, QueueFull("late")):
+            asked = errand("ann", cancel=cancel)
+            lane.put(asked)
+            assert lane.take(taker) is asked
+            lane.done(asked)
+            asked.finish(({}, ())) if error is None else asked.fail(error)
+            future = weakref.ref(asked.future)
+            # With all that it was sent, and has made.
+            del asked
+            assert future() is None
+    finally:
+        gc.enable()
+    # It hears nothing any more.
+    cancel.cancel()
+    assert lane.take(taker) is None

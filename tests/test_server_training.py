@@ -161,7 +161,9 @@ def test_photographs_are_sent_as_small_as_they_are_looked_at(tmp_path: Path) -> 
     assert [one.name for one in album([Upload("sea.heic", a_photo(1)), tmp_path / "b.png"])] == ["sea.jpg", "b.jpg"]
     (tmp_path / "torn.png").write_bytes(a_photo(1)[:100])
     with pytest.raises(PictureError, match=r"^torn\.png: "):
-        album(tmp_path)
+        album(tmp_path / "torn.png")
+    with pytest.warns(UserWarning, match=r"^a photograph is left out: torn\.png: "):
+        assert [one.name for one in album(tmp_path)] == ["a.jpg", "b.jpg"]
     with pytest.raises(PictureError, match="there is no photograph"):
         album([])
     with pytest.raises(PictureError, match="nowhere"):

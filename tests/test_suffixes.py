@@ -13,7 +13,7 @@ from PIL import Image
 
 from impasto.cli.photos import find
 from impasto.client.album import album
-from impasto.errors import MissingExtra, RequestError
+from impasto.errors import MissingExtra, PictureError, RequestError
 from impasto.evaluation.contestant import FromFolder
 from impasto.picture.reading import READABLE
 from impasto.picture.suffixes import SUFFIXES, is_picture_name, pictures_in
@@ -122,3 +122,13 @@ def test_the_studio_knows_the_same_suffixes() -> None:
 def test_names_that_are_no_pictures() -> None:
     assert is_picture_name("a/b.JPG")
     assert not any(map(is_picture_name, ("a/.b.jpg", "b.json", "jpg", ".jpg", "b.jpg.txt", "")))
+
+
+def test_a_photograph_that_cannot_be_read_is_left_out_of_an_album_and_told(tmp_path: Path) -> None:
+    whole = saved(Image.fromarray(noise(40, 30)), "png")
+    (tmp_path / "torn.png").write_bytes(whole[:300])
+    with pytest.raises(PictureError, match=r"torn\.png: "):
+        album(tmp_path)
+    (tmp_path / "whole.png").write_bytes(whole)
+    with pytest.warns(UserWarning, match=r"a photograph is left out: torn\.png: "):
+        assert [upload.name for upload in album(tmp_path)] == ["whole.jpg"]

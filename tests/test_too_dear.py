@@ -54,10 +54,13 @@ def asked(jobs: Jobs) -> httpx.Response:
 
 
 def test_what_is_too_dear_for_an_answer_becomes_a_job() -> None:
-    jobs = Jobs(TooDear("12.0 megapixels take about 90 seconds"))
+    late = TooDear("12.0 megapixels take about 90 seconds")
+    jobs = Jobs(late)
     answer = asked(jobs)
     assert (answer.status_code, answer.headers["location"]) == (202, "/v1/jobs/one")
     assert [order.kind for order in jobs.submitted] == ["stylize"]
+    # It holds on to nothing that was sent.
+    assert late.__traceback__ is None
 
 
 def test_a_full_line_makes_no_job() -> None:

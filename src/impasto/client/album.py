@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,14 +20,25 @@ _SHORT_SIDE = 640
 def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
     """The pictures in a folder, or these: at most 300, spread evenly, as JPEG of 640 pixels on the short side.
 
-    Raises :class:`PictureError`, naming the file, for what is no picture, and where there is none.
+    One that cannot be read is left out, with a warning that names it. Raises :class:`PictureError` where none is left.
     """
     sources = _found(Path(photos)) if isinstance(photos, (str, os.PathLike)) else list(photos)
     if not sources:
         raise PictureError("there is no photograph to learn on; give a folder of pictures, or some of them")
     step = max(1.0, len(sources) / _MOST)
     chosen = [sources[int(i * step)] for i in range(min(len(sources), _MOST))]
-    return [_small(source) for source in chosen]
+    found: list[Upload] = []
+    broken: list[PictureError] = []
+    for source in chosen:
+        try:
+            found.append(_small(source))
+        except PictureError as error:
+            broken.append(error)
+    if not found:
+        raise broken[0]
+    for why in broken:
+        warnings.warn(f"a photograph is left out: {why}", stacklevel=3)
+    return found
 
 
 def _found(folder: Path) -> list[Source]:

@@ -104,10 +104,11 @@ class Client:
     ) -> RemoteJob:
         """Have a network learn the style of a painting on photographs: a job, whose style is in the gallery at its end.
 
-        ``photos`` is a folder of pictures, or paths and bytes. At most 300 are sent, scaled down to what is looked at.
+        ``photos`` is a folder of pictures, or paths and bytes. At most 300 are sent, scaled down to what is looked at;
+        one that cannot be read is left out, with a warning.
         ``name`` is the new style's; ``texts`` are its ``title``, ``artist``, ``date`` and ``source``.
         :meth:`RemoteJob.keep` ends it early with what was learnt. Raises as :meth:`stylize`, and
-        :class:`PictureError` for a photograph that is none.
+        :class:`PictureError` where none can be read.
         """
         sent = files("content", album(photos)) + files("style", painting)
         told = {"kind": "train-style", "name": name, "minutes": str(minutes), **texts}

@@ -9,10 +9,13 @@ from types import MappingProxyType
 from typing import Any
 
 from impasto.errors import ImpastoError
-from impasto.jobs.job import Item, Job
+from impasto.jobs.job import LEFT_OUT, Item, Job
 from impasto.jobs.order import Order
 
 __all__ = ["entered"]
+
+_TOLD = 100
+"""Files that a job names which it does without; of more, it tells how many."""
 
 
 def entered(
@@ -32,7 +35,7 @@ def entered(
     ]
     contents = [(name, put(data)) for name, data in order.contents]
     files = {role: put(data) for role, data in order.files.items()}
-    settings = dict(order.settings)
+    settings = dict(order.settings) | _left_out(order, {})
     if order.training is not None:
         ((_, style),) = styles
         files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents) if number not in broken}
@@ -70,6 +73,8 @@ def _failed(error: ImpastoError | None) -> dict[str, Any]:
 
 
 def _left_out(order: Order, broken: Mapping[int, ImpastoError]) -> dict[str, Any]:
-    """Which photographs a training does without, where it has to."""
-    left = [{"name": order.contents[index][0], "message": str(error)} for index, error in broken.items()]
-    return {"left_out": left} if left else {}
+    """Which of the files that were sent a job does without, where it has to, and why."""
+    left = [*order.left_out, *((order.contents[index][0], str(error)) for index, error in broken.items())]
+    if (more := len(left) - _TOLD) > 0:
+        left[_TOLD:] = [(f"{more} more", "were left out as well")]
+    return {LEFT_OUT: [{"name": name, "message": why} for name, why in left]} if left else {}

@@ -80,6 +80,7 @@ class Errand(Generic[T]):
     future: Future[T] = field(default_factory=Future)
     asked: float = field(default_factory=time.monotonic)
     about: Mapping[str, str] = field(default_factory=logs.facts)
+    _heed: Callable[[], None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         # Who wants it ended says so to its Cancel.
@@ -99,8 +100,15 @@ class Errand(Generic[T]):
     def kept(self) -> bool:
         return self.cancel is not None and self.cancel.kept
 
+    def listen(self, heed: Callable[[], None]) -> None:
+        """Call ``heed`` after every word of its Cancel, until it is over."""
+        if self.cancel is not None:
+            self._heed = heed
+            self.cancel.listen(heed)
+
     def fail(self, error: BaseException) -> None:
         """Let the caller have an error."""
+        self._end()
         self.future.set_exception(error)
 
     def finish(self, message: Message) -> None:
@@ -110,4 +118,11 @@ class Errand(Generic[T]):
         except Exception:
             self.fail(ImpastoError("a worker answered what nobody understands; try again"))
         else:
+            self._end()
             self.future.set_result(result)
+
+    def _end(self) -> None:
+        # Not as a callback of the future, which would hold on to it, and both to the pictures, when all is over.
+        heed, self._heed = self._heed, None
+        if self.cancel is not None and heed is not None:
+            self.cancel.forget(heed)

@@ -14,6 +14,7 @@ from impasto.jobs.blobs import is_sha256
 __all__ = [
     "EVERYONE",
     "FINAL",
+    "LEFT_OUT",
     "Item",
     "ItemState",
     "Job",
@@ -32,6 +33,8 @@ Lane = Literal["interactive", "bulk", "training"]
 
 EVERYONE = "local"
 """The owner of all where nobody is asked who they are."""
+LEFT_OUT = "left_out"
+"""Among a job's settings, which of the files that were sent it does without: each with ``name`` and ``message``."""
 FINAL: frozenset[JobState] = frozenset({"done", "partial", "failed", "cancelled"})
 """``partial`` is done but for some items, which failed; ``failed`` is that no item is done.
 
@@ -82,8 +85,9 @@ class Job:
     """What was asked for, and how far it is.
 
     ``id`` is unique for its ``owner``. ``priority`` is 0, the first, to 9. ``settings`` are those of the request
-    without content and style, or a :class:`impasto.jobs.training.Training`; ``files`` are blobs' sha256 by role:
-    ``mask``, ``guide``, ``initial``, of a training ``photo:0`` ...
+    without content and style, or a :class:`impasto.jobs.training.Training`, and
+    :data:`LEFT_OUT`; ``files`` are blobs' sha256 by role: ``mask``, ``guide``, ``initial``, of a training ``photo:0``
+    and so on.
     Times are seconds since 1970. ``cancelling`` and ``keep`` say that somebody asked a running job to give up, or to
     stop with the best so far; ``attempt`` is how often it was started. Two jobs with one ``fingerprint`` ask for
     the same. Raises :class:`RequestError` for what cannot be.

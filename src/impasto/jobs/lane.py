@@ -50,14 +50,7 @@ class Lane:
 
     def put(self, errand: Errand[Any]) -> None:
         """Have it done. It fails with :class:`WorkerLost` where there is nobody who could."""
-        if errand.cancel is not None:
-            cancel = errand.cancel
-
-            def heed() -> None:
-                self._heed(errand)
-
-            cancel.listen(heed)
-            errand.future.add_done_callback(lambda _: cancel.forget(heed))
+        errand.listen(lambda: self._heed(errand))
         self._enter(errand)
 
     def put_back(self, errand: Errand[Any]) -> None:

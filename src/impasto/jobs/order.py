@@ -35,7 +35,7 @@ class Order:
     the styles mixed; ``grid`` one photograph in every style; ``batch`` every photograph in the styles mixed.
     ``train-style`` has a network learn the one style, a painting, on the photographs, as ``training`` says. Where the
     settings name a model of one style, there need be no style. ``priority`` is 0 (first) to 9; ``left_out`` is told to
-    who asked, and makes no difference. Raises
+    who asks for the job, and makes no difference. Raises
     :class:`RequestError` for contradictions; pictures are not looked at.
     """
 

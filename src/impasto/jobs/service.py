@@ -204,14 +204,16 @@ class Jobs:
         """The models that an owner may name: all that are here, but for those of other owners."""
         return self._networks.visible(owner)
 
-    def submit(self, order: Order, owner: str) -> tuple[Job, bool]:
-        """A job for ``order``, and whether it is a new one; durable when this returns.
+    def submit(self, order: Order, owner: str, *, counts: bool = True) -> tuple[Job, bool]:
+        """A job for ``order``, and whether it is a new one; durable when this returns. It ``counts`` as a
+        request of its owner's, unless it belongs to one that was counted.
 
         The same order under the same id, or under none while a job of its content is there, is that job. Raises the
         pictures' own errors, :class:`JobConflict` for an id with other content, :class:`QueueFull` and
         :class:`QuotaExceeded`.
         """
-        self._rate.take(owner)
+        if counts:
+            self._rate.take(owner)
         styles = [style for _, style in order.styles]
         fingerprint = self._meanings.fingerprint(order.digest, owner, order.settings, styles)
         if order.id is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from impasto.jobs.job import Item, Job
+from impasto.jobs.job import LEFT_OUT, Item, Job
 
 __all__ = ["view"]
 
@@ -26,7 +26,8 @@ def view(job: Job, progress: Mapping[str, Any], position: int | None) -> dict[st
         "steps": progress.get("steps"),
         "seconds_left": progress.get("seconds_left"),
         "losses": progress.get("losses"),
-        "settings": dict(job.settings),
+        "settings": _settings(job),
+        "left_out": list(job.settings.get(LEFT_OUT, ())),
         "styles": _styles(job),
         "items": [_item(item) for item in job.items],
         "created": _iso(job.created),
@@ -35,6 +36,11 @@ def view(job: Job, progress: Mapping[str, Any], position: int | None) -> dict[st
         "expires": _iso(job.expires),
         "error": job.error,
     }
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """Of a training, with what it does without; others' can be sent again as they are."""
+    return {name: value for name, value in job.settings.items() if name != LEFT_OUT or job.kind == "train-style"}
 
 
 def _item(item: Item) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from impasto.jobs.errors import Cancelled, StorageAway, StorageLost, Suspended, 
 from impasto.jobs.failures import placeless, shown
 from impasto.jobs.flow import Interrupted
 from impasto.jobs.galleries import Galleries
-from impasto.jobs.job import Item, Job, JobState
+from impasto.jobs.job import LEFT_OUT, Item, Job, JobState
 from impasto.jobs.ledger import Ledger
 from impasto.jobs.lesson import Lesson
 from impasto.jobs.limits import Limits
@@ -255,7 +255,7 @@ class Work:
             content=self._blobs.path(item.content),
             styles=[(weight, self._style(style)) for weight, style in item.style],
             files={role: self._blobs.path(sha256) for role, sha256 in job.files.items()},
-            settings=job.settings,
+            settings={name: value for name, value in job.settings.items() if name != LEFT_OUT},
             state=self._state_file(job, item),
             preview=True,
             max_pixels=self._limits.max_pixels,
@@ -278,7 +278,10 @@ class Work:
         """Have a network learn, and put its style into the owner's gallery; the last sheet of samples."""
         training, ((_, style),) = Training.from_json(job.settings), item.style
         run = self._run_folder(job)
-        make_folder(run)
+        try:
+            make_folder(run)
+        except OSError as error:
+            raise OutputError(f"cannot make {run}: {error.strerror}; see that the disk has space") from error
         lesson = Lesson(
             painting=self._blobs.path(style["blob"]),
             photos=tuple(self._blobs.path(sha256) for _, sha256 in sorted(job.files.items(), key=_number)),

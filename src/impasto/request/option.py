@@ -10,7 +10,7 @@ from typing import Any
 
 from impasto.errors import RequestError
 
-__all__ = ["Option", "option"]
+__all__ = ["Option", "comma_hint", "option"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,19 @@ class Option:
                 raise RequestError(f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}")
             return
         if not isinstance(value, _KINDS[self.type]) or (isinstance(value, bool) and self.type is not bool):
-            raise RequestError(f"{self.name} is {value!r}; give {_article(self.type)}{self._hint(value)}")
+            raise RequestError(f"{self.name} is {value!r}; give {_article(self.type)}{comma_hint(self.type, value)}")
         number: Any = value
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
         if self.type in (int, float) and not low <= number <= high:
             raise RequestError(f"{self.name} is {value}; give {_range(low, high)}{self.unit and ' ' + self.unit}")
 
-    def _hint(self, value: Any) -> str:
-        """How half the world writes a half, and what to write instead."""
-        is_comma = isinstance(value, str) and _WITH_COMMA.fullmatch(value.strip())
-        hints = {float: ", with a point before its decimals", int: " without commas"}
-        return hints.get(self.type, "") if is_comma else ""
+
+def comma_hint(kind: type, value: object) -> str:
+    """How half the world writes a half, and what to write instead: what goes on after "give a number"."""
+    is_comma = isinstance(value, str) and _WITH_COMMA.fullmatch(value.strip())
+    hints = {float: ", with a point before its decimals", int: " without commas"}
+    return hints.get(kind, "") if is_comma else ""
 
 
 _WITH_COMMA = re.compile(r"[-+]?\d*(,\d+)+")

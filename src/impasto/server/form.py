@@ -18,6 +18,7 @@ from impasto.jobs.limits import Limits
 from impasto.jobs.order import FILES, LeftOut, Order
 from impasto.jobs.training import TEXTS, Training
 from impasto.request import PRESETS, Option, options, preset_settings
+from impasto.request.option import comma_hint
 from impasto.server.archive import unpacked
 
 __all__ = ["PICTURE", "body", "check_fields", "opened", "picture", "read_order", "text"]
@@ -165,7 +166,7 @@ def _value(option: Option, text: str) -> object:
 def _whole(name: str, text: str) -> int:
     # int() takes underscores, spaces and digits of all scripts.
     if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) < 20):
-        raise RequestError(f"{name} is {text[:80]!r}; give a whole number")
+        raise RequestError(f"{name} is {text[:80]!r}; give a whole number{comma_hint(int, text)}")
     return int(text)
 
 
@@ -173,7 +174,7 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise RequestError(f"{name} is {text[:80]!r}; give a number") from error
+        raise RequestError(f"{name} is {text[:80]!r}; give a number{comma_hint(float, text)}") from error
 
 
 def body(*, job: bool) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable
-from contextlib import suppress
 from dataclasses import replace
 
 from fastapi import APIRouter, Depends, Request
@@ -19,7 +18,7 @@ from impasto.jobs.pool import Cancel
 from impasto.jobs.task import Painted
 from impasto.server.form import body, read_order
 from impasto.server.keys import owner_of
-from impasto.server.problems import PROBLEM
+from impasto.server.problems import PROBLEM, let_go
 from impasto.server.rooted import address
 from impasto.server.state import jobs_of
 
@@ -58,8 +57,10 @@ async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
         cancel = Cancel()
         painting = run_in_threadpool(jobs.paint, order, owner, cancel, or_job=True)
         # What would not be there in time becomes a job.
-        with suppress(TooDear):
+        try:
             return _answer(await unless_gone(request, painting, cancel))
+        except TooDear as late:
+            let_go(late)
     job, _ = await run_in_threadpool(jobs.submit, replace(order, kind="stylize"), owner)
     if wait and not is_async:
         deadline = asyncio.get_running_loop().time() + wait

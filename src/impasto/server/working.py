@@ -30,6 +30,7 @@ router = APIRouter(tags=["jobs"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
 
 Owner = Annotated[str, Depends(owner_of)]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Chosen by who made the job, or by the server.")]
+_JOB: dict[str, Any] = {"content": {"application/json": {"schema": {"type": "object"}}}}
 _STATES = ("queued", "running", *sorted(FINAL))
 
 
@@ -44,7 +45,12 @@ async def make(request: Request, owner: Owner) -> Response:
     return accepted(request, await run_in_threadpool(_told, jobs, job, order))
 
 
-@router.put("/v1/jobs/{id}", summary="Make a job of that id", openapi_extra=dict(body(job=True)))
+@router.put(
+    "/v1/jobs/{id}",
+    summary="Make a job of that id",
+    openapi_extra=dict(body(job=True)),
+    responses={200: {"description": "The job was there already"}, 201: {"description": "It is new", **_JOB}},
+)
 async def put(request: Request, id: Id, owner: Owner) -> Response:
     """201 for a new job; 200 for the same again; 409 where other content has the id."""
     jobs = jobs_of(request)
@@ -152,9 +158,10 @@ def delete(request: Request, id: Id, owner: Owner) -> None:
 
 
 def _told(jobs: Jobs, job: Job, order: Order) -> dict[str, Any]:
-    """The job, and which of the files that were sent it does without, and why."""
-    left_out = [{"name": name, "message": why} for name, why in order.left_out]
-    return jobs.view(job) | {"left_out": left_out + list(job.settings.get("left_out", ()))}
+    """The job, and which of the files that were sent now it does without: it may be there already, and name others."""
+    view = jobs.view(job)
+    sent = [{"name": name, "message": why} for name, why in order.left_out]
+    return view | {"left_out": sent + [left for left in view["left_out"] if left not in sent]}
 
 
 def _seconds(text: str | None) -> float | None:

@@ -12,7 +12,7 @@ from impasto.jobs.order import Order
 from impasto.jobs.pool import Cancel
 from impasto.server.compat.answers import Detailed, missing
 from impasto.server.compat.compat import compat_of
-from impasto.server.compat.documentation import HEADING, files_of
+from impasto.server.compat.documentation import DETAILED, HEADING, files_of
 from impasto.server.compat.fields import fields
 from impasto.server.keys import owner_of
 from impasto.server.state import jobs_of
@@ -20,7 +20,7 @@ from impasto.server.stylizing import unless_gone
 
 __all__ = ["as_stored", "router"]
 
-router = APIRouter(route_class=Detailed, tags=HEADING)
+router = APIRouter(route_class=Detailed, tags=HEADING, responses=DETAILED)
 
 _SERVER = ("content_image", "style_image")
 _APP = ("content_img", "style_img")

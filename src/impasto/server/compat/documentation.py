@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 
 from impasto.server.conditional import tag_of
 from impasto.server.form import PICTURE
+from impasto.server.problems import PROBLEM
 
-__all__ = ["HEADING", "file_of", "files_of", "router"]
+__all__ = ["DETAILED", "HEADING", "MODELLED", "file_of", "files_of", "router"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,6 +26,19 @@ HEADING: list[str | Enum] = ["clients of other programs"]
 """The heading under which the doors stand."""
 _PAGE = files("impasto") / "web" / "docs"
 _METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def _errors_of(**properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    # What is refused before a route has seen it is a problem as everywhere.
+    content = {"application/json": {"schema": schema}, **PROBLEM["content"]}
+    return {status: {"description": "What went wrong", "content": content} for status in ("4XX", "5XX")}
+
+
+DETAILED = _errors_of(detail={"description": "A sentence; of a field that is missing, a list of what is wrong."})
+"""The errors of a FastAPI program."""
+MODELLED = _errors_of(code={"type": "integer"}, type={"type": "string"}, message={"type": "string"})
+"""The errors of TorchServe."""
 
 
 def files_of(fields: Mapping[str, str], *, required: Sequence[str] | None = None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from impasto.jobs.order import Order
 from impasto.jobs.pool import Cancel
 from impasto.server.compat.answers import Detailed, DetailedLast, missing
 from impasto.server.compat.compat import STAND_IN, compat_of, has_style
-from impasto.server.compat.documentation import HEADING, files_of
+from impasto.server.compat.documentation import DETAILED, HEADING, files_of
 from impasto.server.compat.fields import fields
 from impasto.server.compat.names import chosen, others
 from impasto.server.compat.promises import Promise
@@ -29,8 +29,8 @@ from impasto.server.stylizing import unless_gone
 
 __all__ = ["last", "router"]
 
-router = APIRouter(route_class=Detailed, tags=HEADING)
-last = APIRouter(route_class=DetailedLast, tags=HEADING)
+router = APIRouter(route_class=Detailed, tags=HEADING, responses=DETAILED)
+last = APIRouter(route_class=DetailedLast, tags=HEADING, responses=DETAILED)
 """Behind the routes of all other rooms, for it takes every name that none of them has."""
 
 Owner = Annotated[str, Depends(owner_of)]
@@ -66,6 +66,7 @@ async def paint(request: Request, style: str, owner: Owner) -> Response:
     what its client calls it, such as ``starry night`` and ``composition 6``, or any name of the gallery."""
     jobs, compat = jobs_of(request), compat_of(request)
     await run_in_threadpool(jobs.check_line, owner)
+    await run_in_threadpool(jobs.check_room, owner)
     # Whoever is told of a mistake before all has been read may not hear it.
     content = (await fields(request, jobs.limits, ("file",))).get("file")
     try:
@@ -87,7 +88,7 @@ async def paint(request: Request, style: str, owner: Owner) -> Response:
         first, files = f"{id}.jpg", tuple(f"{id}_{other.model}.jpg" for other in rest)
         grid = _order("grid", content, [other.style for other in rest], settings, id)
         with compat.promises.making(Promise(id, owner, first, files)):
-            jobs.submit(grid, owner)
+            jobs.submit(grid, owner, counts=False)
             try:
                 compat.storage.put(first, painted.data)
             except ImpastoError:

@@ -19,7 +19,7 @@ from impasto.jobs.service import Jobs
 from impasto.models import models
 from impasto.server.compat.answers import Modelled, ModelledLast, pretty
 from impasto.server.compat.compat import STAND_IN, compat_of, has_style
-from impasto.server.compat.documentation import HEADING, file_of, files_of
+from impasto.server.compat.documentation import HEADING, MODELLED, file_of, files_of
 from impasto.server.compat.fields import BODY, fields
 from impasto.server.compat.names import all_names, chosen
 from impasto.server.keys import owner_of
@@ -28,7 +28,7 @@ from impasto.server.stylizing import unless_gone
 
 __all__ = ["last", "router"]
 
-router = APIRouter(route_class=Modelled, tags=HEADING)
+router = APIRouter(route_class=Modelled, tags=HEADING, responses=MODELLED)
 last = APIRouter(route_class=ModelledLast, include_in_schema=False)
 """For methods that those do not take."""
 
