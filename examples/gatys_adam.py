@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from impasto import ImpastoError, Picture, Stylizer
-from impasto.perceptual.opening import open_encoder
+from impasto.encoders.open import open_encoder
 from impasto.picture.scaling import fit_side
+from impasto.plots import Trace, TraceWriter
+from impasto.plots.loss_chart import draw
 from impasto.request import PRESETS
-from impasto.traces import Trace, TraceWriter
-from impasto.traces.chart import draw
 
 parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
 parser.add_argument("photo", type=Path)

@@ -15,19 +15,19 @@ import numpy as np
 import torch
 
 from impasto import ImpastoError, Picture
-from impasto.perceptual.aims import picture_tensor
-from impasto.perceptual.notebooks import NOTEBOOKS, SummedGramTerm
-from impasto.perceptual.objective import Objective, StyledRegion
-from impasto.perceptual.opening import open_encoder
-from impasto.perceptual.optimisers import ScipyLBFGS
-from impasto.perceptual.statistics import measure
-from impasto.perceptual.terms import ContentTerm, GramTerm, TotalVariation
+from impasto.encoders.open import open_encoder
+from impasto.iterative.optimisers import ScipyLBFGS
+from impasto.iterative.targets import picture_tensor
+from impasto.losses.notebooks import NOTEBOOKS, SummedGramTerm
+from impasto.losses.objective import Objective, StyledRegion
+from impasto.losses.statistics import measure
+from impasto.losses.terms import ContentTerm, GramTerm, TotalVariation
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
+from impasto.plots import Trace, TraceWriter
+from impasto.plots.loss_chart import draw
 from impasto.request import PRESETS
-from impasto.request.weights import parse_weights
-from impasto.traces import Trace, TraceWriter
-from impasto.traces.chart import draw
+from impasto.request.layer_weights import parse_weights
 
 parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
 parser.add_argument("photo", type=Path)
@@ -42,7 +42,7 @@ arguments = parser.parse_args()
 # In its own units: 0.025 times the sum of squares of the content features' difference; for each of five layers the
 # sum of squares of the difference of Gram matrices, which are sums over places, by (2 * 3 * height * width)^2; and the
 # sum of (down^2 + right^2)^1.25 of neighbouring pixels in 0..255. Here all three are means:
-# impasto/perceptual/notebooks.py says how the one becomes the other. Any of these can be changed here.
+# impasto/losses/notebooks.py says how the one becomes the other. Any of these can be changed here.
 preset = dict(PRESETS["gatys-lbfgs-tv"])
 style_layers = parse_weights("style_layers", preset["style_layers"])
 content_layers = parse_weights("content_layers", preset["content_layers"])

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from impasto import ImpastoError, Picture
-from impasto.perceptual.aims import picture_tensor
-from impasto.perceptual.encoder import Encoder
-from impasto.perceptual.objective import Objective, StyledRegion
-from impasto.perceptual.optimisers import LBFGS
-from impasto.perceptual.statistics import LayerStatistics, measure
-from impasto.perceptual.terms import GramTerm, StyleTerm, TotalVariation
+from impasto.encoders.encoder import Encoder
+from impasto.iterative.optimisers import LBFGS
+from impasto.iterative.targets import picture_tensor
+from impasto.losses.objective import Objective, StyledRegion
+from impasto.losses.statistics import LayerStatistics, measure
+from impasto.losses.terms import GramTerm, StyleTerm, TotalVariation
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
-from impasto.traces import Trace, TraceWriter
-from impasto.traces.chart import draw
+from impasto.plots import Trace, TraceWriter
+from impasto.plots.loss_chart import draw
 
 parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
 parser.add_argument("photo", type=Path)

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from impasto import Picture, Stylizer
+from impasto.encoders.pocket import Pocket
+from impasto.encoders.vgg import VGG19
+from impasto.evaluation.metrics.encoder_agreement import agreement
 from impasto.models import find
-from impasto.perceptual.pocket import Pocket
-from impasto.perceptual.vgg import VGG19
-from impasto.training.agreement import agreement
 
 SIDE, PAIRS = 384, 500
 

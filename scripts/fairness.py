@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 from kills import picture
 
-from impasto.server.keys import Keys
+from impasto.server.auth import Keys
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from serving import Served

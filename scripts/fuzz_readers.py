@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from mutations import FORMATS, Mutator, seeds
 
 from impasto.errors import ModelError
-from impasto.models.readers import read_network
-from impasto.runtime.compose import compose
+from impasto.inference.ir.compose import compose
+from impasto.models.network_files import read_network
 
 SECONDS = 1.0
 BYTES = 64 * 2**20

@@ -213,7 +213,7 @@ def settle(server: Server, acknowledged: set[str]) -> tuple[list[str], dict[str,
 
 def published_twice(home: Path) -> tuple[list[str], int]:
     """Items with more than one event of theirs, of the ledger itself; and how many items there are."""
-    from impasto.jobs.ledger import Ledger
+    from impasto.jobs.records.ledger import Ledger
 
     ledger = Ledger(os.environ.get("IMPASTO_DATABASE", f"sqlite:///{home / 'jobs.sqlite'}"))
     counted: collections.Counter[tuple[str, object]] = collections.Counter()

@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 import impasto
-from impasto.metrics import seam_ratio
-from impasto.perceptual.windows import windows
-from impasto.runtime.tiles import Tile
+from impasto.encoders.tiles import windows
+from impasto.evaluation.metrics import seam_ratio
+from impasto.inference.tiles import Tile
 
 SIZE = (4096, 2731)
 CHILD = """

@@ -19,13 +19,13 @@ def measure(arguments: argparse.Namespace) -> None:
     import torch
     from PIL import Image
 
-    from impasto.perceptual.judge import Judge
-    from impasto.perceptual.vgg import VGG19
+    from impasto.encoders.vgg import VGG19
+    from impasto.evaluation.metrics.scorer import Judge
     from impasto.picture.scaling import fit_style
-    from impasto.training.album import tensor
-    from impasto.training.reading import read_instant
-    from impasto.training.run import device
+    from impasto.training.data.device_dataset import tensor
+    from impasto.training.pretrained import read_instant
     from impasto.training.style import load_style
+    from impasto.training.trainer import device
 
     def square(file: Path) -> Image.Image:
         picture = Image.open(file).convert("RGB")

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.perceptual.vgg import VGG19
+from impasto.encoders.vgg import VGG19
 
 SIDE = 512
 STYLE, CONTENT = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "conv4_2"

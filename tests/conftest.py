@@ -21,8 +21,8 @@ from serving import Served
 from waiting import WAIT
 
 from impasto import Picture, Stylizer
-from impasto.jobs.ledger import Ledger
-from impasto.jobs.pool import Pool
+from impasto.jobs.records.ledger import Ledger
+from impasto.jobs.workers.pool import Pool
 
 # Speed is never asserted: what takes long on a busy machine is not wrong.
 settings.register_profile("impasto", deadline=None)

@@ -15,9 +15,9 @@ def random_pocket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write the model into ``folder``, and let judges find it there; returns the folder."""
     from safetensors.torch import save_file
 
+    from impasto.encoders.pocket import Pocket
+    from impasto.evaluation.metrics import scorer
     from impasto.models import Model
-    from impasto.perceptual import judge
-    from impasto.perceptual.pocket import Pocket
 
     folder.mkdir()
     file = folder / "encoder.safetensors"
@@ -31,7 +31,7 @@ def random_pocket(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "rules": {},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr(judge, "find", lambda name, *, kind: Model.read(folder))
+    monkeypatch.setattr(scorer, "find", lambda name, *, kind: Model.read(folder))
     return folder
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from impasto.inference.ir.network import BGR_MEAN
 from impasto.models import find
-from impasto.runtime.network import BGR_MEAN
 from impasto.styles.gallery import Gallery
 
 __all__ = ["one_style"]

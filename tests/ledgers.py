@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from impasto.jobs.job import Item, Job
-from impasto.jobs.ledger import Ledger
+from impasto.jobs.records.job import Item, Job
+from impasto.jobs.records.ledger import Ledger
 
 DATABASE = os.environ.get("IMPASTO_TEST_DATABASE", "")
 NOW = 1_700_000_000.0

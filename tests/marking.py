@@ -13,8 +13,31 @@ __all__ = ["marks", "marks_of"]
 _HERE = Path(__file__).parent
 _ROOMS = {
     # Seconds pass before a server or a worker has painted.
-    "slow": ("serving", "impasto.jobs.pool", "impasto.jobs.service"),
-    "torch": ("torch", "impasto.perceptual", "impasto.training", "impasto.engines.iterative"),
+    "slow": ("serving", "impasto.jobs.workers.pool", "impasto.jobs.service"),
+    # As far as they need it: sizes of pictures, and names of layers, are known without.
+    "torch": (
+        "torch",
+        "impasto.bench.encoder_cost",
+        "impasto.encoders",
+        "impasto.evaluation.metrics.encoder_agreement",
+        "impasto.evaluation.metrics.multiscale_statistics",
+        "impasto.evaluation.metrics.scorer",
+        "impasto.losses",
+        *(
+            f"impasto.iterative.{module}"
+            for module in (
+                "engine",
+                "targets",
+                "objective_builder",
+                "memory",
+                "optimisers",
+                "checkpoint",
+                "regions",
+                "spectrum",
+            )
+        ),
+        "impasto.training",
+    ),
 }
 
 

@@ -16,8 +16,8 @@ from safetensors.torch import save as save_torch
 from torch7_files import Closure, Nets, Object, Tensor, checkpoint, t7, tensor
 from transformer_nets import Blocks, Example
 
-from impasto.models.readers import read_network
-from impasto.runtime.stored import pack_network
+from impasto.inference.ir.stored import pack_network
+from impasto.models.network_files import read_network
 
 FORMATS = ("t7", "safetensors", "pth")
 

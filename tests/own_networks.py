@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from transformer_nets import Example
 
+from impasto.inference.ir.network import Preprocessing
+from impasto.inference.ir.stored import pack_network
 from impasto.models import Model, Store
-from impasto.models.readers.recognise import read_network
-from impasto.runtime.network import Preprocessing
-from impasto.runtime.stored import pack_network
+from impasto.models.network_files import read_network
 
 __all__ = ["drawn", "installed"]
 

@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto import Picture, Style
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.layout import Padding, Pooling, VGGLayout
-from impasto.perceptual.objective import Evaluation
-from impasto.perceptual.optimisers import Optimiser
-from impasto.perceptual.pocket import Pocket
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.pocket import Pocket
+from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
+from impasto.iterative.optimisers import Optimiser
+from impasto.losses.objective import Evaluation
 from impasto.request import Progress, Request, Result
 
 

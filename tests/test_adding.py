@@ -20,15 +20,15 @@ from safetensors.torch import save_file
 from torch7_files import Nets, checkpoint, t7
 from transformer_nets import Example
 
-from impasto.engines.network import open_network
 from impasto.errors import ModelError, OutputExists
+from impasto.instant.network import open_network
 from impasto.models import Model, Store, find
-from impasto.models.adding import add
+from impasto.models.formats.onnx_metadata import saying_of
+from impasto.models.install import add
 from impasto.models.naming import name_of
+from impasto.models.probing import isolated_probe
+from impasto.models.probing.isolated_probe import read_graph
 from impasto.models.published import PUBLISHED, Published, PublishedFile
-from impasto.models.readers import graphs
-from impasto.models.readers.graphs import read_graph
-from impasto.models.readers.saying import saying_of
 from impasto.models.store import shipped
 
 
@@ -270,7 +270,7 @@ def test_graphs_that_are_no_networks_are_refused(store: Store, tmp_path: Path, m
     with pytest.raises(ModelError, match="looking at it took longer"):
         read_graph([file], [file.read_bytes()], seconds=0.05)
     # A process that ends without an answer.
-    monkeypatch.setattr(graphs.sys, "executable", shutil.which("false") or "false")  # type: ignore[attr-defined]
+    monkeypatch.setattr(isolated_probe.sys, "executable", shutil.which("false") or "false")  # type: ignore[attr-defined]
     with pytest.raises(ModelError, match=r"small\.onnx: looking at it ended in a crash \(1\); the file is broken"):
         read_graph([file], [file.read_bytes()])
 

@@ -17,8 +17,8 @@ from PIL import Image
 
 from impasto.cli.main import cli
 from impasto.evaluation.inputs import square
+from impasto.evaluation.metrics.scorer import open_judge
 from impasto.evaluation.pairs import Pair, read_pairs
-from impasto.perceptual.judge import open_judge
 
 MEASURES = ("style", "content", "drawing", "coarse", "deep", "lattice")
 

@@ -20,13 +20,13 @@ from test_server import PHOTO, STYLE, finished, make, problem, wait
 
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import Suspended
-from impasto.jobs.job import Item, Job
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
+from impasto.jobs.records.job import Item, Job
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
-from impasto.server.file_names import disposition, file_name
-from impasto.server.keys import Keys
+from impasto.server.auth import Keys
+from impasto.server.download_names import disposition, file_name
 
 SHA = "0" * 64
 

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from impasto.errors import RequestError
 from impasto.jobs.errors import UploadTooLarge
 from impasto.jobs.limits import Limits
-from impasto.server import form
-from impasto.server.archive import unpacked
+from impasto.server import forms
+from impasto.server.zip_upload import unpacked
 
 ZIPS = hostile_zips()
 
@@ -125,9 +125,9 @@ def test_forms_are_read_and_unpacked_outside_the_event_loop(monkeypatch: pytest.
         threads.append(threading.get_ident())
         return unpacked(*given)  # type: ignore[arg-type]
 
-    picture = form.picture
-    monkeypatch.setattr(form, "picture", read)
-    monkeypatch.setattr(form, "unpacked", unpack)
+    picture = forms.picture
+    monkeypatch.setattr(forms, "picture", read)
+    monkeypatch.setattr(forms, "unpacked", unpack)
     content = UploadFile(io.BytesIO(zipped("one.jpg", "notes.txt")), filename="all.zip")
     given = FormData([("content", content), ("style", "udnie"), ("kind", "batch")])
 
@@ -137,7 +137,7 @@ def test_forms_are_read_and_unpacked_outside_the_event_loop(monkeypatch: pytest.
     monkeypatch.setattr(Request, "form", parsed)
     headers = [(b"content-type", b"multipart/form-data; boundary=x")]
     request = Request({"type": "http", "method": "POST", "headers": headers})
-    order = asyncio.run(form.read_order(request, Limits(), job=True))
+    order = asyncio.run(forms.read_order(request, Limits(), job=True))
     assert order.contents == (("one.jpg", b"one.jpg"),)
     assert order.left_out == (("notes.txt", "is no picture by its name"),)
     assert len(threads) == 2

@@ -18,10 +18,10 @@ from test_server import PHOTO, SLOW, finished, make, picture, wait
 
 from impasto import Gallery
 from impasto.errors import OutputError, RequestError
-from impasto.jobs import backup as module
-from impasto.jobs.backup import back_up, restore
-from impasto.jobs.blobs import Blobs
-from impasto.jobs.ledger import Ledger
+from impasto.jobs.records import backup as module
+from impasto.jobs.records.backup import back_up, restore
+from impasto.jobs.records.blobs import Blobs
+from impasto.jobs.records.ledger import Ledger
 from impasto.models import Store
 
 
@@ -201,7 +201,7 @@ def test_a_backup_of_a_later_form_is_refused(home: Path, url: str, tmp_path: Pat
 def test_a_database_of_a_running_server_is_not_filled(
     home: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("impasto.jobs.claim._PATIENCE", 0.2)
+    monkeypatch.setattr("impasto.jobs.records.advisory_lock._PATIENCE", 0.2)
     entered(url, "one")
     back_up(tmp_path / "backup", home, url)
     with a_database(tmp_path / "running") as other:

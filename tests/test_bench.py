@@ -8,16 +8,16 @@ from torch7_files import Nets, checkpoint, t7
 
 from impasto.bench import Figure, run
 from impasto.bench.figure import alternate
-from impasto.bench.johnson import johnson_network
-from impasto.bench.magenta import SIDE, magenta_transfer
-from impasto.bench.onestyle import onestyle
+from impasto.bench.johnson_network import johnson_network
+from impasto.bench.magenta_litert import SIDE, magenta_transfer
+from impasto.bench.per_style_networks import onestyle
 from impasto.errors import ModelError
-from impasto.runtime.core import core
+from impasto.inference.openvino_core import core
 
 
 @pytest.mark.slow
 def test_figures_are_measured_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.bench.speed._PICTURE", 128)
+    monkeypatch.setattr("impasto.bench.engine_speed._PICTURE", 128)
     figures = {f.name: f for f in run(rounds=1, magenta=tmp_path)}
     assert set(figures) == {
         "network",
@@ -38,7 +38,7 @@ def test_figures_are_measured_and_compared(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_network_of_one_style_beside_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.bench.onestyle._SIZE", (96, 128))
+    monkeypatch.setattr("impasto.bench.per_style_networks._SIZE", (96, 128))
     file = tmp_path / "network.t7"
     file.write_bytes(t7(checkpoint(Nets().build())))
     figures = {figure.name: figure for figure in onestyle(file, 1)}

@@ -20,9 +20,10 @@ from waiting import WAIT
 
 from impasto import bench
 from impasto.bench import Figure, serving
-from impasto.bench.load import Form, bear, repeat
-from impasto.bench.magenta import SIDE
-from impasto.bench.server import served
+from impasto.bench.load_generator import Form, bear, repeat
+from impasto.bench.magenta_litert import SIDE
+from impasto.bench.server_process import served
+from impasto.bench.server_speed import TUTORIAL
 from impasto.cli.main import cli
 from impasto.errors import ImpastoError, MissingExtra
 
@@ -93,7 +94,7 @@ def painted(address: str, form: Form) -> Image.Image:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     # Not by its name: the package has a function of that name.
     monkeypatch.setattr(
-        import_module("impasto.bench.serving"), "_PICTURE", 128
+        import_module("impasto.bench.server_speed"), "_PICTURE", 128
     )  # the package has a function of that name
 
 
@@ -136,7 +137,7 @@ def test_what_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_tutorial_server_predicts_and_transfers(pair: Path) -> None:
-    with served("impasto.bench.tutorial", str(pair), ready="/openapi.json") as address:
+    with served(str(TUTORIAL), str(pair), ready="/openapi.json") as address:
         picture = painted(address, Form("/", content=plain(200, 100, 50), style=plain(255, 128, 0)))
         assert (picture.format, picture.size) == ("JPEG", (SIDE, SIDE))
         assert np.abs(np.asarray(picture, int) - (200, 50, 0)).max() <= 3
@@ -148,7 +149,7 @@ def test_the_tutorial_server_runs_magentas_pair(shared: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed")
     random = np.random.default_rng(0)
     photo = saved(Image.fromarray(random.integers(0, 256, (60, 80, 3), np.uint8)), "jpeg")
-    with served("impasto.bench.tutorial", str(shared / "peers" / "magenta"), ready="/openapi.json") as address:
+    with served(str(TUTORIAL), str(shared / "peers" / "magenta"), ready="/openapi.json") as address:
         picture = painted(address, Form("/", content=photo, style=plain(20, 60, 200)))
     assert picture.size == (SIDE, SIDE)
     assert np.ptp(np.asarray(picture)) > 30
@@ -158,7 +159,7 @@ def test_a_server_that_ends_at_once_is_told_with_what_it_said(tmp_path: Path) ->
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed")
     with (
         pytest.raises(ImpastoError, match=r"ended as it began.*has no \*prediction\*.tflite"),
-        served("impasto.bench.tutorial", str(tmp_path), ready="/"),
+        served(str(TUTORIAL), str(tmp_path), ready="/"),
     ):
         pytest.fail("it cannot run")
 
@@ -167,7 +168,7 @@ def test_a_server_that_ends_at_once_is_told_with_what_it_said(tmp_path: Path) ->
 
 
 def test_clients_and_probes_are_counted(pair: Path) -> None:
-    with served("impasto.bench.tutorial", str(pair), ready="/openapi.json") as address:
+    with served(str(TUTORIAL), str(pair), ready="/openapi.json") as address:
         form = Form("/", content=plain(1, 2, 3), style=plain(3, 2, 1))
         load = bear(address, [form] * 3, 0.2, probe="/openapi.json")
         idle = bear(address, [], 0.2, probe="/openapi.json")

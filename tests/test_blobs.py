@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.errors import ImpastoError, OutputError
-from impasto.jobs import blobs as room
-from impasto.jobs.blobs import BlobGone, Blobs, is_sha256
+from impasto.jobs.records import blobs as room
+from impasto.jobs.records.blobs import BlobGone, Blobs, is_sha256
 
 SOURCE = Path(__file__).parents[1] / "src"
 NOTHING = hashlib.sha256(b"").hexdigest()
@@ -209,7 +209,7 @@ def test_a_kill_leaves_whole_blobs_alone(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from typing import Any
-from impasto.jobs.blobs import Blobs
+from impasto.jobs.records.blobs import Blobs
 blobs = Blobs(Path(sys.argv[1]))
 for i in range(100000):
     print(blobs.put(str(i).encode() * 5000), flush=True)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from painting import Narrow, pocket
 from torch import nn
 
+from impasto.encoders.encoder import Encoder
+from impasto.encoders.tiles import windows
 from impasto.errors import PictureTooLarge
-from impasto.perceptual.budget import Budget, plan, seconds_per_pixel
-from impasto.perceptual.encoder import Encoder
-from impasto.perceptual.windows import windows
+from impasto.iterative.memory import Budget, plan, seconds_per_pixel
 
 POCKET = pocket().float()
 DEEP = Narrow(["relu1_1", "relu5_1"]).float()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from painting import photograph
 
 from impasto import Picture, Style, StyleCard
-from impasto.engines.canvas import begun, level_steps, levels, working_size
-from impasto.engines.instant import InstantEngine
 from impasto.errors import RequestError
+from impasto.instant.engine import InstantEngine
+from impasto.iterative.pyramid import begun, level_steps, levels, working_size
 from impasto.models import find
 from impasto.request import Region, Request
 

@@ -16,10 +16,10 @@ import pytest
 
 from impasto.errors import ModelError, OutputError
 from impasto.models import Model, Store, find, models
+from impasto.models.index import Shelf
+from impasto.models.key_value_file import Noted
 from impasto.models.licences import permits_commercial
-from impasto.models.noted import Noted
 from impasto.models.published import PUBLISHED, called, file_of
-from impasto.models.shelf import Shelf
 from impasto.models.store import shipped
 
 

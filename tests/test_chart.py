@@ -14,12 +14,12 @@ from PIL import Image, ImageColor
 
 from impasto.errors import RequestError
 from impasto.picture.picture import Pixels
-from impasto.traces import Snapshot, Trace, TraceStep
-from impasto.traces.axis import LogAxis, LogTick, StepAxis
-from impasto.traces.chart import COLORS, draw
-from impasto.traces.clock import Clock
-from impasto.traces.panel import TOTAL, WIDTH, Panel
-from impasto.traces.strip import Strip
+from impasto.plots import Snapshot, Trace, TraceStep
+from impasto.plots.axis import LogAxis, LogTick, StepAxis
+from impasto.plots.elapsed_time import Clock
+from impasto.plots.loss_chart import COLORS, draw
+from impasto.plots.run_panel import TOTAL, WIDTH, Panel
+from impasto.plots.snapshot_strip import Strip
 
 
 def trace(

@@ -16,12 +16,12 @@ from postgresql import Cluster, programs
 
 from impasto import Gallery
 from impasto.errors import OutputError, RequestError
-from impasto.jobs import claim
-from impasto.jobs.claim import _KEY
 from impasto.jobs.errors import Suspended
-from impasto.jobs.job import Job
-from impasto.jobs.ledger import Ledger
 from impasto.jobs.order import Order
+from impasto.jobs.records import advisory_lock
+from impasto.jobs.records.advisory_lock import _KEY
+from impasto.jobs.records.job import Job
+from impasto.jobs.records.ledger import Ledger
 from impasto.jobs.service import Jobs
 
 WAIT = 200
@@ -38,8 +38,8 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "_PATIENCE", 0.2)
-    monkeypatch.setattr(claim, "_BEAT", 0.1)
+    monkeypatch.setattr(advisory_lock, "_PATIENCE", 0.2)
+    monkeypatch.setattr(advisory_lock, "_BEAT", 0.1)
 
 
 class Told:
@@ -165,7 +165,7 @@ def test_work_stops_with_the_lock_and_goes_on_with_it(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = cluster.database()
-    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 3)
+    monkeypatch.setattr("impasto.jobs.maintenance._SWEEP_SECONDS", 3)
     jobs = Jobs(tmp_path, database=url, interactive=1, bulk=1, gallery=Gallery(tmp_path / "gallery"))
     jobs.start()
     try:

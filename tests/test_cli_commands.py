@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from impasto.cli import doctor as doctor_module
+from impasto.cli.commands import doctor as doctor_module
+from impasto.cli.commands.train import Sizes
 from impasto.cli.main import cli
-from impasto.cli.train import Sizes
 from impasto.errors import ModelError
 from impasto.models import Model
 from impasto.picture.provenance import read_settings
@@ -226,13 +226,13 @@ def test_doctor_names_what_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_doctor_prints_the_line_that_installs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.installed.version", lambda _: None)
+    monkeypatch.setattr("impasto.cli.installed_packages.version", lambda _: None)
     assert "pip install 'impasto[train]'" in impasto("doctor").stdout
 
 
 def test_doctor_survives_a_runtime_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.delitem(sys.modules, "impasto.runtime.openvino", raising=False)
+    monkeypatch.delitem(sys.modules, "impasto.inference.openvino", raising=False)
     report = doctor_module.examine()
     assert not report["ok"]
     assert "openvino" in report["runtime"]["error"]

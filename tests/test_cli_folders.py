@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from impasto import stylizer as stylizer_module
-from impasto.cli import outputs as outputs_module
 from impasto.cli.main import cli
-from impasto.cli.outputs import plan
-from impasto.cli.photos import Photo, find
-from impasto.picture.suffixes import SUFFIXES
+from impasto.cli.stylize import outputs as outputs_module
+from impasto.cli.stylize.outputs import plan
+from impasto.cli.stylize.photos import Photo, find
+from impasto.picture.files import SUFFIXES
 from impasto.request import options
 from impasto.stylizer import Stylizer
 
@@ -316,7 +316,7 @@ def test_a_file_that_really_is_called_so_is_that_file(desk: Path) -> None:
 
 
 def test_the_style_of_a_region_may_be_at_home(desk: Path) -> None:
-    from impasto.cli.regions import parse
+    from impasto.cli.options.region import parse
 
     assert parse("sky.png=~/sea.png", lambda file: file == "sky.png") == ("sky.png", str(desk / "sea.png"))
 

@@ -107,7 +107,7 @@ def test_a_setting_of_its_own_selects_the_engine() -> None:
 
 
 def test_json_and_quiet_say_nothing_of_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "2", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     record = json.loads(result.stdout)
@@ -117,7 +117,7 @@ def test_json_and_quiet_say_nothing_of_the_progress(monkeypatch: pytest.MonkeyPa
 
 
 def test_steps_are_told_where_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "2")
     told = result.stderr.splitlines()[1:]  # after the plan
     assert [line.split(", ")[0] for line in told] == ["step 1 of 2", "step 2 of 2"]
@@ -394,7 +394,7 @@ def test_a_snapshot_after_a_step_that_is_not_taken_is_refused() -> None:
 
 
 def test_the_total_loss_is_told_as_the_trace_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "2", "--trace", "t.jsonl")
     totals = [line["loss"] for line in lines("t.jsonl") if "loss" in line]
     assert [f"total loss {loss:.3g}" in result.stderr for loss in totals] == [True, True]

@@ -19,8 +19,8 @@ from networks import published, state
 from servers import Shelf, serving
 from torch7_files import Nets, checkpoint, t7
 
+from impasto.cli.commands.models_tables import size
 from impasto.cli.main import cli
-from impasto.cli.models_shown import size
 from impasto.models import Store, find
 from impasto.models.published import PUBLISHED, Published, PublishedFile
 from impasto.styles import Gallery
@@ -111,7 +111,7 @@ def test_an_interrupt_says_how_to_go_on(shelf: Shelf, monkeypatch: pytest.Monkey
 
 
 def test_without_torch_nothing_is_fetched(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "impasto.perceptual.conversion", None)
+    monkeypatch.setitem(sys.modules, "impasto.encoders.vgg_conversion", None)
     fails(impasto("pull", "vgg19"), "pip install 'impasto[iterative]'")
     fails(impasto("add", "vgg19", str(tmp_path / "vgg.pth")), "pip install 'impasto[iterative]'")
     assert shelf.asked == []
@@ -151,7 +151,7 @@ def test_a_model_that_was_altered_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_terminal_gets_a_table_and_a_bar(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.terminal.is_terminal", lambda _: True)
+    monkeypatch.setattr("impasto.cli.ui.terminal.is_terminal", lambda _: True)
     monkeypatch.setenv("COLUMNS", "100")
     assert impasto("pull", "vgg19").exit_code == 0
     result = impasto()
@@ -340,7 +340,7 @@ def test_what_can_be_fetched_is_listed() -> None:
 
 
 def test_a_terminal_gets_a_table_of_what_can_be_fetched(monkeypatch: pytest.MonkeyPatch, network: Path) -> None:
-    monkeypatch.setattr("impasto.cli.terminal.is_terminal", lambda _: True)
+    monkeypatch.setattr("impasto.cli.ui.terminal.is_terminal", lambda _: True)
     monkeypatch.setenv("COLUMNS", "100")
     result = impasto("pull")
     assert "johnson-la-muse-eccv16" in result.stdout

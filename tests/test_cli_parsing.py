@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from impasto.cli.outputs import plan
-from impasto.cli.photos import Photo, find
-from impasto.cli.regions import parse as region
-from impasto.cli.sources import Sources
-from impasto.cli.weighted import label, parse, total
+from impasto.cli.options.region import parse as region
+from impasto.cli.options.weighted_style import label, parse, total
+from impasto.cli.stylize.outputs import plan
+from impasto.cli.stylize.photos import Photo, find
+from impasto.cli.stylize.sources import Sources
 from impasto.request import options
 
 DEFAULTS: dict[str, Any] = {option.name: option.default for option in options()}

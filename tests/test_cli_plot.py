@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from impasto.cli.main import cli
-from impasto.traces import TraceWriter
+from impasto.plots import TraceWriter
 
 
 @pytest.fixture(autouse=True)

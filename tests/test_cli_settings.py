@@ -8,8 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from impasto.cli.grouped import GroupedCommand
-from impasto.cli.settings import settings
+from impasto.cli.options.grouped_help import GroupedCommand
+from impasto.cli.options.request_options import settings
 from impasto.request import options
 
 DEFAULTS: dict[str, Any] = {option.name: option.default for option in options()}
@@ -121,7 +121,7 @@ def test_an_option_of_another_engine_is_told() -> None:
 
 def test_a_preset_gives_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"old": {"steps": 500, "style_loss": {"gram": 2}, "colors": "keep"}, "none": {}}
-    monkeypatch.setattr("impasto.cli.settings.PRESETS", found)
+    monkeypatch.setattr("impasto.cli.options.request_options.PRESETS", found)
 
     @click.command(cls=GroupedCommand)
     @settings

@@ -9,7 +9,7 @@ import pytest
 from impasto import Client
 from impasto.client import Busy, KeyRefused, NoAnswer, Upload
 from impasto.client.errors import coded
-from impasto.client.form import form
+from impasto.client.multipart import form
 from impasto.errors import ImpastoError, MissingExtra, OutputError, PictureError, RequestError, UnknownStyle
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from skimage import data
 
 from impasto import Picture, Stylizer
-from impasto.engines import coarse_to_fine
-from impasto.engines import strips as strips_of_rows
-from impasto.engines.coarse_to_fine import Touch, levels, overpainted, underpainted
-from impasto.metrics.evenness import evenness
+from impasto.evaluation.metrics.evenness import evenness
+from impasto.instant import coarse_to_fine
+from impasto.instant.coarse_to_fine import Touch, levels, overpainted, underpainted
+from impasto.picture import row_strips as strips_of_rows
 
 BOLD = Touch.of(0.5, 1.0)
 

@@ -19,9 +19,9 @@ from serving import Served
 from test_server import PAINTING, picture, wait
 from torch7_files import Nets, checkpoint, t7
 
-from impasto.cli.models import models as models_command
-from impasto.cli.serve import serve
-from impasto.cli.stylize import stylize
+from impasto.cli.commands.models import models as models_command
+from impasto.cli.commands.serve import serve
+from impasto.cli.commands.stylize import stylize
 
 DOCS = Path(__file__).parents[1] / "docs"
 TEXT = (DOCS / "coming-from.md").read_text("utf-8")

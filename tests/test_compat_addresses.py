@@ -16,7 +16,7 @@ from replaying import picture_of, replay, requests_form, urlencoded
 from serving import Served
 from test_server import PAINTING, picture, wait
 
-from impasto.server.compat.names import TUTORIAL
+from impasto.server.compat.style_names import TUTORIAL
 
 HOST = "127.0.0.1:8000"
 PHOTO = picture(5, 96, kind="JPEG")
@@ -87,7 +87,7 @@ def test_a_path_of_ours_is_none_of_theirs_though_a_picture_is_sent(server: Serve
 
 def test_with_keys_strangers_hear_the_same_and_owners_of_their_own_styles(tmp_path: Path) -> None:
     from impasto import Gallery
-    from impasto.server.keys import Keys
+    from impasto.server.auth import Keys
 
     key, line = Keys.new("anna")
     (tmp_path / "keys.txt").write_text(line)

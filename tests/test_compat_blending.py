@@ -15,7 +15,7 @@ from replaying import Answer, dart_form, picture_of, replay, requests_form
 from serving import Served
 from test_server import PAINTING, picture, wait
 
-from impasto.server.compat.blending import as_stored
+from impasto.server.compat.magenta_api import as_stored
 
 HOST = "192.168.2.11:8000"
 

@@ -17,7 +17,7 @@ from test_server import finished, picture, problem, wait
 from waiting import WAIT, until
 
 from impasto import Gallery
-from impasto.server.compat.names import MODELS, TUTORIAL
+from impasto.server.compat.style_names import MODELS, TUTORIAL
 
 HOST = "backend:8080"
 PHOTO = picture(5, 80, kind="JPEG")
@@ -257,7 +257,7 @@ def test_killed_and_started_again_it_keeps_its_promises(tmp_path: Path) -> None:
 
 
 def test_with_keys_pictures_are_their_owners(tmp_path: Path) -> None:
-    from impasto.server.keys import Keys
+    from impasto.server.auth import Keys
 
     made = {owner: Keys.new(owner) for owner in ("anna", "bert")}
     (tmp_path / "keys.txt").write_text("\n".join(line for _, line in made.values()))

@@ -27,11 +27,11 @@ from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
-from impasto.server.compat import promises as module
+from impasto.server.auth import Keys
+from impasto.server.compat import pending_files as module
 from impasto.server.compat.compat import Compat
-from impasto.server.compat.promises import Promise, Promises
+from impasto.server.compat.pending_files import Promise, Promises
 from impasto.server.compat.storage import Storage
-from impasto.server.keys import Keys
 
 OWNER = "local"
 PHOTO = saved(Image.fromarray(noise(40, 40, seed=1)), "png")

@@ -17,7 +17,7 @@ from serving import Served
 from test_server import PAINTING, picture, wait
 
 from impasto import Gallery
-from impasto.server.compat.fields import decoded
+from impasto.server.compat.form_fields import decoded
 
 HOST = "localhost:8080"
 PHOTO = picture(5, 80, kind="JPEG")
@@ -159,7 +159,7 @@ def test_what_is_wrong_is_said_as_torchserve_does(server: Served) -> None:
 
 
 def test_with_keys_the_front_end_needs_one(tmp_path: Path) -> None:
-    from impasto.server.keys import Keys
+    from impasto.server.auth import Keys
 
     key, line = Keys.new("anna")
     (tmp_path / "keys.txt").write_text(line)

@@ -16,11 +16,11 @@ import torch
 from networks import named, published, state
 from safetensors.torch import load_file, save_file
 
+from impasto.encoders import vgg_conversion
+from impasto.encoders.open import open_encoder
+from impasto.encoders.vgg_conversion import convert_vgg
 from impasto.errors import ModelError, OutputError
 from impasto.models.published import PUBLISHED, Published, PublishedFile
-from impasto.perceptual import conversion
-from impasto.perceptual.conversion import convert_vgg
-from impasto.perceptual.opening import open_encoder
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_its_publishers_file_has_its_licence(tmp_path: Path, out: Path, monkeypa
     file = published(tmp_path / "vgg.pth")
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     entry = Published("vgg19", "encoder", "BSD-3-Clause", "", (PublishedFile("", 1, sha256),))
-    monkeypatch.setattr(conversion, "PUBLISHED", {"vgg19": entry})
+    monkeypatch.setattr(vgg_conversion, "PUBLISHED", {"vgg19": entry})
     assert convert_vgg(file, out, name="vgg19").licence == "BSD-3-Clause"
 
 

@@ -11,9 +11,9 @@ from ledgers import a_job, publish
 from sqlalchemy import event
 
 from impasto.errors import MissingExtra, OutputError, RequestError
-from impasto.jobs.database import Database
-from impasto.jobs.ledger import Ledger
-from impasto.jobs.tables import TABLES
+from impasto.jobs.records.database import Database
+from impasto.jobs.records.ledger import Ledger
+from impasto.jobs.records.schema import TABLES
 
 
 @pytest.mark.parametrize(

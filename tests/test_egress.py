@@ -137,7 +137,7 @@ def test_the_library_on_onnx_runtime(watch: Watch) -> None:
 import os, sys
 before = dict(os.environ)
 from impasto.models import find
-from impasto.runtime.graph import OnnxGraph
+from impasto.inference.graph import OnnxGraph
 OnnxGraph(find("instant").file("encoder"), ["code"])
 assert dict(os.environ) == before
 """

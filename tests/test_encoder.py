@@ -16,15 +16,15 @@ from networks import named, narrow_vgg, published
 from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.open import open_encoder
+from impasto.encoders.pocket import WIDTHS, Pocket
+from impasto.encoders.vgg import ARCHITECTURES, VGG16, VGG19
+from impasto.encoders.vgg_conversion import convert_vgg
+from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
 from impasto.errors import ImpastoError, ModelError
+from impasto.evaluation.metrics.encoder_agreement import agreement
 from impasto.models import Store, find
-from impasto.perceptual.conversion import convert_vgg
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.layout import Padding, Pooling, VGGLayout
-from impasto.perceptual.opening import open_encoder
-from impasto.perceptual.pocket import WIDTHS, Pocket
-from impasto.perceptual.vgg import ARCHITECTURES, VGG16, VGG19
-from impasto.training.agreement import agreement
 
 
 @pytest.fixture(autouse=True)

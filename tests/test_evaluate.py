@@ -17,16 +17,16 @@ from encoders import random_pocket
 from PIL import Image
 
 from impasto.cli.main import cli
-from impasto.engines.painter import Painter
 from impasto.errors import ModelError
 from impasto.evaluation import evaluation
+from impasto.evaluation.contact_sheet import Sheet
 from impasto.evaluation.contestant import FromEngine
+from impasto.evaluation.engine_trials import Seams
 from impasto.evaluation.inputs import SIDE, square
-from impasto.evaluation.sheet import Sheet
-from impasto.evaluation.trials import Seams
-from impasto.metrics import sharpness
+from impasto.evaluation.metrics import sharpness
+from impasto.evaluation.metrics.scorer import open_judge
+from impasto.instant.painter import Painter
 from impasto.models import find
-from impasto.perceptual.judge import open_judge
 
 
 def impasto(*arguments: str) -> Result:
@@ -267,7 +267,7 @@ def test_pictures_are_cut_and_scaled_as_inputs_are(desk: Path, report: Any) -> N
 
 
 def test_inputs_are_written_for_others_without_torch(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "impasto.perceptual.judge", None)
+    monkeypatch.setitem(sys.modules, "impasto.evaluation.metrics.scorer", None)
     result = impasto("--pairs", "pairs.json", "--inputs", "in/puts")
     assert result.exit_code == 0, result.output
     names = [f"{i}.{kind}.png" for i in ("one", "two") for kind in ("content", "style")]
@@ -350,7 +350,7 @@ def test_the_worst_seam_is_the_farthest_from_1_on_either_side() -> None:
 
 
 def test_the_iterative_engine_is_a_contestant_too(report: Any) -> None:
-    from impasto.cli.evaluate import _contestants
+    from impasto.cli.commands.evaluate import _contestants
     from impasto.evaluation.pairs import Pair
 
     (found,) = _contestants("iterative", None, (), "f32")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from impasto.metrics import evenness
+from impasto.evaluation.metrics import evenness
 
 STRENGTHS = (0, 0.25, 0.5, 0.75, 1)
 

@@ -16,15 +16,15 @@ from skimage import data
 from torch import Tensor
 
 from impasto import Picture, Stylizer
-from impasto.cli.grouped import EngineOption
-from impasto.cli.plot import plot
-from impasto.cli.stylize import stylize
-from impasto.perceptual.aims import Aims, picture_tensor
-from impasto.perceptual.brief import Brief, chosen_layers
-from impasto.perceptual.encoder import Encoder
-from impasto.perceptual.losses import Features
-from impasto.perceptual.vgg import VGG16, VGG19
-from impasto.traces import Trace
+from impasto.cli.commands.plot import plot
+from impasto.cli.commands.stylize import stylize
+from impasto.cli.options.grouped_help import EngineOption
+from impasto.encoders.encoder import Encoder
+from impasto.encoders.features import Features
+from impasto.encoders.vgg import VGG16, VGG19
+from impasto.iterative.objective_builder import Brief, chosen_layers
+from impasto.iterative.targets import Aims, picture_tensor
+from impasto.plots import Trace
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

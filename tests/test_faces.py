@@ -9,7 +9,7 @@ import pytest
 from impasto.errors import RequestError
 from impasto.evaluation.faces import moves, places, read_faces
 from impasto.evaluation.inputs import SIDE
-from impasto.evaluation.marks import Light
+from impasto.evaluation.measurements import Light
 
 
 def test_boxes_follow_the_middle_square() -> None:

@@ -12,9 +12,9 @@ from PIL import Image
 from skimage import data
 
 from impasto import Picture
-from impasto.engines import faces as module
-from impasto.engines.faces import Face, find_faces
 from impasto.errors import ModelError
+from impasto.instant import faces as module
+from impasto.instant.faces import Face, find_faces
 from impasto.models import Model, find
 from impasto.models.store import shipped
 from impasto.picture.picture import Pixels

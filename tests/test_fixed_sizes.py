@@ -12,14 +12,14 @@ from era_graphs import DOUBLINGS, era_network
 
 from impasto import Stylizer
 from impasto.cli.main import cli
-from impasto.engines.network import open_network
 from impasto.errors import RequestError
+from impasto.inference.graph import Array, Compiled
+from impasto.inference.ir.sizes import take_any_size
+from impasto.inference.ir.statistics import measure_statistics
+from impasto.inference.openvino_core import core
+from impasto.instant.network import open_network
 from impasto.models import Store, find
-from impasto.models.adding import add
-from impasto.runtime.core import core
-from impasto.runtime.graph import Array, Compiled
-from impasto.runtime.sizes import take_any_size
-from impasto.runtime.statistics import measure_statistics
+from impasto.models.install import add
 
 SIZE, OTHER = (64, 48), (40, 72)
 
@@ -115,12 +115,12 @@ def test_what_keeps_to_its_size_paints_at_it_and_says_so(stubborn: Path) -> None
 
 def test_one_that_is_misread_keeps_to_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is taken for a factor and is none is found by painting once more."""
-    from impasto.models.readers import examine
-    from impasto.runtime import baked
+    from impasto.inference.ir import baked_sizes
+    from impasto.models.probing import probe
 
-    monkeypatch.setattr(baked._Walk, "_doubled", lambda self, node, root, counts: node)
-    monkeypatch.setattr(baked, "repeats", lambda dims, natural: [1, 1, 2, 2])
+    monkeypatch.setattr(baked_sizes._Walk, "_doubled", lambda self, node, root, counts: node)
+    monkeypatch.setattr(baked_sizes, "repeats", lambda dims, natural: [1, 1, 2, 2])
     file = tmp_path / "old.onnx"
     file.write_bytes(era_network(*SIZE))
     order = {"files": [str(file)], "beside": [], "said": None, "order": "RGB", "peak": 255, "index": None}
-    assert examine.examine(order)["rules"]["fixed"] == [64, 48]
+    assert probe.examine(order)["rules"]["fixed"] == [64, 48]

@@ -11,7 +11,7 @@ from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
 from impasto.request import PRESETS
-from impasto.server.form import _order, body
+from impasto.server.forms import _order, body
 
 
 def read(*fields: tuple[str, str]) -> Order:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from impasto.server import working
+from impasto.server.routes import jobs
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "fuzz_server.py"
 
@@ -35,5 +35,5 @@ def test_no_request_makes_the_server_fail_or_answer_what_is_not_documented(
 
 def test_both_successes_of_a_job_that_is_put_are_documented() -> None:
     app = FastAPI()
-    app.include_router(working.router)
+    app.include_router(jobs.router)
     assert {"200", "201"} <= set(app.openapi()["paths"]["/v1/jobs/{id}"]["put"]["responses"])

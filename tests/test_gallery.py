@@ -279,7 +279,7 @@ def test_the_shipped_cards_are_whole() -> None:
 
 
 def test_no_alias_of_a_shipped_style_means_another() -> None:
-    from impasto.server.compat.names import MODELS
+    from impasto.server.compat.style_names import MODELS
 
     called: dict[str, str] = {folded(model): model.replace("_", "-") for model in MODELS}
     for name, aliases in module._index().items():
@@ -329,7 +329,7 @@ def test_styles_need_no_engine() -> None:
     import subprocess
 
     code = (
-        "import sys, impasto.styles; print([m for m in ('torch', 'openvino', 'impasto.engines') if m in sys.modules])"
+        "import sys, impasto.styles; print([m for m in ('torch', 'openvino', 'impasto.instant') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from impasto.errors import ModelError
-from impasto.runtime.adapting import adapt
-from impasto.runtime.core import core
-from impasto.runtime.network import Preprocessing
-from impasto.runtime.openvino import op, ov
-from impasto.runtime.sizes import take_any_size
-from impasto.runtime.statistics import give_statistics, measure_statistics
+from impasto.inference.ir.adapting import adapt
+from impasto.inference.ir.network import Preprocessing
+from impasto.inference.ir.sizes import take_any_size
+from impasto.inference.ir.statistics import give_statistics, measure_statistics
+from impasto.inference.openvino import op, ov
+from impasto.inference.openvino_core import core
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 RANDOM = np.random.default_rng(0)

@@ -18,8 +18,8 @@ from impasto.jobs.errors import QueueFull
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
-from impasto.server.hosts import Hosts, same_origin
-from impasto.server.keys import Keys
+from impasto.server.auth import Keys
+from impasto.server.middleware.allowed_hosts import Hosts, same_origin
 
 
 def turned_away(owner: str, id: str = "") -> None:

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from impasto.runtime import heap
-from impasto.runtime.heap import kept_heap, return_memory
+from impasto.inference import heap
+from impasto.inference.heap import kept_heap, return_memory
 
 glibc = pytest.mark.skipif(sys.platform != "linux" or heap._library() is None, reason="needs glibc")
 
@@ -16,8 +16,8 @@ glibc = pytest.mark.skipif(sys.platform != "linux" or heap._library() is None, r
 MEASURED = """
 import ctypes, resource
 import numpy as np
-from impasto.runtime import heap
-from impasto.runtime.heap import kept_heap
+from impasto.inference import heap
+from impasto.inference.heap import kept_heap
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -55,7 +55,7 @@ def test_it_ends_where_what_is_within_fails() -> None:
 
 RETURNED = """
 import threading
-from impasto.runtime.heap import return_memory
+from impasto.inference.heap import return_memory
 
 def held():
     (line,) = (line for line in open("/proc/self/status") if line.startswith("VmRSS"))

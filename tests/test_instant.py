@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from impasto import Picture, Progress, Style, StyleCard, Stylizer
-from impasto.engines import instant, painter
-from impasto.metrics import seam_ratio
-from impasto.runtime import graph
+from impasto.evaluation.metrics import seam_ratio
+from impasto.inference import graph
+from impasto.instant import engine, painter
 
 ORIENTATION = 0x0112
 
@@ -274,7 +274,7 @@ def tile(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
     """Make small pictures be painted in tiles, as large ones are."""
     monkeypatch.setattr(painter, "_WHOLE", 0)
     monkeypatch.setattr(painter, "_WINDOW", window)
-    monkeypatch.setattr(instant, "_PREVIEW", 128)
+    monkeypatch.setattr(engine, "_PREVIEW", 128)
 
 
 def distance(a: Picture, b: Picture) -> float:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from impasto.metrics import interval
+from impasto.evaluation.metrics import interval
 
 
 def test_a_mean_lies_in_its_interval_as_often_as_it_says() -> None:

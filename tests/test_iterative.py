@@ -13,20 +13,20 @@ from painting import BLUE, RED, Stuck, asked, assert_same, drained, painted, pho
 from torch import nn
 
 from impasto import Picture, Style, StyleCard, Stylizer
-from impasto.engines import iterative
-from impasto.engines.iterative import IterativeEngine
+from impasto.encoders import open
+from impasto.encoders.encoder import Encoder
+from impasto.encoders.open import open_encoder
+from impasto.encoders.pocket import Pocket
 from impasto.errors import ModelError, PictureTooLarge, RequestError
+from impasto.inference.machine import describe
+from impasto.iterative import engine as engine_module
+from impasto.iterative.engine import IterativeEngine
+from impasto.iterative.objective_builder import Brief, chosen_layers, scale_factors
+from impasto.iterative.optimisers import Optimiser
+from impasto.iterative.targets import Aims
+from impasto.losses.objective import Evaluation
 from impasto.models import find
-from impasto.perceptual import opening
-from impasto.perceptual.aims import Aims
-from impasto.perceptual.brief import Brief, chosen_layers, scale_factors
-from impasto.perceptual.encoder import Encoder
-from impasto.perceptual.objective import Evaluation
-from impasto.perceptual.opening import open_encoder
-from impasto.perceptual.optimisers import Optimiser
-from impasto.perceptual.pocket import Pocket
 from impasto.request import Region
-from impasto.runtime.machine import describe
 
 ADAM: dict[str, Any] = {"optimiser": "adam", "learning_rate": 0.01}
 
@@ -191,7 +191,7 @@ def test_a_picture_too_large_for_the_memory_is_refused_at_once(
     engine: IterativeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = describe()
-    monkeypatch.setattr(iterative, "describe", lambda: replace(machine, memory_free=10**6))
+    monkeypatch.setattr(engine_module, "describe", lambda: replace(machine, memory_free=10**6))
     steps = engine.run(asked(300, 280))
     next(steps)
     with pytest.raises(PictureTooLarge, match="300 x 280 pixels need"):
@@ -261,7 +261,7 @@ class Counting(Optimiser):
 def test_the_result_is_an_average_of_the_pictures_in_which_later_ones_count_more(
     engine: IterativeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(iterative, "make_optimiser", lambda *_: Counting())
+    monkeypatch.setattr(engine_module, "make_optimiser", lambda *_: Counting())
     expected = {0.0: 0.6, 0.5: 0.2 * (0.25 * 1 + 0.5 * 2 + 3) / 1.75, None: 0.2 * (0.25 * 1 + 0.5 * 2 + 3) / 1.75}
     for average, grey in expected.items():
         pixels = engine.finish(asked(steps=3, average=average, skin="free")).pastiche.pixels
@@ -278,7 +278,7 @@ def test_half_precision_comes_close_and_gives_way_where_it_leads_nowhere(
     assert dict(half[0].losses) == pytest.approx(dict(single[0].losses), rel=0.05)
     assert dict(half[0].losses) != dict(single[0].losses)
     assert sum(half[-1].losses.values()) == pytest.approx(sum(single[-1].losses.values()), rel=0.1)
-    monkeypatch.setattr(iterative, "make_optimiser", lambda *_: Stuck())
+    monkeypatch.setattr(engine_module, "make_optimiser", lambda *_: Stuck())
     counts = [
         len(painted(drained(engine.run(asked(deterministic=False, precision=precision, steps=9)))[0]))
         for precision in ("bf16", "f32")
@@ -350,9 +350,9 @@ def test_the_best_encoder_is_vgg19_where_it_is_there_and_the_style_is_a_picture(
     def missing(name: str, *, kind: str) -> Any:
         raise ModelError(f"there is no {kind} {name}")
 
-    monkeypatch.setattr(opening, "find", there)
-    assert opening.encoder_name(pictured).startswith("vgg19@")
-    assert opening.encoder_name(carded) == "pocket"
-    assert opening.encoder_name(asked(encoder="vgg16")) == "vgg16"
-    monkeypatch.setattr(opening, "find", missing)
-    assert opening.encoder_name(pictured) == "pocket"
+    monkeypatch.setattr(open, "find", there)
+    assert open.encoder_name(pictured).startswith("vgg19@")
+    assert open.encoder_name(carded) == "pocket"
+    assert open.encoder_name(asked(encoder="vgg16")) == "vgg16"
+    monkeypatch.setattr(open, "find", missing)
+    assert open.encoder_name(pictured) == "pocket"

@@ -10,14 +10,15 @@ import pytest
 from painting import BLUE, RED, asked, drained, painted
 
 from impasto import Picture, Style, StyleCard, Stylizer
-from impasto.engines import anystyle, iterative
-from impasto.engines.iterative import IterativeEngine
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.open import open_encoder
 from impasto.errors import RequestError, StyleError
+from impasto.instant import arbitrary
+from impasto.iterative import engine as engine_module
+from impasto.iterative.engine import IterativeEngine
+from impasto.iterative.targets import Aims
+from impasto.losses.terms import GramTerm
 from impasto.models import find
-from impasto.perceptual.aims import Aims
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.opening import open_encoder
-from impasto.perceptual.terms import GramTerm
 from impasto.request import Region
 
 
@@ -73,7 +74,7 @@ def test_a_guide_says_which_part_of_a_painting_to_learn_from(engine: IterativeEn
 def card() -> StyleCard:
     """Made as everybody makes one where torch is installed, but at fewer scales."""
     with pytest.MonkeyPatch.context() as patch:
-        for engine in (anystyle, iterative):
+        for engine in (arbitrary, engine_module):
             patch.setattr(engine, "SCALES", (0.25, 0.5))
         return Stylizer().card("red-stripes", [RED])
 
@@ -97,8 +98,8 @@ def test_a_card_made_without_torch_is_refused(
     engine: IterativeEngine, card: StyleCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "impasto.engines.iterative", None)
-        patch.setattr(anystyle, "SCALES", (0.25,))
+        patch.setitem(sys.modules, "impasto.iterative.engine", None)
+        patch.setattr(arbitrary, "SCALES", (0.25,))
         plain = Stylizer().card("plain", [RED])
     assert set(plain.codes) == {Stylizer().model}
     identity = find("pocket", kind="encoder").identity

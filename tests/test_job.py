@@ -9,7 +9,7 @@ import pytest
 from ledgers import a_job, blob
 
 from impasto.errors import RequestError
-from impasto.jobs.job import Item
+from impasto.jobs.records.job import Item
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"owner": ""}, "the owner is ''"),

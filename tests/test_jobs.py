@@ -26,11 +26,11 @@ from impasto.jobs.errors import (
     UnknownJob,
     WorkerLost,
 )
-from impasto.jobs.job import Job
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
+from impasto.jobs.records.job import Job
 from impasto.jobs.service import Jobs
-from impasto.jobs.training import Training
+from impasto.jobs.training_order import Training
 
 ENDLESS = {"engine": "iterative", "steps": 100_000, "levels": 1, "optimiser": "adam", "style_scale": 0.25}
 
@@ -293,7 +293,7 @@ def test_a_job_that_fell_out_of_its_queue_is_queued_again(start: Starter, monkey
 
 
 def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.maintenance._SWEEP_SECONDS", 1e6)
     jobs = start(attempts=3)
     tries: list[str] = []
 
@@ -343,7 +343,7 @@ def test_broken_photographs_of_many_fail_alone(start: Starter) -> None:
 def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.maintenance._SWEEP_SECONDS", 1e6)
     jobs = start(attempts=2)
     blocking, _ = jobs.submit(order(settings=ENDLESS), "ann")
     until(lambda: jobs.get("ann", blocking.id).state == "running")
@@ -512,7 +512,7 @@ def test_who_would_be_refused_is_told_before_anything_is_sent(tmp_path: Path) ->
 def test_what_was_made_before_a_cut_is_not_taken_for_what_its_name_means_since(
     start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.maintenance._SWEEP_SECONDS", 1e6)
     jobs = start()
     jobs.add_style("ann", "mine", [Gallery().export("starry-night")])
     asked = order(style="mine", kind="batch", contents=(("a.png", photo(1)), ("b.png", photo(2))))
@@ -565,7 +565,7 @@ def test_a_training_waits_for_a_disk_that_is_full(start: Starter, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("impasto.jobs.work.make_folder", full)
+        patched.setattr("impasto.jobs.runner.make_folder", full)
         job, _ = jobs.submit(order(kind="train-style", style=photo(4), training=Training("mine")), "ann")
         for count in (1, 2, 3):
             until(lambda: len(tries) == count and not jobs._work.doing)  # noqa: B023

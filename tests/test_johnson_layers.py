@@ -12,11 +12,8 @@ from skimage import data
 from torch7_files import Nets, Object, Tensor, checkpoint, t7, tensor
 
 from impasto.errors import ModelError
-from impasto.models.readers import read_network
-from impasto.runtime.compose import compose
-from impasto.runtime.core import core
-from impasto.runtime.enlarging import enlarged
-from impasto.runtime.layers import (
+from impasto.inference.ir.compose import compose
+from impasto.inference.ir.layers import (
     Affine,
     Convolution,
     InstanceNorm,
@@ -27,7 +24,10 @@ from impasto.runtime.layers import (
     TransposedConvolution,
     Upsample,
 )
-from impasto.runtime.network import BGR_MEAN, Network, Preprocessing
+from impasto.inference.ir.network import BGR_MEAN, Network, Preprocessing
+from impasto.inference.ir.upsampling import enlarged
+from impasto.inference.openvino_core import core
+from impasto.models.network_files import read_network
 
 PHOTO = data.astronaut()[:256, :320]
 

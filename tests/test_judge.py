@@ -14,13 +14,13 @@ from encoders import random_pocket
 from pictures import noise
 from PIL import Image
 
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.pocket import Pocket
 from impasto.errors import ModelError
 from impasto.evaluation.inputs import square
+from impasto.evaluation.metrics.scorer import Judge, Score, open_judge
 from impasto.evaluation.pairs import read_pairs
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.judge import Judge, Score, open_judge
-from impasto.perceptual.losses import cfsd, self_similarity
-from impasto.perceptual.pocket import Pocket
+from impasto.losses.distances import cfsd, self_similarity
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from impasto.jobs.errand import Cancel, Errand
 from impasto.jobs.errors import Cancelled, QueueFull, QuotaExceeded
-from impasto.jobs.lane import Lane
-from impasto.jobs.line import Line
-from impasto.jobs.rate import Rate
-from impasto.jobs.watch import Watch
+from impasto.jobs.rate_limit import Rate
+from impasto.jobs.waiting_limit import Line
+from impasto.jobs.workers.call import Cancel, Errand
+from impasto.jobs.workers.queue import Lane
+from impasto.jobs.workers.watchdog import Watch
 
 
 def errand(owner: str, **more: Any) -> Errand[None]:
@@ -142,7 +142,7 @@ class Busy:
 
 def test_processor_time_is_limited_and_not_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("impasto.jobs.watch.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("impasto.jobs.workers.watchdog.time.monotonic", lambda: now[0])
     process = Busy()
     watch = Watch(process, 60.0)
     for _ in range(50):
@@ -155,7 +155,7 @@ def test_processor_time_is_limited_and_not_the_clocks(monkeypatch: pytest.Monkey
 
 def test_a_process_that_does_nothing_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("impasto.jobs.watch.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("impasto.jobs.workers.watchdog.time.monotonic", lambda: now[0])
     process = Busy()
     watch = Watch(process, 60.0)
     now[0] += 30

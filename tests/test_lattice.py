@@ -7,7 +7,7 @@ import pytest
 from pictures import noise
 from PIL import Image
 
-from impasto.metrics import lattice
+from impasto.evaluation.metrics import lattice
 
 SIDE = 160
 FLAT = np.full((SIDE, SIDE, 3), 128, np.uint8)

@@ -12,8 +12,8 @@ from ledgers import NOW, a_job, blob, publish, told
 
 from impasto.errors import RequestError
 from impasto.jobs.errors import JobConflict, UnknownJob
-from impasto.jobs.job import Item, Job
-from impasto.jobs.ledger import Ledger
+from impasto.jobs.records.job import Item, Job
+from impasto.jobs.records.ledger import Ledger
 
 
 def test_a_job_comes_back_as_it_was_added(ledger: Ledger, url: str) -> None:
@@ -356,7 +356,7 @@ def test_an_error_within_a_turn_leaves_all_as_it_was(ledger: Ledger, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("impasto.jobs.ledger.refer", broken)
+        patch.setattr("impasto.jobs.records.ledger.refer", broken)
         with pytest.raises(KeyboardInterrupt):
             publish(ledger, "ann", "one", 0)
     assert ledger.get("ann", "one") == before

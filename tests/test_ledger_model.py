@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ledgers import NOW, a_database, a_job, blob, publish
 
 from impasto.jobs.errors import JobConflict, UnknownJob
-from impasto.jobs.job import FINAL, Job, JobState
-from impasto.jobs.ledger import Ledger
+from impasto.jobs.records.job import FINAL, Job, JobState
+from impasto.jobs.records.ledger import Ledger
 
 OWNERS, IDS, ITEMS = ("ann", "bob"), ("one", "two", "three"), 3
 indices = st.integers(0, ITEMS - 1)

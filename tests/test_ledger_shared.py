@@ -14,8 +14,8 @@ from threading import Event as Signal
 import pytest
 from ledgers import a_job, publish, told
 
-from impasto.jobs.blobs import Blobs
-from impasto.jobs.ledger import Event, Ledger
+from impasto.jobs.records.blobs import Blobs
+from impasto.jobs.records.ledger import Event, Ledger
 
 SOURCE = Path(__file__).parents[1] / "src"
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
@@ -73,8 +73,8 @@ import threading
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from ledgers import a_job, publish
-from impasto.jobs.blobs import Blobs
-from impasto.jobs.ledger import Ledger
+from impasto.jobs.records.blobs import Blobs
+from impasto.jobs.records.ledger import Ledger
 
 url, folder, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 ledger, blobs, voice = Ledger(url), Blobs(folder), threading.Lock()

@@ -5,8 +5,8 @@ import pytest
 from pictures import noise
 from PIL import Image
 
-from impasto.metrics import light, sharpness
-from impasto.metrics.light import luma
+from impasto.evaluation.metrics import light, sharpness
+from impasto.picture.luma import luma
 
 
 def test_luma_weighs_the_channels_as_the_eye_does() -> None:

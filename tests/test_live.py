@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from impasto.jobs.live import Live
-from impasto.server.events import _seen, _stream
+from impasto.jobs.progress_hub import Live
+from impasto.server.routes.events import _seen, _stream
 
 
 def test_losses_that_are_no_numbers_are_told_as_null() -> None:

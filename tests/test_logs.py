@@ -20,7 +20,7 @@ from test_guard import an_app, ask
 from test_server import PHOTO, SLOW, STYLE, finished, make, wait
 from waiting import until
 
-from impasto.jobs import logs
+from impasto import logs
 
 TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR|CRITICAL) [a-z.]+: .+")
 

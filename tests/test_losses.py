@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.losses import (
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.vgg import VGG19
+from impasto.losses.distances import (
     content_distance,
     gram_distance,
     grams,
@@ -20,7 +21,6 @@ from impasto.perceptual.losses import (
     moments,
     style_distance,
 )
-from impasto.perceptual.vgg import VGG19
 
 
 def features(seed: int, batch: int = 2) -> dict[str, torch.Tensor]:

@@ -14,11 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from impasto.cli.main import cli
-from impasto.engines.network import open_network
 from impasto.errors import ModelError
+from impasto.instant.network import open_network
 from impasto.models import Store, find
-from impasto.models.adding import add
-from impasto.models.readers import read_network
+from impasto.models.install import add
+from impasto.models.network_files import read_network
 
 STYLES = 4
 TABLE = np.random.default_rng(2).uniform(0.3, 1.0, (STYLES, 3)).astype(np.float32)

@@ -11,11 +11,11 @@ from pictures import noise, saved
 from PIL import Image
 
 from impasto import Gallery, StyleCard
-from impasto.jobs.blobs import Blobs
-from impasto.jobs.entering import entered
-from impasto.jobs.galleries import Galleries
-from impasto.jobs.meanings import Meanings
+from impasto.jobs.job_from_order import entered
+from impasto.jobs.name_resolution import Meanings
 from impasto.jobs.order import Order
+from impasto.jobs.owners.styles import Galleries
+from impasto.jobs.records.blobs import Blobs
 from impasto.models import Store
 
 SENT = "0" * 64

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from impasto.errors import ModelError, RequestError
+from impasto.inference import machine
 from impasto.models import Model, find, models
-from impasto.runtime import machine
 from impasto.stylizer import Stylizer
 
 

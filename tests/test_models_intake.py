@@ -16,14 +16,14 @@ from click.testing import CliRunner, Result
 from networks import published
 from servers import Shelf, serving
 
-from impasto.cli import terminal
 from impasto.cli.main import cli
+from impasto.cli.ui import terminal
+from impasto.encoders.vgg_conversion import convert_vgg
+from impasto.encoders.weights import Weights
 from impasto.errors import ModelError
 from impasto.models import Model, Store
-from impasto.models.lock import alone
+from impasto.models.file_lock import alone
 from impasto.models.published import PUBLISHED, Published, PublishedFile
-from impasto.perceptual.conversion import convert_vgg
-from impasto.perceptual.weights import Weights
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 MISTAKEN = [

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from impasto.perceptual.encoder import Encoder
+from impasto.encoders.encoder import Encoder
 
 
 class Branches(nn.Module):

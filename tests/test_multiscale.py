@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from painting import Narrow, directions, drawn, slope
 
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.layout import Padding
-from impasto.perceptual.multiscale import MultiScale, scale_size, shrunk
-from impasto.perceptual.objective import Objective, StyledRegion
-from impasto.perceptual.statistics import measure
-from impasto.perceptual.terms import ContentTerm, GramTerm, MomentTerm, TotalVariation
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.vgg_layout import Padding
+from impasto.losses.multiscale import MultiScale, scale_size, shrunk
+from impasto.losses.objective import Objective, StyledRegion
+from impasto.losses.statistics import measure
+from impasto.losses.terms import ContentTerm, GramTerm, MomentTerm, TotalVariation
 
 LAYERS = dict.fromkeys(STYLE_LAYERS, 1.0)
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from impasto.errors import ModelError
+from impasto.inference.graph import Graph, OnnxGraph, OpenVinoGraph
 from impasto.models import Model
-from impasto.runtime.graph import Graph, OnnxGraph, OpenVinoGraph
+from impasto.training.architecture.network import InstantNetwork, Shape
 from impasto.training.export import export_network, margin
-from impasto.training.network import InstantNetwork, Shape
 
 SMALL = Shape(widths=(8, 16, 24), blocks=2, code=20, encoder_widths=(8, 8, 16, 16))
 

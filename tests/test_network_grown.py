@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from impasto.inference.graph import OnnxGraph, OpenVinoGraph
 from impasto.models import Model
-from impasto.runtime.graph import OnnxGraph, OpenVinoGraph
+from impasto.training.architecture.layers import BlurPool
+from impasto.training.architecture.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, grown
 from impasto.training.export import export_network, export_style, margin
-from impasto.training.layers import BlurPool
-from impasto.training.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, grown
-from impasto.training.reading import read_instant, read_style
+from impasto.training.pretrained import read_instant, read_style
 
 PLAIN = Shape(widths=(8, 16, 24), blocks=2, code=20, encoder_widths=(8, 8, 16, 16))
 GROWN = replace(PLAIN, deep=16, deep_blocks=1, rank=4, reader="pocket")

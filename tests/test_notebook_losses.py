@@ -16,10 +16,9 @@ from scipy.optimize import fmin_l_bfgs_b
 from torch import Tensor, nn
 
 from impasto import Picture, Stylizer
-from impasto.engines import iterative
-from impasto.engines.canvas import working_size
-from impasto.perceptual import aims, brief
-from impasto.perceptual.opening import open_encoder
+from impasto.encoders.open import open_encoder
+from impasto.iterative import engine, objective_builder, targets
+from impasto.iterative.pyramid import working_size
 from impasto.picture.scaling import fit_side
 from impasto.request import PRESETS
 
@@ -171,7 +170,7 @@ def test_gatys_lbfgs_tv_is_the_keras_notebook_step_by_step(
     # In float64 nothing does.
     layers = ["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
     stylizer = Stylizer("iterative", encoder=open_encoder(file, layers).double())
-    for room in (iterative, brief, aims):
+    for room in (engine, objective_builder, targets):
         monkeypatch.setattr(room, "picture_tensor", lambda pixels: _tensor(pixels).double())
     found = told("gatys-lbfgs-tv", (photo, painting), stylizer, **settings)
     expected = keras_notebook([picture.double() for picture in pictures], 4)

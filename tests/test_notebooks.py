@@ -14,8 +14,8 @@ import pytest
 from painting import photograph, vgg_file
 
 from impasto import Picture, Result
-from impasto.picture.showing import Comparison
-from impasto.traces import Trace
+from impasto.picture.notebook_display import Comparison
+from impasto.plots import Trace
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted((EXAMPLES / "notebooks").glob("*.ipynb"))

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from painting import Narrow, directions, drawn, pocket, slope
 from torch import Tensor, nn
 
+from impasto.encoders.encoder import STYLE_LAYERS, Encoder
+from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
 from impasto.errors import RequestError
-from impasto.perceptual.encoder import STYLE_LAYERS, Encoder
-from impasto.perceptual.layout import Padding, Pooling, VGGLayout
-from impasto.perceptual.objective import Evaluation, Objective, StyledRegion
-from impasto.perceptual.statistics import measure
-from impasto.perceptual.terms import ContentTerm, GramTerm, MomentTerm, StyleTerm, TotalVariation, WassersteinTerm
+from impasto.losses.objective import Evaluation, Objective, StyledRegion
+from impasto.losses.statistics import measure
+from impasto.losses.terms import ContentTerm, GramTerm, MomentTerm, StyleTerm, TotalVariation, WassersteinTerm
 
 SHALLOW = dict.fromkeys(STYLE_LAYERS, 1.0)
 DEEP = {**SHALLOW, "relu5_1": 0.5}
@@ -218,7 +218,7 @@ def test_losses_are_measured_with_what_they_need_and_no_more(monkeypatch: pytest
         asked.append((moments, products))
         return measure(*given, moments=moments, products=products)
 
-    monkeypatch.setattr("impasto.perceptual.objective.measure", spied)
+    monkeypatch.setattr("impasto.losses.objective.measure", spied)
     encoder, layers, _ = opened(deep=False)
     aim = measure(encoder(drawn(80, 90, 2)))
     terms: list[StyleTerm] = [MomentTerm(aim, layers), GramTerm(aim, layers), WassersteinTerm(aim, layers)]

@@ -15,12 +15,12 @@ from safetensors.torch import load, save
 from scipy.optimize import fmin_l_bfgs_b
 from torch import Tensor
 
+from impasto.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD
 from impasto.errors import MissingExtra
-from impasto.perceptual.encoder import IMAGENET_MEAN, IMAGENET_STD
-from impasto.perceptual.objective import Evaluation, Objective, StyledRegion
-from impasto.perceptual.optimisers import LBFGS, Adam, Optimiser, ScipyLBFGS, TorchAdam, make_optimiser
-from impasto.perceptual.statistics import measure
-from impasto.perceptual.terms import ContentTerm, GramTerm, MomentTerm
+from impasto.iterative.optimisers import LBFGS, Adam, Optimiser, ScipyLBFGS, TorchAdam, make_optimiser
+from impasto.losses.objective import Evaluation, Objective, StyledRegion
+from impasto.losses.statistics import measure
+from impasto.losses.terms import ContentTerm, GramTerm, MomentTerm
 
 Evaluate = Callable[[Tensor], Evaluation]
 

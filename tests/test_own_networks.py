@@ -18,11 +18,11 @@ from skimage import data
 
 from impasto import Picture, Style, StyleCard, Stylizer
 from impasto.cli.main import cli
-from impasto.engines import instant
-from impasto.engines import painter as paintings
 from impasto.errors import ModelError, RequestError, StyleError
+from impasto.instant import engine
+from impasto.instant import painter as paintings
 from impasto.models import Model
-from impasto.models.adding import add
+from impasto.models.install import add
 
 EXACT: Mapping[str, Any] = {"deterministic": True, "boldness": 0.0, "skin": "free"}
 """The bare network: one pass over the photograph as it is."""
@@ -69,7 +69,7 @@ def test_tiles_are_the_whole(home: Path, scene: Picture, monkeypatch: pytest.Mon
     whole = stylizer.stylize(scene, card(), **EXACT).pastiche
     monkeypatch.setattr(paintings, "_WHOLE", 1)
     monkeypatch.setattr(paintings, "_WINDOW", 64)
-    monkeypatch.setattr(instant, "_PREVIEW", 64)
+    monkeypatch.setattr(engine, "_PREVIEW", 64)
     request = stylizer.request(scene, card(), **EXACT)
     updates = list(stylizer.run(request))
     assert len(updates) > 4
@@ -252,7 +252,7 @@ def test_magentas_tiles_are_the_whole(home: Path, shared: Path, monkeypatch: pyt
     whole = stylizer.stylize(photo, painting, **EXACT).pastiche
     monkeypatch.setattr(paintings, "_WHOLE", 1)
     monkeypatch.setattr(paintings, "_WINDOW", 64)
-    monkeypatch.setattr(instant, "_PREVIEW", 64)
+    monkeypatch.setattr(engine, "_PREVIEW", 64)
     monkeypatch.setattr(paintings, "_SAMPLE", 1024)
     tiled = stylizer.stylize(photo, painting, **EXACT).pastiche
     assert far(tiled, whole) < 0.05

@@ -9,12 +9,12 @@ from painting import drawn, pocket
 from skimage import data
 
 from impasto import Picture
-from impasto.perceptual.aims import Aims, card_code
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.opening import open_encoder
-from impasto.perceptual.packing import RANK, pack, unpack
-from impasto.perceptual.statistics import LayerStatistics, Statistics, mean_statistics, measure
-from impasto.perceptual.terms import GramTerm
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.open import open_encoder
+from impasto.iterative.targets import Aims, card_code
+from impasto.losses.packed_statistics import RANK, pack, unpack
+from impasto.losses.statistics import LayerStatistics, Statistics, mean_statistics, measure
+from impasto.losses.terms import GramTerm
 from impasto.styles import Style, StyleCard
 
 

@@ -11,12 +11,12 @@ from pictures import noise
 from PIL import Image
 from torch import Tensor
 
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.judge import Judge
-from impasto.perceptual.layout import VGGLayout
-from impasto.perceptual.losses import content_distance
-from impasto.perceptual.painterly import DEEPEST, Shelf, contrast, spread
-from impasto.perceptual.pocket import Pocket
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.pocket import Pocket
+from impasto.encoders.vgg_layout import VGGLayout
+from impasto.evaluation.metrics.multiscale_statistics import DEEPEST, Shelf, contrast, spread
+from impasto.evaluation.metrics.scorer import Judge
+from impasto.losses.distances import content_distance
 
 
 class Slim(VGGLayout):

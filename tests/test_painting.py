@@ -16,14 +16,14 @@ from PIL import Image
 
 from impasto import Gallery, Picture, Style, Stylizer
 from impasto.errors import OutputError, PictureError, PictureTooLarge, RequestError, StyleError, UnknownStyle
-from impasto.jobs import painting as module
-from impasto.jobs import reports as reports_module
 from impasto.jobs.errors import StorageLost, TooDear
-from impasto.jobs.failures import raised
-from impasto.jobs.failures import told as failed
-from impasto.jobs.painting import Painting
-from impasto.jobs.reports import Report
-from impasto.jobs.task import Painted, Task
+from impasto.jobs.records.error_codec import raised
+from impasto.jobs.records.error_codec import told as failed
+from impasto.jobs.workers import progress_reports as reports_module
+from impasto.jobs.workers import stylize as module
+from impasto.jobs.workers.messages import Painted, Task
+from impasto.jobs.workers.progress_reports import Report
+from impasto.jobs.workers.stylize import Painting
 from impasto.request import Enough, Progress
 
 PHOTO = saved(Image.fromarray(noise(64, 48)), "png")
@@ -315,7 +315,7 @@ def test_where_a_run_cannot_be_saved_that_is_told_without_its_place(
             raise OutputError(f"{path} cannot be written: No space left on device")
         path.write_bytes(data)
 
-    monkeypatch.setattr("impasto.perceptual.savepoint.write_atomically", full)
+    monkeypatch.setattr("impasto.iterative.checkpoint.write_atomically", full)
     with pytest.raises(OutputError, match=r"^the saved run cannot be written: No space left on device$"):
         drained(painting.run(iterative(state=state)))
     assert state.exists()

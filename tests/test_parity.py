@@ -16,11 +16,11 @@ from torch import nn
 from torch7_files import Nets, checkpoint, t7
 from transformer_nets import Blocks, Example
 
-from impasto.engines.network import open_network
+from impasto.inference.graph import Precision, onnx_runtime
+from impasto.instant.network import open_network
 from impasto.models import Model, Store
-from impasto.models.adding import add
+from impasto.models.install import add
 from impasto.picture import Picture
-from impasto.runtime.graph import Precision, onnx_runtime
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PHOTOS = {"astronaut": data.astronaut, "coffee": data.coffee, "rocket": data.rocket}

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from transformer_nets import Blocks, Example
 
 from impasto.errors import ModelError
-from impasto.models.readers import read_network
-from impasto.models.readers.checkpoint import LEGACY, read_checkpoint
-from impasto.models.readers.strided import Allowance
-from impasto.runtime.layers import Residual
+from impasto.inference.ir.layers import Residual
+from impasto.models.formats.state_dict import LEGACY, read_checkpoint
+from impasto.models.formats.strided_tensor import Allowance
+from impasto.models.network_files import read_network
 
 
 def saved(value: Any, *, zipped: bool = True) -> bytes:

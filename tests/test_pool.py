@@ -25,12 +25,12 @@ from waiting import WAIT, until
 
 from impasto import Gallery, StyleCard, Stylizer
 from impasto.errors import ImpastoError, PictureError, PictureTooLarge, RequestError, UnknownStyle, UnsupportedFormat
-from impasto.jobs import doing, keeper, watch
-from impasto.jobs.doing import Doing
-from impasto.jobs.errand import Errand
 from impasto.jobs.errors import Cancelled, QueueFull, WorkerLost
-from impasto.jobs.pool import Cancel, Pool
-from impasto.jobs.task import Painted, Task
+from impasto.jobs.workers import call_runner, supervisor, watchdog
+from impasto.jobs.workers.call import Errand
+from impasto.jobs.workers.call_runner import Doing
+from impasto.jobs.workers.messages import Painted, Task
+from impasto.jobs.workers.pool import Cancel, Pool
 
 PHOTO = saved(Image.fromarray(noise(64, 64)), "png")
 PAINTING = saved(Image.fromarray(noise(72, 72, seed=1)), "png")
@@ -305,7 +305,7 @@ def test_who_has_enough_gets_the_best_so_far(pool: Pool) -> None:
 
 
 def test_a_worker_that_does_not_listen_is_killed(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doing, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(call_runner, "_ANSWER_SECONDS", 0.5)
     cancel, watcher = Cancel(), Watcher()
     future = pool.submit(endless(), lane="bulk", told=watcher, cancelled=cancel)
     watcher.wait()
@@ -366,7 +366,7 @@ def test_a_worker_killed_while_it_starts_costs_nobody_anything(start: Starter) -
 
 def test_where_no_worker_can_be_started_nobody_waits(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     executable = sys.executable
-    monkeypatch.setattr(keeper, "_BACK_OFF", (0.01,))
+    monkeypatch.setattr(supervisor, "_BACK_OFF", (0.01,))
     monkeypatch.setattr(sys, "executable", "/bin/false")
     pool = start()
     with pytest.raises(WorkerLost, match="no worker can be started: it ended with status 1") as told:
@@ -385,7 +385,7 @@ def test_where_no_worker_can_be_started_nobody_waits(start: Starter, monkeypatch
 
 def test_too_much_memory_and_too_much_time_end_a_task(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     # Before the engine has planned anything.
-    monkeypatch.setattr(doing, "TICK", 0.05)
+    monkeypatch.setattr(call_runner, "TICK", 0.05)
     pool = start(memory_limit=64 << 20, bulk=1)
     with pytest.raises(WorkerLost, match=r"it took more than 0\.1 GB of memory; give a smaller picture") as told:
         pool.submit(endless(), lane="bulk").result(WAIT)
@@ -470,7 +470,7 @@ def test_what_ends_in_time_is_finished_before_a_pool_stops(start: Starter) -> No
 
 def test_a_pool_stops_while_its_workers_start_or_hang(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     start(interactive=2).stop(0)
-    monkeypatch.setattr(doing, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(call_runner, "_ANSWER_SECONDS", 0.5)
     pool, watcher = start(), Watcher()
     future = pool.submit(endless(), lane="interactive", told=watcher)
     watcher.wait()
@@ -482,7 +482,7 @@ def test_a_pool_stops_while_its_workers_start_or_hang(start: Starter, monkeypatc
 
 
 def test_a_worker_is_replaced_after_many_tasks(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "_TASKS", 3)
+    monkeypatch.setattr(supervisor, "_TASKS", 3)
     pool = start()
     for _ in range(7):
         assert works(pool)
@@ -522,7 +522,7 @@ def test_workers_hold_nothing_of_the_servers(start: Starter, tmp_path: Path) -> 
 
 PARENT = """
 import sys, time
-from impasto.jobs.pool import Pool
+from impasto.jobs.workers.pool import Pool
 pool = Pool(interactive=2, bulk=1, threads=1)
 pool.start()
 while not all(w["pid"] and w["state"] == "idle" for w in pool.status()):
@@ -550,7 +550,7 @@ def test_a_worker_that_hangs_is_noticed_soon(start: Starter, monkeypatch: pytest
     (pid,) = pids(pool, "interactive")
     with monkeypatch.context() as patched:
         os.kill(pid, signal.SIGSTOP)
-        patched.setattr(watch, "SILENT_SECONDS", 1.0)
+        patched.setattr(watchdog, "SILENT_SECONDS", 1.0)
         with pytest.raises(WorkerLost, match="the process that painted hung and was ended") as told:
             future.result(WAIT)
     # Another may do it.
@@ -568,8 +568,8 @@ def test_a_worker_that_keeps_much_memory_is_replaced_once_it_rests(
     assert works(pool)
     assert pids(pool, "interactive") == [pid]
     with monkeypatch.context() as patched:
-        patched.setattr(keeper, "_KEPT", -(1 << 40))
-        patched.setattr(keeper, "_REST_SECONDS", 0.0)
+        patched.setattr(supervisor, "_KEPT", -(1 << 40))
+        patched.setattr(supervisor, "_REST_SECONDS", 0.0)
         assert works(pool)
         until(lambda: not psutil.pid_exists(pid))
         # Whoever asks a probe meanwhile hears nothing of it: the next is on its way, and nobody is turned away.
@@ -622,7 +622,7 @@ class Slow:
 
 def test_who_leaves_does_not_cost_a_worker_that_is_in_the_midst_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     now, cancel = [100.0], Cancel()
-    monkeypatch.setattr("impasto.jobs.doing.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("impasto.jobs.workers.call_runner.time.monotonic", lambda: now[0])
     process = Slow({"kind": "ended"}, looks=40)
 
     def poll(writable: bool, seconds: float) -> None:

@@ -11,10 +11,10 @@ from encoders import random_vgg19
 from painting import vgg_file
 from torch import Tensor
 
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.opening import open_encoder
-from impasto.training.critic import Critic, regularity, stamping, unsteadiness
-from impasto.training.preparation import blend, coarse_to_fine, detail, grain
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.open import open_encoder
+from impasto.training.data.network_input import blend, coarse_to_fine, detail, grain
+from impasto.training.loss import Critic, regularity, stamping, unsteadiness
 
 
 def halves() -> Tensor:

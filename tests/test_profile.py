@@ -10,7 +10,7 @@ import tifffile
 from pictures import noise, saved
 from PIL import Image
 
-from impasto.picture.profile import srgb
+from impasto.picture.icc.profile import srgb
 from impasto.picture.reading import read
 
 LIMIT = 1_000_000

@@ -10,8 +10,8 @@ from networks import WIDTHS as NARROW
 from networks import named
 from torch import Tensor
 
-from impasto.perceptual.pocket import Pocket
-from impasto.perceptual.vgg import VGG19
+from impasto.encoders.pocket import Pocket
+from impasto.encoders.vgg import VGG19
 from impasto.training import pruning
 from impasto.training.pruning import prune
 

@@ -11,7 +11,7 @@ import pytest
 from mutations import FORMATS, Mutator, seeds
 
 from impasto.errors import ModelError
-from impasto.models.readers import read_network
+from impasto.models.network_files import read_network
 
 
 def refusal(data: bytes) -> str | None:

@@ -23,7 +23,7 @@ from PIL import Image, PngImagePlugin
 
 from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
 from impasto.picture import reading as reading_module
-from impasto.picture.profile import srgb
+from impasto.picture.icc.profile import srgb
 from impasto.picture.reading import READABLE, read
 
 FORMATS = [f for f in READABLE if f != "heif"]

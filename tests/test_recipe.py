@@ -14,14 +14,14 @@ from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.models import Model
-from impasto.training.album import read_albums
 from impasto.training.base import BaseLearner, BasePlan
+from impasto.training.cuda_graph import Recorder
+from impasto.training.data.device_dataset import read_albums
 from impasto.training.instant import Plan, Trainer
-from impasto.training.reading import read_base, read_instant, read_style
+from impasto.training.pretrained import read_base, read_instant, read_style
 from impasto.training.recipe import Recipe, Style, cook
-from impasto.training.recorder import Recorder
-from impasto.training.run import adam, descend, follow_average, following, load_optimiser, set_rate
 from impasto.training.style import StyleLearner, StylePlan
+from impasto.training.trainer import adam, descend, follow_average, following, load_optimiser, set_rate
 
 
 @pytest.fixture

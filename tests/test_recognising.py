@@ -14,21 +14,21 @@ from torch7_files import Nets, checkpoint, t7
 from transformer_nets import Blocks, Example
 
 from impasto.errors import ModelError
-from impasto.models.readers import read_network
-from impasto.models.readers.affine import Affinity, affinity_of
-from impasto.models.readers.examine import examine
-from impasto.models.readers.messages import Message
-from impasto.models.readers.reach import Sizes, sizes_of
-from impasto.models.readers.saying import saying_of
-from impasto.models.readers.trial import recognise_preprocessing
+from impasto.inference.graph import Compiled
+from impasto.inference.ir.adapting import adapt
+from impasto.inference.ir.compose import compose
+from impasto.inference.ir.network import BGR_MEAN, Network, Preprocessing
+from impasto.inference.openvino import op, ov
+from impasto.inference.openvino_core import core
+from impasto.inference.tileable_graph import Repainter
+from impasto.models.formats.onnx_metadata import saying_of
+from impasto.models.formats.protobuf import Message
+from impasto.models.network_files import read_network
+from impasto.models.probing.graph_constants import Affinity, affinity_of
+from impasto.models.probing.preprocessing import recognise_preprocessing
+from impasto.models.probing.probe import examine
+from impasto.models.probing.receptive_field import Sizes, sizes_of
 from impasto.picture import Picture
-from impasto.runtime.adapting import adapt
-from impasto.runtime.compose import compose
-from impasto.runtime.core import core
-from impasto.runtime.graph import Compiled
-from impasto.runtime.network import BGR_MEAN, Network, Preprocessing
-from impasto.runtime.openvino import op, ov
-from impasto.runtime.repainter import Repainter
 from impasto.stylizer import SAMPLE
 
 Array = np.ndarray[Any, np.dtype[np.float32]]

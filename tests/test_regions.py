@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from impasto import Picture, Style
 from impasto.errors import RequestError
-from impasto.perceptual.aims import mask_tensor
-from impasto.perceptual.regions import where
+from impasto.iterative.regions import where
+from impasto.iterative.targets import mask_tensor
 from impasto.request import Region
 
 STYLE = Style.of(Picture.from_array(np.full((4, 4, 3), 99, np.uint8)))

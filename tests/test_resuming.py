@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from painting import Stuck, asked, assert_same, drained, painted
 
-from impasto.engines import iterative
-from impasto.engines.iterative import IterativeEngine
 from impasto.errors import OutputError, RequestError
-from impasto.perceptual.brief import Brief
+from impasto.inference.machine import describe
+from impasto.iterative import engine as engine_module
+from impasto.iterative.engine import IterativeEngine
+from impasto.iterative.objective_builder import Brief
 from impasto.request import Enough, Result
-from impasto.runtime.machine import describe
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_a_closed_run_goes_on_to_the_same_pixels(
 def test_a_run_that_stalled_goes_on_to_the_same_pixels(
     engine: IterativeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(iterative, "make_optimiser", lambda *_: Stuck())
+    monkeypatch.setattr(engine_module, "make_optimiser", lambda *_: Stuck())
     request, state = asked(steps=9), tmp_path / "run.state"
     whole, expected = drained(engine.run(request))
     assert len(painted(whole)) == 2, "two stalls are the end of a level"
@@ -139,8 +139,8 @@ def test_a_deterministic_run_keeps_its_tiles_however_much_memory_is_free_later(
             return Brief(*given)
 
         with monkeypatch.context() as patch:
-            patch.setattr(iterative, "describe", lambda: replace(machine, memory_free=int(share * needed / 0.8)))
-            patch.setattr(iterative, "Brief", spied)
+            patch.setattr(engine_module, "describe", lambda: replace(machine, memory_free=int(share * needed / 0.8)))
+            patch.setattr(engine_module, "Brief", spied)
             _, result = drained(engine.run(request, state=state))
         return tiles, result
 
@@ -160,7 +160,7 @@ from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[2])
 from painting import asked
-from impasto.engines.iterative import IterativeEngine
+from impasto.iterative.engine import IterativeEngine
 
 folder, seed = Path(sys.argv[1]), int(sys.argv[3])
 engine, request = IterativeEngine(), asked(64, 64, steps=12, levels=2, coarse_steps=1.0, bits=16)

@@ -8,7 +8,7 @@ import sys
 _PAINTS = """
 import numpy as np, openvino as ov, psutil
 from openvino import opset13 as op
-from impasto.runtime.graph import Compiled
+from impasto.inference.graph import Compiled
 
 random = np.random.default_rng(0)
 x = content = op.parameter([-1, 3, -1, -1], np.float32, name="content")

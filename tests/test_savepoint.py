@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from impasto import Picture, Style, StyleCard
 from impasto.errors import OutputError, RequestError
-from impasto.perceptual.savepoint import Savepoint, digest
+from impasto.iterative.checkpoint import Savepoint, digest
 from impasto.request import Region, Request
 
 POINT = Savepoint(

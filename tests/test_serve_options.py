@@ -18,15 +18,15 @@ from click.testing import CliRunner, Result
 from serving import Served
 from test_server import make, wait
 
+from impasto.cli.commands.serve import serve
 from impasto.cli.main import cli
-from impasto.cli.serve import serve
-from impasto.cli.serve_limits import settable
+from impasto.cli.options.server_limits import settable
 from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
-from impasto.server import ending as ending_module
+from impasto.server import shutdown as ending_module
+from impasto.server.auth import Keys
 from impasto.server.client_limits import ClientLimits
-from impasto.server.ending import Ending
-from impasto.server.keys import Keys
+from impasto.server.shutdown import Ending
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     def left(status: int = 0) -> None:
         given["left"] = status
 
-    monkeypatch.setattr("impasto.server.serving.serve", served)
-    monkeypatch.setattr("impasto.server.ending.leave", left)
-    monkeypatch.setattr("impasto.jobs.logs.set_up", lambda *form: given.update(logs=form))
+    monkeypatch.setattr("impasto.server.run.serve", served)
+    monkeypatch.setattr("impasto.server.shutdown.leave", left)
+    monkeypatch.setattr("impasto.logs.set_up", lambda *form: given.update(logs=form))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.delenv("IMPASTO_DATABASE", raising=False)
 
@@ -166,7 +166,7 @@ def test_a_server_that_cannot_start_says_so_in_json(
     def refused(*_: Any, **__: Any) -> None:
         raise RequestError("another server has its jobs there")
 
-    monkeypatch.setattr("impasto.server.serving.serve", refused)
+    monkeypatch.setattr("impasto.server.run.serve", refused)
     result, _ = run("--log", "json")
     assert (result.exit_code, result.stderr) == (2, "")
     assert [record.getMessage() for record in caplog.records] == ["another server has its jobs there"]

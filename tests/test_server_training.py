@@ -18,7 +18,7 @@ from trainings import a_base, a_photo
 
 from impasto import Client
 from impasto.client import Upload
-from impasto.client.album import album
+from impasto.client.training_photos import album
 from impasto.errors import PictureError, StyleExists
 
 FILES = [("content", ("a.png", PHOTO)), ("style", ("b.png", PAINTING))]

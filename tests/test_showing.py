@@ -14,8 +14,8 @@ from browser import a_browser
 from PIL import Image
 
 from impasto import Picture, Request, Result, Stylizer
+from impasto.picture.notebook_display import LONGEST, Comparison
 from impasto.picture.picture import Metadata
-from impasto.picture.showing import LONGEST, Comparison
 from impasto.styles import Style
 
 

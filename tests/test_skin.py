@@ -7,10 +7,10 @@ import pytest
 from skimage import data
 
 from impasto import Picture, Stylizer
-from impasto.engines import strips
-from impasto.engines.faces import find_faces
-from impasto.engines.skin import keep_skin, skin
-from impasto.metrics import light
+from impasto.evaluation.metrics import light
+from impasto.instant.faces import find_faces
+from impasto.instant.skin_tone import keep_skin, skin
+from impasto.picture import row_strips
 from impasto.picture.picture import Pixels
 
 TONES = [(255, 224, 196), (240, 200, 180), (230, 188, 152), (198, 134, 80), (141, 85, 46), (96, 65, 50), (60, 38, 26)]
@@ -139,7 +139,7 @@ def test_any_size_and_in_strips_the_same(size: tuple[int, int], monkeypatch: pyt
     pale = Picture(np.full_like(photograph.pixels, 220))
     whole = keep_skin(pale, photograph).pixels
     assert whole.shape == photograph.pixels.shape
-    monkeypatch.setattr(strips, "_STRIP", 7)
+    monkeypatch.setattr(row_strips, "_STRIP", 7)
     assert np.abs(keep_skin(pale, photograph).pixels.astype(int) - whole).max() <= 1
 
 

@@ -21,9 +21,9 @@ from test_guard import an_app
 from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
+from impasto.server.auth import Keys
 from impasto.server.client_limits import ClientLimits
 from impasto.server.connection import Connection
-from impasto.server.keys import Keys
 
 PATIENT = 120
 """Seconds after which a connection that should have ended fails its test."""

@@ -7,7 +7,7 @@ import torch
 from painting import drawn
 from torch import Tensor
 
-from impasto.perceptual.spectrum import Spectrum
+from impasto.iterative.spectrum import Spectrum
 
 HEIGHT, WIDTH = 41, 36
 BANDS = (torch.hypot(torch.fft.fftfreq(HEIGHT)[:, None], torch.fft.rfftfreq(WIDTH)[None]) * 64).long()

@@ -19,10 +19,10 @@ from tiffs import by_hand, tiff
 
 from impasto.errors import PictureError
 from impasto.picture import Picture
-from impasto.picture.color_space import coded
-from impasto.picture.profile import srgb
+from impasto.picture.icc.color_space import coded
+from impasto.picture.icc.declared_profile import stated_profile
+from impasto.picture.icc.profile import srgb
 from impasto.picture.reading import read
-from impasto.picture.stated import stated_profile
 
 LIMIT = 1_000_000
 Array = np.ndarray[Any, np.dtype[Any]]

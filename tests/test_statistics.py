@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.perceptual import statistics
-from impasto.perceptual.statistics import LayerStatistics, _Sums, mean_statistics, measure
+from impasto.losses import statistics
+from impasto.losses.statistics import LayerStatistics, _Sums, mean_statistics, measure
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -21,17 +21,17 @@ from waiting import until
 from impasto import Gallery
 from impasto.errors import ImpastoError, ModelError, OutputError, OutputExists
 from impasto.jobs.errors import StorageAway, Suspended, WorkerLost
-from impasto.jobs.failures import placeless, shown
-from impasto.jobs.job import EVERYONE
 from impasto.jobs.limits import Limits
-from impasto.jobs.pool import Pool
+from impasto.jobs.records.error_codec import placeless, shown
+from impasto.jobs.records.job import EVERYONE
 from impasto.jobs.service import Jobs
+from impasto.jobs.workers.pool import Pool
 from impasto.server import health as health_module
-from impasto.server import serving
+from impasto.server import run
 from impasto.server.app import make_app
-from impasto.server.compat.answers import Detailed, Modelled
+from impasto.server.auth import Keys
+from impasto.server.compat.error_formats import Detailed, Modelled
 from impasto.server.health import Health
-from impasto.server.keys import Keys
 
 
 class Client:
@@ -76,7 +76,7 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the server has uploads wait."""
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", "/a folder/that is read-only")
-    serving._spool(tmp_path / "jobs" / "uploads")
+    run._spool(tmp_path / "jobs" / "uploads")
     return tmp_path / "jobs" / "uploads"
 
 
@@ -169,7 +169,7 @@ def test_uploads_wait_beside_the_jobs(client: Client, uploads: Path, tmp_path: P
 
 def test_what_a_killed_server_left_of_uploads_goes(uploads: Path) -> None:
     (uploads / "half").write_bytes(b"half")
-    serving._spool(uploads)
+    run._spool(uploads)
     assert list(uploads.iterdir()) == []
 
 
@@ -301,7 +301,7 @@ def test_places_are_not_shown() -> None:
 def test_a_job_outlives_what_is_away_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: str, deed: str, error: Exception
 ) -> None:
-    monkeypatch.setattr("impasto.jobs.upkeep._SWEEP_SECONDS", 1e6)
+    monkeypatch.setattr("impasto.jobs.maintenance._SWEEP_SECONDS", 1e6)
     gallery = Gallery(tmp_path / "gallery")
     jobs = Jobs(tmp_path / "jobs", interactive=1, bulk=1, gallery=gallery, limits=Limits(attempts=2))
     jobs.start()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.models import Model, find
-from impasto.training.strength import calibrate, even_curve, measure_curve
+from impasto.training.strength_curve import calibrate, even_curve, measure_curve
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=2, max_size=12))

@@ -28,9 +28,9 @@ from waiting import WAIT, until
 
 from impasto import Client, ImpastoError
 from impasto import stylizer as stylizer_module
-from impasto.cli.display import Display
 from impasto.cli.main import cli
-from impasto.cli.outputs import Task
+from impasto.cli.stylize.outputs import Task
+from impasto.cli.stylize.progress_display import Display
 from impasto.picture import Picture
 from impasto.picture.provenance import read_settings
 from impasto.request import Progress
@@ -236,8 +236,8 @@ def test_a_key_is_asked_for_and_sent(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_steps_are_told_and_the_job_is_removed(
     server: Served, api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("impasto.cli.display._EVERY", 0.0)
-    monkeypatch.setattr("impasto.cli.remote._EVERY", 0.01)
+    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.remote._EVERY", 0.01)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "30", "--server", server.address)
     assert (result.exit_code, result.stdout) == (0, "a.sea.jpg\n"), result.stderr
     told = result.stderr.splitlines()
@@ -335,7 +335,7 @@ def test_an_interrupt_while_it_waits_in_the_queue_discards(server: Served, api: 
 def test_a_server_that_is_killed_and_started_again_is_waited_for(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    patient = f"import impasto.cli.patience as patience; patience._AWAY = {WAIT}; "
+    patient = f"import impasto.client.retry as patience; patience._AWAY = {WAIT}; "
     with Served(tmp_path / "served", "--port", str(port)) as served:
         steps = ["--steps", "60", "--levels", "1", "--start", "content"]
         process = begun("b.png", "-s", "sea.png", *steps, "--json", "--server", served.address, prelude=patient)
@@ -369,7 +369,7 @@ def test_a_server_that_stays_away_is_given_up_and_the_job_named(
                 served.kill()
 
         monkeypatch.setattr(Display, "progress", kill)
-        monkeypatch.setattr("impasto.cli.patience._AWAY", 0.0)
+        monkeypatch.setattr("impasto.client.retry._AWAY", 0.0)
         result = impasto("a.jpg", "b.png", "-s", "sea.png", *SLOW, "-q", "--server", served.address)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
@@ -460,7 +460,7 @@ def test_a_busy_server_is_asked_again_and_its_bytes_are_written_as_they_are() ->
 
 
 def test_a_server_that_stays_busy_is_given_up_with_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.patience._BUSY", 0.0)
+    monkeypatch.setattr("impasto.client.retry._BUSY", 0.0)
     with stub(*[(429, {"Retry-After": "600"})] * 2) as busy:
         result = impasto("a.jpg", "b.png", "-s", "udnie", "-q", "--server", busy.url)
     assert result.exit_code == 2

@@ -11,14 +11,14 @@ import pytest
 from pictures import noise, saved
 from PIL import Image
 
-from impasto.cli.photos import find
-from impasto.client.album import album
+from impasto.cli.stylize.photos import find
+from impasto.client.training_photos import album
 from impasto.errors import MissingExtra, PictureError, RequestError
 from impasto.evaluation.contestant import FromFolder
+from impasto.picture.files import SUFFIXES, is_picture_name, pictures_in
 from impasto.picture.reading import READABLE
-from impasto.picture.suffixes import SUFFIXES, is_picture_name, pictures_in
 from impasto.picture.writing import WRITABLE, format_of
-from impasto.training.diet import read_picture, training_files
+from impasto.training.data.dataset import read_picture, training_files
 
 NAMES = [f"photo{suffix}" for suffix in SUFFIXES]
 

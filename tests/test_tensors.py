@@ -19,11 +19,11 @@ from torch7_files import Nets, checkpoint, t7
 from transformer_nets import Blocks, Example
 
 from impasto.errors import ModelError
-from impasto.models.readers import read_network
-from impasto.runtime.layers import Affine, Layer, Relu, Residual, flattened
-from impasto.runtime.network import Network, Preprocessing
-from impasto.runtime.stored import pack_network, unpack_network
-from impasto.runtime.tensors import Tensors, pack_tensors
+from impasto.inference.ir.layers import Affine, Layer, Relu, Residual, flattened
+from impasto.inference.ir.network import Network, Preprocessing
+from impasto.inference.ir.safetensors_file import Tensors, pack_tensors
+from impasto.inference.ir.stored import pack_network, unpack_network
+from impasto.models.network_files import read_network
 
 TYPES = [np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32]
 

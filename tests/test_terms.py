@@ -11,8 +11,8 @@ import torch
 from painting import Narrow, directions, drawn, pocket, slope
 from torch import Tensor
 
-from impasto.perceptual.statistics import measure
-from impasto.perceptual.terms import ContentTerm, GramTerm, MomentTerm, StyleTerm, TotalVariation, WassersteinTerm
+from impasto.losses.statistics import measure
+from impasto.losses.terms import ContentTerm, GramTerm, MomentTerm, StyleTerm, TotalVariation, WassersteinTerm
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 0.5, "relu3_1": 2.0}
 STYLE_TERMS: list[type[StyleTerm]] = [GramTerm, MomentTerm, WassersteinTerm]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.training.textures import KINDS, texture
+from impasto.training.data.textures import KINDS, texture
 
 
 @given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1), side=st.integers(96, 128))

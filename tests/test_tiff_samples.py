@@ -17,7 +17,7 @@ from tiffs import by_hand, lzw, tiff
 
 from impasto.errors import PictureError
 from impasto.picture import Picture
-from impasto.picture.profile import srgb
+from impasto.picture.icc.profile import srgb
 from impasto.picture.reading import read
 
 LIMIT = 1_000_000

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.metrics import seam_ratio
-from impasto.runtime.tiles import tiles
+from impasto.evaluation.metrics import seam_ratio
+from impasto.inference.tiles import tiles
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 3), st.integers(1, 8))

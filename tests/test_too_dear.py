@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 from impasto.jobs.errors import QueueFull, TooDear
 from impasto.jobs.limits import Limits
-from impasto.server.keys import Keys
+from impasto.server.auth import Keys
 from impasto.server.problems import add_handlers
-from impasto.server.stylizing import router
+from impasto.server.routes.stylize import router
 
 
 class Jobs:

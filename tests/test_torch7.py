@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch7_files import Closure, Object, Tensor, Writer, t7, tensor
 
 from impasto.errors import ModelError
-from impasto.models.readers.strided import Allowance, Strided
-from impasto.models.readers.torch7 import Function, Instance, Table, read_torch7
+from impasto.models.formats.strided_tensor import Allowance, Strided
+from impasto.models.formats.torch7 import Function, Instance, Table, read_torch7
 
 FORMS = [{"binary": True, "long": 8}, {"binary": True, "long": 4}, {"binary": False}]
 

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from impasto import Stylizer
 from impasto.cli.main import cli
+from impasto.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD
+from impasto.encoders.open import find_encoder, open_any, open_encoder
+from impasto.encoders.torchvision_layers import TORCHVISION, known_as
 from impasto.errors import MissingExtra, ModelError, RequestError
 from impasto.models import find
-from impasto.perceptual.encoder import IMAGENET_MEAN, IMAGENET_STD
-from impasto.perceptual.opening import find_encoder, open_any, open_encoder
-from impasto.perceptual.torchvision_names import TORCHVISION, known_as
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
 STYLE = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)

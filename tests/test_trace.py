@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from impasto.errors import OutputError, OutputExists, RequestError
-from impasto.traces import Snapshot, Trace, TraceStep, TraceWriter
+from impasto.plots import Snapshot, Trace, TraceStep, TraceWriter
 
 HEAD = '{"impasto_trace": 1, "photo": "harbour.jpg", "model": "pocket@2", "settings": {"size": 512}}'
 

@@ -11,16 +11,16 @@ import torch
 from encoders import random_vgg19
 from PIL import Image
 
-from impasto.engines.instant import InstantEngine
+from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.open import open_encoder
+from impasto.encoders.pocket import Pocket
+from impasto.evaluation.metrics.encoder_agreement import agreement, rank_correlation
+from impasto.instant.engine import InstantEngine
 from impasto.models import Model
-from impasto.perceptual.encoder import STYLE_LAYERS
-from impasto.perceptual.opening import open_encoder
-from impasto.perceptual.pocket import Pocket
-from impasto.training.agreement import agreement, rank_correlation
-from impasto.training.diet import Pool, training_files, vary_colors
+from impasto.training.architecture.network import Shape
+from impasto.training.data.dataset import Pool, training_files, vary_colors
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer, load_network, train
-from impasto.training.network import Shape
 from impasto.training.pocket import PocketPlan, distil, load_pocket
 from impasto.training.pruning import prune
 

@@ -28,18 +28,18 @@ from impasto.errors import (
     StyleExists,
     UnsupportedFormat,
 )
-from impasto.jobs import admission, work
+from impasto.jobs import admission, runner
 from impasto.jobs.errors import QuotaExceeded
-from impasto.jobs.galleries import Galleries
-from impasto.jobs.job import EVERYONE, Item, Job
-from impasto.jobs.lesson import Lesson
 from impasto.jobs.limits import Limits
-from impasto.jobs.networks import Networks
 from impasto.jobs.order import Order
+from impasto.jobs.owners.models import Networks
+from impasto.jobs.owners.styles import Galleries
+from impasto.jobs.records.job import EVERYONE, Item, Job
 from impasto.jobs.service import Jobs
-from impasto.jobs.task import Painted
-from impasto.jobs.teaching import Teaching
-from impasto.jobs.training import Training
+from impasto.jobs.training_order import Training
+from impasto.jobs.workers.messages import Painted
+from impasto.jobs.workers.train import Teaching
+from impasto.jobs.workers.train_task import Lesson
 from impasto.models import Store, find
 
 MOMENT = 0.05
@@ -233,7 +233,7 @@ def test_a_network_learns_and_paints_for_its_owner_alone(start: Starter, tmp_pat
 def test_it_goes_on_after_words_kills_and_stops_and_is_published_once(
     start: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "_SAVE_SECONDS", 0.5)
+    monkeypatch.setattr(runner, "_SAVE_SECONDS", 0.5)
     jobs = start()
     job, _ = jobs.submit(training(minutes=60), "ann")
     until(lambda: learnt(jobs, job) > 1)

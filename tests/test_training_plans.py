@@ -15,10 +15,10 @@ from PIL import Image
 
 from impasto.cli.main import cli
 from impasto.errors import RequestError
-from impasto.jobs.training import Training
+from impasto.jobs.training_order import Training
 from impasto.training.base import BasePlan
-from impasto.training.bounds import BOUNDS, SIDES
 from impasto.training.instant import Plan
+from impasto.training.plan_limits import BOUNDS, SIDES
 from impasto.training.pocket import PocketPlan
 from impasto.training.recipe import Recipe
 from impasto.training.style import StylePlan

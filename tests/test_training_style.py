@@ -15,20 +15,20 @@ from PIL import Image
 
 from impasto import Gallery, Picture, Stylizer
 from impasto.cli.main import cli
+from impasto.encoders.open import open_encoder
+from impasto.encoders.padding import EdgePad
 from impasto.errors import PictureError, StyleError, StyleExists
+from impasto.inference.graph import OpenVinoGraph, open_graph
+from impasto.losses.distances import content_distance
 from impasto.models import Model, Store, find, models
-from impasto.perceptual.edges import EdgePad
-from impasto.perceptual.losses import content_distance
-from impasto.perceptual.opening import open_encoder
-from impasto.runtime.graph import OpenVinoGraph, open_graph
-from impasto.training.album import Album
+from impasto.training.architecture.layers import InstanceNorm
+from impasto.training.architecture.network import Shape, StyleNetwork, TransferNetwork
 from impasto.training.base import BasePlan, load_base, train_base
-from impasto.training.critic import Critic, mean_look, weighed
+from impasto.training.data.device_dataset import Album
 from impasto.training.export import export, export_style
-from impasto.training.installing import install_style, style_name
-from impasto.training.layers import InstanceNorm
-from impasto.training.network import Shape, StyleNetwork, TransferNetwork
-from impasto.training.reading import read_base, read_instant, read_style
+from impasto.training.install import install_style, style_name
+from impasto.training.loss import Critic, mean_look, weighed
+from impasto.training.pretrained import read_base, read_instant, read_style
 from impasto.training.style import StyleLearner, StylePlan, train_style
 
 SMALL = Shape(widths=(8, 8, 16), blocks=1)

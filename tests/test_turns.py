@@ -21,12 +21,12 @@ with suppress(SystemExit):
 """
 WORKER = """
 import json, os, socket, sys
-from impasto.jobs import worker
+from impasto.jobs.workers.main import main
 ours, theirs = socket.socketpair()
 ours.close()
 facts = {"wire": theirs.detach(), "parent": os.getppid(), "nice": 0, "home": None, "memory": None, "warm": False}
 sys.argv[1:] = [json.dumps(facts)]
-worker.main()
+main()
 """
 
 
@@ -57,4 +57,7 @@ def test_our_own_processes_take_turns(code: str) -> None:
 
 
 def test_a_program_that_uses_the_library_is_left_as_it_is() -> None:
-    assert ran("import impasto, impasto.stylizer, impasto.jobs.worker, impasto.cli.main" + PRINTED).stdout == "None\n"
+    assert (
+        ran("import impasto, impasto.stylizer, impasto.jobs.workers.main, impasto.cli.main" + PRINTED).stdout
+        == "None\n"
+    )

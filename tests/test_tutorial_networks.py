@@ -23,14 +23,14 @@ from waiting import until
 from impasto import Stylizer
 from impasto.cli.main import cli
 from impasto.errors import ModelError
-from impasto.jobs.blobs import Blobs
-from impasto.jobs.galleries import Galleries
-from impasto.jobs.job import EVERYONE
-from impasto.jobs.meanings import Meanings
+from impasto.jobs.name_resolution import Meanings
+from impasto.jobs.owners.styles import Galleries
+from impasto.jobs.records.blobs import Blobs
+from impasto.jobs.records.job import EVERYONE
 from impasto.models import Model, Store, find
 from impasto.models.published import PUBLISHED, SETS, Published, PublishedFile
 from impasto.models.store import shipped
-from impasto.server.compat.names import MODELS, TUTORIAL, Chosen, chosen
+from impasto.server.compat.style_names import MODELS, TUTORIAL, Chosen, chosen
 from impasto.styles import Gallery
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
@@ -103,7 +103,7 @@ def test_a_network_under_a_shipped_styles_name_is_meant_by_it(tmp_path: Path) ->
 
 
 def test_so_is_one_where_the_style_has_no_network_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("adding", "catalogue", "naming", "store"):
+    for module in ("install", "registry", "naming", "store"):
         monkeypatch.setattr(f"impasto.models.{module}.shipped", nothing_called("udnie"))
     with pytest.raises(ModelError):
         find("udnie")

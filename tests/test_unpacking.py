@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from impasto.errors import PictureError
 from impasto.picture import Picture
-from impasto.picture.profile import srgb
+from impasto.picture.icc.profile import srgb
 from impasto.picture.reading import read
 
 LIMIT = 1_000_000
@@ -237,7 +237,7 @@ def test_strips_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     exif[274] = 8
     data = saved(Image.fromarray(noise(37, 23, 4)), "png", exif=exif, icc_profile=swapped_profile())
     whole = read(data, max_pixels=LIMIT)
-    monkeypatch.setattr("impasto.picture.unpacking._STRIP", 80)
+    monkeypatch.setattr("impasto.picture.pillow_modes._STRIP", 80)
     assert (read(data, max_pixels=LIMIT).to_array() == whole.to_array()).all()
 
 

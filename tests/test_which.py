@@ -13,7 +13,7 @@ from PIL import Image
 
 from impasto import Picture, Stylizer
 from impasto.errors import ImpastoError, MissingExtra, PictureError, StyleError, UnknownStyle
-from impasto.picture.about import about
+from impasto.picture.error_context import about
 from impasto.styles import Style
 
 PHOTO = saved(Image.fromarray(noise(48, 48)), "png")

@@ -19,9 +19,9 @@ import impasto.jobs.errors as jobs_errors
 from impasto import client, errors
 from impasto.errors import ImpastoError, MissingExtra, RequestError
 from impasto.jobs.errors import QueueFull, WorkerLost
-from impasto.jobs.failures import raised, told
-from impasto.jobs.task import Painted, Task
-from impasto.jobs.wire import Wire
+from impasto.jobs.records.error_codec import raised, told
+from impasto.jobs.workers.messages import Painted, Task
+from impasto.jobs.workers.transport import Wire
 
 HEADERS = st.dictionaries(
     st.text(max_size=9),

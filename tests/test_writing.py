@@ -182,7 +182,7 @@ def test_depth_is_changed_both_ways() -> None:
 
 
 def test_pillow_reads_our_sixteen_bit_png(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.picture.png16._STRIP", 100)  # so that strips meet in the middle
+    monkeypatch.setattr("impasto.picture.formats.png16._STRIP", 100)  # so that strips meet in the middle
     for channels in (3, 4):
         picture = random_picture(33, 21, channels, np.uint16)
         data = encoded(picture, "png", bits=16)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from impasto.models import find
 from impasto.models.store import shipped
+from impasto.training.architecture.network import Shape, TransferNetwork
 from impasto.training.export import export_base
-from impasto.training.network import Shape, TransferNetwork
 
 __all__ = ["a_base", "a_painting", "a_photo"]
 

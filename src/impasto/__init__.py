@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impasto.client import Client
     from impasto.errors import ImpastoError
+    from impasto.inference.threads import take_turns
     from impasto.picture import Picture
     from impasto.request import Progress, Request, Result
-    from impasto.runtime.turns import take_turns
     from impasto.styles import Gallery, Style, StyleCard
     from impasto.stylizer import Stylizer, stylize
 
@@ -46,7 +46,7 @@ _HOMES = {
     "StyleCard": "styles",
     "Stylizer": "stylizer",
     "stylize": "stylizer",
-    "take_turns": "runtime.turns",
+    "take_turns": "inference.threads",
 }
 
 

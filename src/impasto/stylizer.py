@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.color import palette
-from impasto.engines.instant import InstantEngine
 from impasto.errors import MissingExtra, RequestError
+from impasto.instant.engine import InstantEngine
 from impasto.models import find
 from impasto.picture import Picture
-from impasto.picture.about import about
+from impasto.picture.error_context import about
+from impasto.picture.limits import MAX_PIXELS
 from impasto.picture.picture import Pixels
 from impasto.picture.transparency import fill_transparent
-from impasto.request import MAX_PIXELS, Progress, Region, Request, Result, options, preset_settings
+from impasto.request import Progress, Region, Request, Result, options, preset_settings
 from impasto.styles import Gallery, Style, StyleCard
 from impasto.styles.card import check_name
 
 if TYPE_CHECKING:
-    from impasto.engines.iterative import IterativeEngine
-    from impasto.perceptual.encoder import Encoder
+    from impasto.encoders.encoder import Encoder
+    from impasto.iterative.engine import IterativeEngine
 
 __all__ = ["Stylizer", "stylize"]
 
@@ -56,7 +57,7 @@ class Stylizer:
 
         ``model`` is the instant engine's for any style: a name, of which the version in use is taken,
         ``name@version`` or a folder; by default its own. With ``encoder`` the iterative engine looks through that one
-        (:mod:`impasto.perceptual.encoder`) instead of the one that requests name.
+        (:mod:`impasto.encoders.encoder`) instead of the one that requests name.
 
         Raises :class:`RequestError` for an unknown engine, :class:`ModelError` where the model is
         unknown, broken or of another kind, and :class:`MissingExtra` for ``iterative`` without torch.
@@ -150,7 +151,7 @@ class Stylizer:
     @cached_property
     def _iterative(self) -> IterativeEngine:
         try:
-            from impasto.engines.iterative import IterativeEngine
+            from impasto.iterative.engine import IterativeEngine
         except ImportError as error:
             raise MissingExtra("the engine iterative", "iterative") from error
         return IterativeEngine(self._encoder, starter=self._instant)

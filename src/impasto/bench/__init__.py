@@ -1,7 +1,7 @@
 """How fast Impasto is, as ratios in one run on one machine."""
 
+from impasto.bench.engine_speed import run
 from impasto.bench.figure import Figure
-from impasto.bench.serving import serving
-from impasto.bench.speed import run
+from impasto.bench.server_speed import serving
 
 __all__ = ["Figure", "run", "serving"]

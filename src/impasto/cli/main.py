@@ -10,9 +10,9 @@ try:
 
     import click
 
-    from impasto.cli import terminal
+    from impasto.cli.ui import terminal
     from impasto.errors import ImpastoError, RequestError
-    from impasto.runtime.turns import take_turns
+    from impasto.inference.threads import take_turns
 except KeyboardInterrupt:  # as main() does it, for whoever is quicker than the imports
     raise SystemExit(130) from None
 
@@ -20,7 +20,7 @@ __all__ = ["cli", "main"]
 
 _HOMELY = re.compile(r"(?P<option>--[a-z][a-z-]*=|-[a-z])?(?P<path>~[^/]*/.*)", re.DOTALL)
 _COMMANDS = ("stylize", "serve", "styles", "models", "show", "plot", "doctor", "bench", "evaluate", "train")
-"""Each is a module of this package that holds a command of its own name, imported when it is called."""
+"""Each is a module of ``commands`` that holds a command of its own name, imported when it is called."""
 
 
 class Commands(click.Group):
@@ -35,7 +35,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(import_module(f"impasto.cli.{cmd_name}"), cmd_name)
+        command = getattr(import_module(f"impasto.cli.commands.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -65,7 +65,7 @@ def _at_home(arg: str) -> str:
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from impasto.cli.installed import version
+        from impasto.cli.installed_packages import version
 
         click.echo(f"impasto {version('impasto') or '(not installed)'}")
         ctx.exit()

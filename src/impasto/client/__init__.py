@@ -2,7 +2,7 @@
 
 from impasto.client.client import Client
 from impasto.client.errors import Busy, KeyRefused, NoAnswer
-from impasto.client.form import Upload
 from impasto.client.job import RemoteJob, RemotePastiche
+from impasto.client.multipart import Upload
 
 __all__ = ["Busy", "Client", "KeyRefused", "NoAnswer", "RemoteJob", "RemotePastiche", "Upload"]

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from impasto.client.album import album
 from impasto.client.errors import Busy, KeyRefused, NoAnswer, coded
-from impasto.client.form import Source, files, form
 from impasto.client.job import QUICK, RemoteJob, RemotePastiche
+from impasto.client.multipart import Source, files, form
+from impasto.client.training_photos import album
 from impasto.errors import ImpastoError, MissingExtra, RequestError
 
 if TYPE_CHECKING:

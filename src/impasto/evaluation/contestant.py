@@ -12,13 +12,13 @@ from impasto.evaluation.inputs import opened, square
 from impasto.evaluation.pairs import Pair, is_name
 from impasto.models import Model
 from impasto.picture import Picture
+from impasto.picture.files import SUFFIXES
 from impasto.picture.picture import Pixels
-from impasto.picture.suffixes import SUFFIXES
 from impasto.request import Precision
 from impasto.stylizer import Stylizer
 
 if TYPE_CHECKING:
-    from impasto.evaluation.large import Large
+    from impasto.evaluation.large_pictures import Large
 
 __all__ = ["Contestant", "FromEngine", "FromFolder", "FromIterative", "Kind"]
 
@@ -81,7 +81,7 @@ class FromIterative:
     def __init__(self, encoder: str, precision: Precision) -> None:
         """Raises as :class:`Stylizer` does, and :class:`ModelError` for an unknown encoder."""
         self._stylizer = Stylizer("iterative")
-        from impasto.perceptual.opening import find_encoder
+        from impasto.encoders.open import find_encoder
 
         find_encoder(encoder)
         self._settings: dict[str, Any] = {"encoder": encoder, "precision": precision}

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto.engines.painter import Painter
 from impasto.errors import OutputExists, RequestError
+from impasto.evaluation.contact_sheet import Sheet
 from impasto.evaluation.contestant import Contestant, FromEngine, FromFolder, Kind
+from impasto.evaluation.engine_trials import STRENGTHS, Seams, TileTrial, distances
 from impasto.evaluation.faces import Faces
 from impasto.evaluation.inputs import SIDE, folder_of, square, write_picture
-from impasto.evaluation.large import COLUMNS, Large, Scale
-from impasto.evaluation.marks import Marks, Standing
+from impasto.evaluation.large_pictures import COLUMNS, Large, Scale
+from impasto.evaluation.measurements import Marks, Standing
+from impasto.evaluation.metrics import Evenness, evenness
 from impasto.evaluation.pairs import Pair
 from impasto.evaluation.report import EngineFacts, Report
 from impasto.evaluation.scoring import Inputs, Scoring
-from impasto.evaluation.sheet import Sheet
-from impasto.evaluation.trials import STRENGTHS, Seams, TileTrial, distances
-from impasto.metrics import Evenness, evenness
+from impasto.instant.painter import Painter
 from impasto.picture.writing import write_atomically
 from impasto.request import Progress
 
 if TYPE_CHECKING:
-    from impasto.perceptual.judge import Judge
+    from impasto.evaluation.metrics.scorer import Judge
 
 __all__ = ["CONTROLS", "Evaluation"]
 

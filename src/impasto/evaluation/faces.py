@@ -10,8 +10,8 @@ from typing import Any
 
 from impasto.errors import RequestError
 from impasto.evaluation.inputs import SIDE
+from impasto.evaluation.metrics import light
 from impasto.evaluation.pairs import read_json
-from impasto.metrics import light
 from impasto.picture.picture import Pixels
 
 __all__ = ["Box", "Faces", "Place", "moves", "places", "read_faces"]

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from impasto.evaluation.marks import WITHIN, Standing
+from impasto.evaluation.measurements import WITHIN, Standing
+from impasto.evaluation.metrics import Evenness
+from impasto.evaluation.metrics.bootstrap import CONFIDENCE, RESAMPLES
 from impasto.evaluation.tables import Table, tables
-from impasto.metrics import Evenness
-from impasto.metrics.intervals import CONFIDENCE, RESAMPLES
 
 if TYPE_CHECKING:
-    from impasto.evaluation.large import Scale
-    from impasto.evaluation.trials import Seams
+    from impasto.evaluation.engine_trials import Seams
+    from impasto.evaluation.large_pictures import Scale
 
 __all__ = ["EngineFacts", "Report"]
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from impasto.errors import RequestError
 from impasto.evaluation.faces import Faces, moves, places
 from impasto.evaluation.inputs import middle, opened, square
-from impasto.evaluation.marks import Marks
+from impasto.evaluation.measurements import Marks
+from impasto.evaluation.metrics import lattice
 from impasto.evaluation.pairs import Pair
-from impasto.metrics import lattice
 from impasto.picture.picture import Pixels
 
 if TYPE_CHECKING:
     from impasto.evaluation.faces import Place
-    from impasto.perceptual.judge import Judge, Score
-    from impasto.perceptual.painterly import Vector
+    from impasto.evaluation.metrics.multiscale_statistics import Vector
+    from impasto.evaluation.metrics.scorer import Judge, Score
 
 __all__ = ["Inputs", "Scoring"]
 
@@ -77,7 +77,7 @@ class Scoring:
 
     def marks(self) -> dict[str, list[Marks]]:
         """The marks of every name, in the order of the pairs. Raises ``ValueError`` before the first pair."""
-        from impasto.perceptual.painterly import Shelf
+        from impasto.evaluation.metrics.multiscale_statistics import Shelf
 
         shelf, order = Shelf(list(self._paintings.values())), list(self._paintings)
         return {

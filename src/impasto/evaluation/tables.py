@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from impasto.metrics import Interval
+from impasto.evaluation.metrics import Interval
 
 if TYPE_CHECKING:
-    from impasto.evaluation.large import Scale
-    from impasto.evaluation.marks import Light, Standing
+    from impasto.evaluation.large_pictures import Scale
+    from impasto.evaluation.measurements import Light, Standing
 
 __all__ = ["Cell", "Row", "Table", "tables"]
 

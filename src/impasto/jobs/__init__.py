@@ -1,0 +1,1 @@
+"""Jobs: requests that outlive the caller."""

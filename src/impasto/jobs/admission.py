@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any, cast
 
-from impasto.engines.canvas import level_steps, levels
 from impasto.errors import MissingExtra, PictureError, PictureTooLarge, RequestError, StyleExists, UnknownStyle
+from impasto.iterative.pyramid import level_steps, levels
 from impasto.jobs.errors import QueueFull, QuotaExceeded, WorkerLost
-from impasto.jobs.galleries import Galleries
-from impasto.jobs.ledger import Ledger
 from impasto.jobs.limits import Limits
-from impasto.jobs.networks import Networks
 from impasto.jobs.order import Order, no_model
-from impasto.jobs.pool import Pool
-from impasto.jobs.training import Training
-from impasto.picture.about import about
+from impasto.jobs.owners.models import Networks
+from impasto.jobs.owners.styles import Galleries
+from impasto.jobs.records.ledger import Ledger
+from impasto.jobs.training_order import Training
+from impasto.jobs.workers.pool import Pool
+from impasto.picture.error_context import about
 from impasto.picture.scaling import fit_side
 from impasto.request import options
 

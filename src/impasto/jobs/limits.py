@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from impasto.request import MAX_PIXELS
+from impasto.picture.limits import MAX_PIXELS
 
 __all__ = ["Limits"]
 

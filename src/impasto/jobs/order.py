@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from impasto.errors import RequestError
-from impasto.jobs.job import JobKind, Lane, check_id
-from impasto.jobs.training import Training
+from impasto.jobs.records.job import JobKind, Lane, check_id
+from impasto.jobs.training_order import Training
 from impasto.models import models
 from impasto.models.model import PAINTERS
 from impasto.request import options
@@ -90,7 +90,7 @@ class Order:
     @property
     def digest(self) -> str:
         """The sha256 of all of it but the id and the priority. What its names stand for is not in it: see
-        :class:`impasto.jobs.meanings.Meanings`."""
+        :class:`impasto.jobs.name_resolution.Meanings`."""
         found = hashlib.sha256()
         plain: list[object] = [self.kind, dict(sorted(self.settings.items()))]
         if self.training is not None:

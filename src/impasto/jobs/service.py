@@ -14,28 +14,28 @@ from typing import Any, get_args
 
 from impasto.errors import RequestError, StyleError
 from impasto.jobs.admission import Admission
-from impasto.jobs.blobs import Blobs
-from impasto.jobs.entering import entered
+from impasto.jobs.durable_queue import Flow
 from impasto.jobs.errors import NotReady, QueueFull, StorageLost, TooDear, UnknownJob, WorkerLost
-from impasto.jobs.flow import Flow
-from impasto.jobs.galleries import Galleries
-from impasto.jobs.home import hold
-from impasto.jobs.job import Item, Job, Lane
-from impasto.jobs.ledger import Ledger
+from impasto.jobs.job_from_order import entered
 from impasto.jobs.limits import Limits
-from impasto.jobs.line import Line
-from impasto.jobs.live import Listener, Live, Message
-from impasto.jobs.meanings import Meanings
-from impasto.jobs.networks import Networks
+from impasto.jobs.maintenance import Upkeep
+from impasto.jobs.name_resolution import Meanings
 from impasto.jobs.order import Order, no_model
-from impasto.jobs.pool import Cancel, Pool
-from impasto.jobs.rate import Rate
-from impasto.jobs.task import Painted, Task
-from impasto.jobs.upkeep import Upkeep
+from impasto.jobs.owners.models import Networks
+from impasto.jobs.owners.styles import Galleries
+from impasto.jobs.progress_hub import Listener, Live, Message
+from impasto.jobs.rate_limit import Rate
+from impasto.jobs.records.blobs import Blobs
+from impasto.jobs.records.home_lock import hold
+from impasto.jobs.records.job import Item, Job, Lane
+from impasto.jobs.records.ledger import Ledger
+from impasto.jobs.runner import Work
 from impasto.jobs.view import view
-from impasto.jobs.work import Work
+from impasto.jobs.waiting_limit import Line
+from impasto.jobs.workers.messages import Painted, Task
+from impasto.jobs.workers.pool import Cancel, Pool
 from impasto.models import Model
-from impasto.picture.about import about
+from impasto.picture.error_context import about
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from impasto.jobs.job import LEFT_OUT, Item, Job
+from impasto.jobs.records.job import LEFT_OUT, Item, Job
 
 __all__ = ["view"]
 

@@ -19,7 +19,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from impasto.errors import ModelError, OutputError
-from impasto.folders import ELSEWHERE, made, unwritable
+from impasto.user_folders import ELSEWHERE, made, unwritable
 
 __all__ = ["Watcher", "download"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.errors import ModelError
-from impasto.models.mistaken import mistaken
+from impasto.models.mistaken_files import mistaken
 
 __all__ = ["PAINTERS", "Model"]
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from impasto.errors import ModelError, OutputError, OutputExists
-from impasto.folders import made, own_folder, unwritable
+from impasto.models.index import Shelf, shelf_of
+from impasto.models.key_value_file import Noted
 from impasto.models.model import Model
-from impasto.models.noted import Noted
-from impasto.models.shelf import Shelf, shelf_of
+from impasto.user_folders import made, own_folder, unwritable
 
 __all__ = ["NAME", "VERSION", "Store", "check", "parts", "shipped"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import PictureError
-from impasto.request import MAX_PIXELS
+from impasto.picture.limits import MAX_PIXELS
 
 __all__ = ["Metadata", "Picture", "Pixels", "converted"]
 
@@ -65,7 +65,7 @@ class Picture:
         return f"<Picture {self.width} x {self.height}, {kind}, {8 * self.pixels.itemsize} bits{own}>"
 
     def _repr_png_(self) -> bytes:
-        from impasto.picture.showing import shown
+        from impasto.picture.notebook_display import shown
 
         return shown(self)
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from PIL import ExifTags, Image
 
+from impasto.picture.formats.tiff_page import TiffPage
 from impasto.picture.reading import Source, opened
-from impasto.picture.tiff_page import TiffPage
 
 __all__ = ["KEYWORD", "annotated", "note", "read_settings"]
 

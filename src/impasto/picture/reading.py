@@ -26,9 +26,9 @@ from PIL import (
 )
 
 from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
+from impasto.picture.formats.tiff_page import TiffPage, raw_file
 from impasto.picture.picture import Picture
-from impasto.picture.tiff_page import TiffPage, raw_file
-from impasto.picture.unpacking import unpack
+from impasto.picture.pillow_modes import unpack
 
 __all__ = ["READABLE", "Source", "drained", "from_pil", "opened", "read"]
 

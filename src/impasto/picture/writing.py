@@ -16,12 +16,12 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from impasto.errors import OutputError, OutputExists, RequestError, UnsupportedFormat
+from impasto.picture.files import SUFFIXES
+from impasto.picture.formats.png16 import write_png16
+from impasto.picture.formats.tiff_writer import write_tiff
+from impasto.picture.icc.profile import srgb
 from impasto.picture.picture import Metadata, Picture
-from impasto.picture.png16 import write_png16
-from impasto.picture.profile import srgb
 from impasto.picture.provenance import KEYWORD, annotated, note
-from impasto.picture.suffixes import SUFFIXES
-from impasto.picture.tiff import write_tiff
 
 __all__ = ["DEEP", "WRITABLE", "chosen_format", "encode", "format_of", "write_atomically"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from impasto.errors import RequestError
-from impasto.request.option import option
-from impasto.request.weights import parse_weights, weights_text
+from impasto.request.layer_weights import parse_weights, weights_text
+from impasto.request.options import option
 
 __all__ = ["STYLE_LOSSES", "Optimisation"]
 

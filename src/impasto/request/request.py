@@ -12,16 +12,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from impasto.errors import PictureTooLarge, RequestError
+from impasto.picture.limits import MAX_PIXELS
 from impasto.request.optimisation import Optimisation
-from impasto.request.option import Option, option
+from impasto.request.options import Option, option
 
 if TYPE_CHECKING:
     from impasto.picture import Picture
 
-__all__ = ["MAX_PIXELS", "Format", "Precision", "Region", "Request", "StyleLike", "options"]
-
-MAX_PIXELS = 50_000_000
-"""Largest picture that is decoded unless the caller allows more, in pixels."""
+__all__ = ["Format", "Precision", "Region", "Request", "StyleLike", "options"]
 
 Colors = Literal["style", "keep", "match"]
 Skin = Literal["keep", "free"]

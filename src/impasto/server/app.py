@@ -14,20 +14,21 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.service import Jobs
-from impasto.server import events, facts, gallery, studio, stylizing, working
-from impasto.server.access import Access
+from impasto.server.auth import Keys, owner_of
 from impasto.server.client_limits import ClientLimits
-from impasto.server.compat import blending, documentation, entrance, painting, torchserve
-from impasto.server.compat.answers import refused
+from impasto.server.compat import docs_page, magenta_api, root_page, torchserve, tutorial_api
 from impasto.server.compat.compat import Compat
-from impasto.server.conditional import Conditional
-from impasto.server.guard import Guard, UploadLimit
+from impasto.server.compat.error_formats import refused
 from impasto.server.health import Health
-from impasto.server.hosts import Hosts
-from impasto.server.keys import Keys, owner_of
-from impasto.server.measures import CONTENT_TYPE, Measured, Measures
+from impasto.server.metrics import CONTENT_TYPE, Measured, Measures
+from impasto.server.middleware.access_log import Access
+from impasto.server.middleware.allowed_hosts import Hosts
+from impasto.server.middleware.conditional import Conditional
+from impasto.server.middleware.guard import Guard, UploadLimit
+from impasto.server.middleware.root_path import Rooted
 from impasto.server.problems import add_handlers
-from impasto.server.rooted import Rooted
+from impasto.server.routes import events, info, studio, styles, stylize
+from impasto.server.routes import jobs as jobs_module
 
 __all__ = ["make_app"]
 
@@ -92,8 +93,8 @@ def make_app(
     if compat is not None:
         app.state.compat = compat
         # Before the studio, whose address it has.
-        app.include_router(entrance.router)
-    for room in (stylizing, working, events, gallery, facts, studio):
+        app.include_router(root_page.router)
+    for room in (stylize, jobs_module, events, styles, info, studio):
         app.include_router(room.router)
 
     @app.get("/metrics", include_in_schema=False, dependencies=[Depends(owner_of)])
@@ -110,12 +111,12 @@ def make_app(
     else:
         # Behind all others, for the last of them takes what is left.
         for router in (
-            documentation.router,
-            blending.router,
+            docs_page.router,
+            magenta_api.router,
             torchserve.router,
             torchserve.last,
-            painting.router,
-            painting.last,
+            tutorial_api.router,
+            tutorial_api.last,
         ):
             app.include_router(router)
         app.add_middleware(UploadLimit, most=most, clients=limits, refused=refused)

@@ -9,8 +9,8 @@ import h11
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from impasto.server.access import Access
 from impasto.server.client_limits import ClientLimits
+from impasto.server.middleware.access_log import Access
 from impasto.server.problems import problem
 
 __all__ = ["Connection"]

@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from impasto import logs
 from impasto.errors import ImpastoError, OutputError
-from impasto.jobs import logs
 from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
-from impasto.jobs.failures import shown
+from impasto.jobs.records.error_codec import shown
 
 __all__ = ["PROBLEM", "LastResort", "add_handlers", "allowed", "headers_of", "is_of_disk", "let_go", "problem", "seen"]
 

@@ -13,8 +13,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from impasto.errors import OutputError, OutputExists, StyleError, StyleExists, UnknownStyle
-from impasto.folders import ELSEWHERE, made, own_folder
 from impasto.styles.card import SUFFIX, StyleCard, check_name, folded
+from impasto.user_folders import ELSEWHERE, made, own_folder
 
 __all__ = ["INDEX", "Gallery", "is_shipped"]
 

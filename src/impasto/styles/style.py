@@ -10,11 +10,11 @@ from numbers import Real
 from pathlib import Path
 
 from impasto.errors import StyleError, UnknownStyle
-from impasto.picture.about import about
+from impasto.picture.error_context import about
+from impasto.picture.limits import MAX_PIXELS
 from impasto.picture.picture import Picture
 from impasto.picture.pipes import is_pipe
 from impasto.picture.reading import drained
-from impasto.request import MAX_PIXELS
 from impasto.styles.card import SUFFIX, StyleCard
 from impasto.styles.gallery import Gallery
 

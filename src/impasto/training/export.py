@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from impasto.encoders.pocket import Pocket
 from impasto.errors import MissingExtra
 from impasto.models import find
-from impasto.perceptual.pocket import Pocket
+from impasto.training.architecture.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, Trunk
 from impasto.training.base import load_base
 from impasto.training.instant import load_network
-from impasto.training.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, Trunk
 from impasto.training.pocket import load_pocket
-from impasto.training.run import load_state
 from impasto.training.style import load_style
+from impasto.training.trainer import load_state
 
 __all__ = ["export", "export_base", "export_network", "export_pocket", "export_style"]
 

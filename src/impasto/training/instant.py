@@ -13,17 +13,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from impasto.losses.distances import Moments
 from impasto.models import Model
-from impasto.perceptual.losses import Moments
-from impasto.training.album import Album, few, read_albums
-from impasto.training.bounds import check_plan, check_sides
-from impasto.training.critic import Critic, regularity, stamping, weighed
-from impasto.training.diet import training_files, vary_colors
-from impasto.training.network import InstantNetwork, Shape, grown
-from impasto.training.preparation import coarse_to_fine
-from impasto.training.reading import read_instant
-from impasto.training.recorder import Recorded
-from impasto.training.run import (
+from impasto.training.architecture.network import InstantNetwork, Shape, grown
+from impasto.training.contact_sheet import sheet
+from impasto.training.cuda_graph import Recorded
+from impasto.training.data.dataset import training_files, vary_colors
+from impasto.training.data.device_dataset import Album, few, read_albums
+from impasto.training.data.network_input import coarse_to_fine
+from impasto.training.loss import Critic, regularity, stamping, weighed
+from impasto.training.plan_limits import check_plan, check_sides
+from impasto.training.pretrained import read_instant
+from impasto.training.trainer import (
     Step,
     adam,
     crop_side,
@@ -38,7 +39,6 @@ from impasto.training.run import (
     write_checkpoint,
     write_portable,
 )
-from impasto.training.sheet import sheet
 
 __all__ = ["Plan", "Step", "load_network", "train"]
 

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from impasto.perceptual.losses import Features
-from impasto.perceptual.pocket import WIDTHS, Pocket
-from impasto.perceptual.vgg import VGG19
-from impasto.training.bounds import check_plan
-from impasto.training.diet import Pool, training_files, vary_colors
+from impasto.encoders.features import Features
+from impasto.encoders.pocket import WIDTHS, Pocket
+from impasto.encoders.vgg import VGG19
+from impasto.training.data.dataset import Pool, training_files, vary_colors
 from impasto.training.instant import load_network
+from impasto.training.plan_limits import check_plan
 from impasto.training.pruning import prune
-from impasto.training.run import (
+from impasto.training.trainer import (
     Learner,
     Step,
     adam,

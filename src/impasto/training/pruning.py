@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.perceptual.vgg import VGG19
+from impasto.encoders.vgg import VGG19
 
 __all__ = ["prune"]
 

@@ -17,17 +17,17 @@ import torch
 
 from impasto.models import Model, find
 from impasto.models.store import shipped
-from impasto.training.album import Album, read_albums
+from impasto.training.architecture.shape import Shape
 from impasto.training.base import BaseLearner, BasePlan
-from impasto.training.bounds import check_plan
-from impasto.training.critic import Critic
-from impasto.training.diet import training_files
+from impasto.training.data.dataset import training_files
+from impasto.training.data.device_dataset import Album, read_albums
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
-from impasto.training.reading import read_base, read_instant
-from impasto.training.run import Learner, Step, device, follow
-from impasto.training.shape import Shape
+from impasto.training.loss import Critic
+from impasto.training.plan_limits import check_plan
+from impasto.training.pretrained import read_base, read_instant
 from impasto.training.style import StyleLearner, StylePlan
+from impasto.training.trainer import Learner, Step, device, follow
 
 __all__ = ["STAGES", "Recipe", "Report", "Style", "cook"]
 

@@ -18,15 +18,16 @@ from torch import Tensor
 from impasto.errors import RequestError
 from impasto.models import Model
 from impasto.picture.scaling import LONGEST_STYLE, fit_style
-from impasto.training.album import Album, few, tensor
-from impasto.training.bounds import check_plan, check_sides
-from impasto.training.critic import Critic, mean_look, regularity, stamping, unsteadiness, weighed
-from impasto.training.diet import read_picture, training_files, vary_colors
-from impasto.training.network import Shape, StyleNetwork, grown
-from impasto.training.preparation import coarse_to_fine
-from impasto.training.reading import read_base, read_instant, read_style
-from impasto.training.recorder import Recorded
-from impasto.training.run import (
+from impasto.training.architecture.network import Shape, StyleNetwork, grown
+from impasto.training.contact_sheet import write_sheet
+from impasto.training.cuda_graph import Recorded
+from impasto.training.data.dataset import read_picture, training_files, vary_colors
+from impasto.training.data.device_dataset import Album, few, tensor
+from impasto.training.data.network_input import coarse_to_fine
+from impasto.training.loss import Critic, mean_look, regularity, stamping, unsteadiness, weighed
+from impasto.training.plan_limits import check_plan, check_sides
+from impasto.training.pretrained import read_base, read_instant, read_style
+from impasto.training.trainer import (
     Step,
     adam,
     crop_side,
@@ -41,7 +42,6 @@ from impasto.training.run import (
     write_checkpoint,
     write_portable,
 )
-from impasto.training.sheet import write_sheet
 
 __all__ = ["StyleLearner", "StylePlan", "load_style", "train_style"]
 

@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from impasto.errors import UnknownStyle
-from impasto.jobs.job import EVERYONE
+from impasto.jobs.records.job import EVERYONE
 from impasto.jobs.service import Jobs
-from impasto.server.compat.names import Chosen, chosen
-from impasto.server.compat.promises import Promises
+from impasto.server.auth import owner_of
+from impasto.server.compat.pending_files import Promises
 from impasto.server.compat.storage import Storage
-from impasto.server.keys import owner_of
+from impasto.server.compat.style_names import Chosen, chosen
 from impasto.server.state import jobs_of
 
 __all__ = ["STAND_IN", "Compat", "compat_of", "has_style"]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from impasto.errors import OutputError
-from impasto.jobs.blobs import make_folder
+from impasto.jobs.records.blobs import make_folder
 from impasto.picture.writing import write_atomically
 
 __all__ = ["Storage"]

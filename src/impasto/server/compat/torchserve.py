@@ -12,19 +12,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from impasto.errors import RequestError, UnknownStyle
-from impasto.jobs.failures import raised
 from impasto.jobs.order import Order
-from impasto.jobs.pool import Cancel
+from impasto.jobs.records.error_codec import raised
 from impasto.jobs.service import Jobs
+from impasto.jobs.workers.pool import Cancel
 from impasto.models import models
-from impasto.server.compat.answers import Modelled, ModelledLast, pretty
+from impasto.server.auth import owner_of
 from impasto.server.compat.compat import STAND_IN, compat_of, has_style
-from impasto.server.compat.documentation import HEADING, MODELLED, file_of, files_of
-from impasto.server.compat.fields import BODY, fields
-from impasto.server.compat.names import all_names, chosen
-from impasto.server.keys import owner_of
+from impasto.server.compat.docs_page import HEADING, MODELLED, file_of, files_of
+from impasto.server.compat.error_formats import Modelled, ModelledLast, pretty
+from impasto.server.compat.form_fields import BODY, fields
+from impasto.server.compat.style_names import all_names, chosen
+from impasto.server.routes.stylize import unless_gone
 from impasto.server.state import jobs_of
-from impasto.server.stylizing import unless_gone
 
 __all__ = ["last", "router"]
 

@@ -1,0 +1,1 @@
+"""Commands: each module holds one of its own name."""

@@ -1,0 +1,1 @@
+"""The terminal: what is shown there, and signals from it."""

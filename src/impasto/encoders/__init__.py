@@ -1,0 +1,1 @@
+"""Encoders: pictures to features, for perceptual losses."""

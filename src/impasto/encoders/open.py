@@ -1,0 +1,161 @@
+"""Open an encoder by its model's name, or from its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto.encoders.encoder import STYLE_LAYERS, Encoder
+from impasto.encoders.modules import ModuleEncoder
+from impasto.encoders.pocket import Pocket
+from impasto.encoders.torchvision_layers import TORCHVISION, known_as
+from impasto.encoders.vgg import ARCHITECTURES
+from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
+from impasto.encoders.weights import SUFFIXES, Weights
+from impasto.errors import ModelError
+from impasto.models import find, models
+from impasto.models.published import PUBLISHED
+from impasto.request import Request
+from impasto.styles import Style, StyleCard
+
+__all__ = ["BEST", "FoundEncoder", "encoder_name", "find_encoder", "open_any", "open_encoder"]
+
+BEST = "best"
+"""The name of no encoder, but of the best that a request can have."""
+
+_KNOWN: dict[str, type[VGGLayout]] = {"pocket": Pocket, **ARCHITECTURES}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEncoder:
+    """An encoder's identity, ``name@version`` or its file's name, its architecture and its file of weights."""
+
+    identity: str
+    architecture: str
+    file: Path
+
+    @property
+    def kind(self) -> type[Encoder]:
+        """The class of its architecture."""
+        return _KNOWN.get(self.architecture, ModuleEncoder)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are used unless others are asked for; none of one whose papers name them."""
+        return () if self.architecture in _KNOWN else TORCHVISION[self.architecture].layers
+
+
+def open_encoder(
+    weights: Path | str | None = None,
+    layers: Iterable[str] = STYLE_LAYERS,
+    *,
+    pooling: Pooling = "max",
+    padding: Padding = "zeros",
+) -> VGGLayout:
+    """The encoder that ships, ``pocket``; or the model of a name, ``"vgg19"``, of a folder, or of a file. Frozen.
+
+    A file is VGG19 as ``.npz``, or a ``.safetensors`` that says its ``architecture`` in its metadata, else
+    a pocket. Raises ``ValueError`` for any other file, for a network of torchvision's and where a convolution is
+    missing, :class:`ModelError` for an unknown model, and :class:`MissingExtra` without safetensors.
+    """
+    found = find_encoder("pocket" if weights is None else weights)
+    if found.architecture not in _KNOWN:
+        raise ValueError(f"{found.identity} is not of VGG's layout, which is needed here; give pocket, vgg16 or vgg19")
+    if found.kind is Pocket:
+        return Pocket.read(found.file, layers, pooling=pooling, padding=padding)
+    return ARCHITECTURES[found.architecture](found.file, layers, pooling=pooling, padding=padding)
+
+
+def open_any(
+    weights: Path | str, layers: Iterable[str], *, pooling: Pooling = "max", padding: Padding = "zeros"
+) -> Encoder:
+    """As :func:`open_encoder`, or a network of torchvision's, whose ``layers`` are any of its submodules.
+
+    That one has the borders it was trained with, whatever ``padding`` is. Raises ``ValueError`` where ``pooling`` is
+    not its own.
+    """
+    found = find_encoder(weights)
+    if found.architecture in _KNOWN:
+        return open_encoder(weights, layers, pooling=pooling, padding=padding)
+    from impasto.encoders.torchvision_encoders import open_torchvision
+
+    if pooling != "max":
+        raise ValueError(f"pooling is {pooling}, which is for VGG and pocket; leave it out")
+    return open_torchvision(found.architecture, found.file, tuple(layers))
+
+
+def encoder_name(request: Request) -> str:
+    """The encoder that a request names; of ``best``, VGG19 where it is installed and the style is no card, else pocket.
+
+    A card has only what pocket found in its painting.
+    """
+    if request.encoder != BEST:
+        return request.encoder
+    styles = [region.style for region in request.regions] + ([] if request.style is None else [request.style])
+    if any(isinstance(part, StyleCard) for style in styles for part, _ in Style.of(style).parts):
+        return "pocket"
+    try:
+        return find("vgg19", kind="encoder").identity
+    except ModelError:
+        return "pocket"
+
+
+def find_encoder(weights: Path | str) -> FoundEncoder:
+    """Which encoder that name, folder or file means, without reading its weights. Raises as :func:`open_encoder`."""
+    if _is_file(Path(weights)):
+        file = Path(weights)
+        said = "vgg19" if file.suffix.lower() == ".npz" else Weights(file).metadata.get("architecture", "pocket")
+        if said not in _KNOWN:
+            raise ValueError(f"the metadata of {file} says architecture {said!r}; known are {', '.join(_KNOWN)}")
+        return FoundEncoder(file.stem, said, file)
+    name = known_as(weights) if isinstance(weights, str) else None
+    if name is not None and name in TORCHVISION and not any(model.name == _stored(name) for model in models()):
+        return _cached(name)
+    asked = weights if name is None else _stored(name)
+    if isinstance(asked, str) and not _is_called(asked):
+        others = ", ".join(TORCHVISION)
+        raise ModelError(
+            f"there is no encoder {asked[:80]!r}; the encoders are {', '.join(_KNOWN)}, where torchvision is installed "
+            f"{others}, and any file or folder of one"
+        )
+    model = find(asked, kind="encoder")
+    said = model.rules.get("architecture", "pocket")
+    if said not in _KNOWN and said not in TORCHVISION:
+        raise ModelError(f"{model.identity} is of the architecture {said!r}; known are {', '.join(_KNOWN)}")
+    return FoundEncoder(model.identity, said, model.file("encoder"))
+
+
+def _stored(name: str) -> str:
+    """What its model in the store is called: names of models have no ``_``."""
+    return name.replace("_", "-")
+
+
+def _is_called(text: str) -> bool:
+    """Whether there is a model of that name, here or published, or a folder of one."""
+    name = text.partition("@")[0]
+    is_known = name in PUBLISHED or any(model.name == name for model in models())
+    return is_known or Path(text, "manifest.json").is_file()
+
+
+def _cached(name: str) -> FoundEncoder:
+    """A network of torchvision's whose weights were fetched before."""
+    from impasto.encoders.torchvision_encoders import cached_weights
+
+    file = cached_weights(name)
+    if file is None:
+        raise ModelError(
+            f"the weights of {name} are not on this machine, and nothing is fetched unasked; bring torchvision's file "
+            f"of them, and: impasto models add {name} FILE"
+        )
+    return FoundEncoder(file.stem, name, file)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is the path of a file of weights. Raises ``ValueError`` where it can be nothing else, and is not."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES and not path.is_dir():
+        return True
+    if path.is_file() or (suffix in (".pth", ".pt", ".onnx") and not path.is_dir()):
+        raise ValueError(f"{path} is no encoder; give VGG19 as .npz or pocket as .safetensors")
+    return False

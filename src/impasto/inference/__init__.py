@@ -1,0 +1,1 @@
+"""Inference: graphs run on this machine, whole or in tiles."""

@@ -1,0 +1,1 @@
+"""The engine ``instant``: forward passes of networks."""

@@ -1,0 +1,1 @@
+"""The engine ``iterative``: the picture itself is optimised against perceptual losses."""

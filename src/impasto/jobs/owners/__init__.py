@@ -1,0 +1,1 @@
+"""Owners: whose styles and models are whose."""

@@ -1,0 +1,1 @@
+"""Records: jobs, their items and events in a database, and their bytes on disk."""

@@ -1,0 +1,1 @@
+"""Workers: processes that paint and train, from outside and from inside."""

@@ -1,0 +1,1 @@
+"""Losses: distances between features, their terms, and the sum that is optimised."""

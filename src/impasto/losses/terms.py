@@ -1,0 +1,204 @@
+"""Terms: the losses of iterative style transfer, each a small module that knows its aim and prints what it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.encoders.features import Features
+from impasto.losses.distances import wide
+from impasto.losses.statistics import LayerStatistics, Statistics
+
+__all__ = ["ContentTerm", "GramTerm", "MomentTerm", "StyleTerm", "TotalVariation", "WassersteinTerm"]
+
+Shares = Mapping[str, float]
+"""Weights by layer name."""
+
+
+class StyleTerm(nn.Module, ABC):
+    """A distance of statistics from those of a style, summed over layers.
+
+    ``relative`` divides each layer by the energy of its aim, so that no layer outweighs another. A subclass says
+    which statistics it ``needs``: all, unless it says less.
+    """
+
+    needs: frozenset[str] = frozenset(("moments", "products"))
+
+    def __init__(self, aim: Statistics, layers: Shares, *, relative: bool = True, weight: float = 1.0) -> None:
+        """Raises ``KeyError`` where ``aim`` lacks a layer."""
+        super().__init__()
+        self.aim = {name: aim[name].detached() for name in layers}
+        self.shares, self.relative, self.weight = dict(layers), relative, weight
+
+    def forward(self, statistics: Statistics) -> Tensor:
+        """The loss of a picture with these statistics, weight included; a scalar."""
+        losses = [share * self.distance(statistics[name], self.aim[name]) for name, share in self.shares.items()]
+        return self.weight * torch.stack(losses).sum()
+
+    @abstractmethod
+    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
+        """The distance at one layer, a scalar."""
+
+    def extra_repr(self) -> str:
+        return f"{_listed(self.shares)}, relative={self.relative}, weight={self.weight:g}"
+
+
+class GramTerm(StyleTerm):
+    """Distance of Gram matrices (Gatys et al. 2016), divided by places, so that weights mean the same at every size.
+
+    Not relative, it is the mean square of all entries.
+    """
+
+    needs = frozenset(("products",))
+
+    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
+        gram = aim.gram
+        square = (found.gram - gram).square()
+        return square.sum() / gram.square().sum().clamp_min(1e-12) if self.relative else square.mean()
+
+
+class MomentTerm(StyleTerm):
+    """Distance of channel means and standard deviations (Huang & Belongie 2017)."""
+
+    needs = frozenset(("moments",))
+
+    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
+        return self._square(found.mean, aim.mean) + self._square(found.std, aim.std)
+
+    def _square(self, found: Tensor, aim: Tensor) -> Tensor:
+        square = (found - aim).square().mean()
+        return square / aim.square().mean().clamp_min(1e-8) if self.relative else square
+
+
+class WassersteinTerm(StyleTerm):
+    """Squared 2-Wasserstein distance of the Gaussians with the features' means and covariances.
+
+    |m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2) (Olkin & Pukelsheim 1982), as in crowsonkb's
+    style-transfer-pytorch.
+    """
+
+    def __init__(self, aim: Statistics, layers: Shares, *, relative: bool = True, weight: float = 1.0) -> None:
+        super().__init__(aim, layers, relative=relative, weight=weight)
+        # In double: a layer with fewer directions than channels has many eigenvalues near 0, whose roots are not.
+        self._roots = {name: _root(self.aim[name].covariance.double()) for name in layers}
+
+    def forward(self, statistics: Statistics) -> Tensor:
+        losses = []
+        for name, share in self.shares.items():
+            found, aim, root = statistics[name], self.aim[name], self._roots[name]
+            cross = _trace_of_root(root @ found.covariance.double() @ root)
+            apart = self.distance(found, aim) - 2 * cross.to(found.mean.dtype)
+            energy = aim.mean.square().sum() + aim.covariance.trace() if self.relative else torch.ones(())
+            losses.append(share * apart / energy.clamp_min(1e-12))
+        return self.weight * torch.stack(losses).sum()
+
+    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
+        """What the distance has apart from the matrices' common root."""
+        return (found.mean - aim.mean).square().sum() + found.std.square().sum() + aim.std.square().sum()
+
+
+class ContentTerm(nn.Module):
+    """Distance to the photograph's features, averaged over places: mean square (Gatys et al. 2016), or 1 - cosine.
+
+    For the cosine, both are normalised channel by channel first: the photograph's by its own mean and
+    deviation, the picture's by those that it is to have in the end, the style's. That takes contrast and colour
+    out of the comparison, and each place is compared by itself, which tiles need.
+    """
+
+    def __init__(
+        self,
+        aim: Features,
+        layers: Shares,
+        *,
+        distance: Literal["mse", "cosine"] = "mse",
+        own: Statistics | None = None,
+        goal: Statistics | None = None,
+        relative: bool = False,
+        weight: float = 1.0,
+    ) -> None:
+        """``own`` and ``goal`` are the statistics to normalise by. Raises ``KeyError`` where ``aim`` lacks a layer."""
+        super().__init__()
+        self.shares, self.distance, self.relative, self.weight = dict(layers), distance, relative, weight
+        self._goal = goal
+        self.aim: Features = {}
+        self._energy: dict[str, float] = {}
+        for name in layers:
+            value = aim[name].detach()
+            if distance == "cosine" and own is not None:
+                value = _normalised(value, own[name])
+            self.aim[name] = value
+            energy = float(wide(value).square().mean()) if relative and distance == "mse" else 1.0
+            self._energy[name] = max(energy, 1e-12)
+
+    def forward(self, features: Features, places: Mapping[str, tuple[slice, slice]] | None = None) -> Tensor:
+        """The loss, weight included; a scalar. Of a tile: its share of the whole picture's.
+
+        ``places`` says by layer which rows and columns of the whole the features ``(1, C, h, w)`` are.
+        """
+        total = torch.zeros(())
+        for name, share in self.shares.items():
+            aim = self.aim[name]
+            count = aim.shape[2] * aim.shape[3]
+            found, aim = features[name], aim if places is None else aim[(..., *places[name])]
+            if self.distance == "cosine":
+                if self._goal is not None:
+                    found = _normalised(found, self._goal[name])
+                loss = (1 - F.cosine_similarity(wide(found), wide(aim), dim=1)).sum() / count
+            else:
+                loss = (wide(found) - wide(aim)).square().sum() / (count * aim.shape[1] * self._energy[name])
+            total = total + share * loss
+        return self.weight * total
+
+    def extra_repr(self) -> str:
+        return f"{_listed(self.shares)}, distance={self.distance}, relative={self.relative}, weight={self.weight:g}"
+
+
+class TotalVariation(nn.Module):
+    """What neighbouring pixels differ by, squared, right and lower neighbour summed and raised to ``power``, averaged.
+
+    A power of 1 is the usual quadratic form; 1.25 is the Keras example's.
+    """
+
+    def __init__(self, *, power: float = 1.0, weight: float = 1.0) -> None:
+        super().__init__()
+        self.power, self.weight = power, weight
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """The loss of a picture ``(1, 3, H, W)``, weight included; a scalar."""
+        down = (picture[..., 1:, :-1] - picture[..., :-1, :-1]).square()
+        right = (picture[..., :-1, 1:] - picture[..., :-1, :-1]).square()
+        both = down + right
+        # A power has no slope at 0 that a machine could follow.
+        return self.weight * (both.mean() if self.power == 1 else (both + 1e-12).pow(self.power).mean())
+
+    def extra_repr(self) -> str:
+        return f"power={self.power:g}, weight={self.weight:g}"
+
+
+def _normalised(features: Tensor, by: LayerStatistics) -> Tensor:
+    # In the features' own precision: the memory of a large picture is mostly these.
+    mean, std = (x.detach().to(features.dtype)[:, None, None] for x in (by.mean, by.std + 1e-5))
+    return (features - mean) / std
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """The square root of a symmetric matrix without negative eigenvalues."""
+    values, vectors = torch.linalg.eigh(matrix)
+    root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    return root
+
+
+def _trace_of_root(matrix: Tensor) -> Tensor:
+    # eigvalsh has a stable gradient where eigh has none: between equal eigenvalues.
+    values: Tensor = torch.linalg.eigvalsh((matrix + matrix.T) / 2)
+    # What is below is rounding, whose root would not be small.
+    return values[values > 1e-13 * matrix.detach().trace()].sqrt().sum()
+
+
+def _listed(shares: Shares) -> str:
+    return ", ".join(f"{name} {share:g}" for name, share in shares.items())

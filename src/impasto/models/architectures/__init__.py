@@ -1,0 +1,1 @@
+"""Architectures that are recognised in files: whose layers they are, and in which order."""

@@ -1,0 +1,1 @@
+"""Formats that Pillow alone does not do: TIFF, and PNG with 16 bits a channel."""

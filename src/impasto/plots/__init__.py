@@ -1,0 +1,5 @@
+"""Traces: what the iterative engine told of its steps, read, written and drawn."""
+
+from impasto.plots.trace import Snapshot, Trace, TraceStep, TraceWriter
+
+__all__ = ["Snapshot", "Trace", "TraceStep", "TraceWriter"]

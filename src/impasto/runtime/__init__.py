@@ -1,1 +1,0 @@
-"""Running a network's graph on this machine."""

@@ -1,0 +1,1 @@
+"""Middleware: what every request passes, and what every answer carries."""

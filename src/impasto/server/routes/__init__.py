@@ -1,0 +1,1 @@
+"""Routes: the addresses of the HTTP API and of the studio."""

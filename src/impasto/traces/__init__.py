@@ -1,5 +1,0 @@
-"""Traces: what the iterative engine told of its steps, read, written and drawn."""
-
-from impasto.traces.trace import Snapshot, Trace, TraceStep, TraceWriter
-
-__all__ = ["Snapshot", "Trace", "TraceStep", "TraceWriter"]

@@ -1,0 +1,1 @@
+"""Architecture: the networks that are trained, in torch."""

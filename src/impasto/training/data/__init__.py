@@ -1,0 +1,1 @@
+"""Data: what a network is trained on."""
