@@ -39,7 +39,7 @@ $(VENV)/.serve: $(IN)/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(IN)/pip pyproject.toml constraints.txt
-	$(IN)/python -m pip install --quiet --constraint constraints.txt --editable '.[iterative,evaluate,train,bench,demo,serve,client]' --group test
+	$(IN)/python -m pip install --quiet --constraint constraints.txt --editable '.[iterative,evaluate,train,bench,demo,serve,client,plot]' --group test
 	touch $@ $(VENV)/.demo $(VENV)/.serve
 
 clean:

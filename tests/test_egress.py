@@ -18,6 +18,8 @@ from serving import COMMAND, Served
 from test_server import wait
 from trainings import a_painting, a_photo
 
+from impasto.plots import TraceWriter
+
 HERE = Path(__file__).parent
 OWN = Path(".local", "share", "impasto")
 """Where the user's own things lie in a home folder."""
@@ -154,6 +156,15 @@ def test_the_command(watch: Watch) -> None:
     assert (watch.home / OWN / "models" / "mine@1").is_dir()
     # That one is looked at in a process of its own.
     watch.check(processes=3)
+
+
+def test_a_chart(watch: Watch) -> None:
+    """matplotlib keeps a list of fonts: in our folder."""
+    with TraceWriter(watch.desk / "run.jsonl") as trace:
+        trace.begin("photo.png", "pocket@2", {})
+        trace.step(1, level=0, size=(64, 48), seconds=1, loss=1.0, terms={"gram": 1.0})
+    assert watch.impasto("plot", "run.jsonl") == "run.png\n"
+    watch.check()
 
 
 def test_training(watch: Watch) -> None:

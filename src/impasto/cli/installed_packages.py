@@ -32,6 +32,7 @@ EXTRAS = (
     Extra("iterative", "the finest pictures", ("torch", "safetensors", "scipy")),
     Extra("encoders", "encoders such as ResNet-50", ("torch", "safetensors", "torchvision")),
     Extra("evaluate", "quality figures", ("torch", "safetensors")),
+    Extra("plot", "charts of losses", ("matplotlib",)),
     Extra("train", "training", ("torch", "onnx", "safetensors")),
 )
 

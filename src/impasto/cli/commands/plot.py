@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from impasto.cli.ui import terminal
+from impasto.user_folders import own_folder
 
 __all__ = ["plot"]
 
@@ -32,6 +33,8 @@ def plot(traces: tuple[str, ...], output: str | None, overwrite: bool) -> None:
     from impasto.plots.trace import Trace
 
     target = _target(traces, output)
+    # matplotlib keeps a list of the fonts that it finds: in our folder, not in one of its own.
+    os.environ.setdefault("MPLCONFIGDIR", str(own_folder("matplotlib")))
     chart = draw([Trace.read(trace) for trace in traces])
     data = encode(chart, "png", quality=100, bits=8, keep_metadata=False, settings=None)
     if target is None:
