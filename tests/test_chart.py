@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
 from impasto.errors import MissingExtra, RequestError
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 from impasto.plots import Snapshot, Trace, TraceStep
 from impasto.plots.loss_chart import COLORS, draw, elapsed_seconds
 

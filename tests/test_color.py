@@ -10,7 +10,7 @@ import pytest
 
 from impasto.color import keep_colors, luminance, match_colors, palette
 from impasto.picture import Picture
-from impasto.picture.picture import Metadata, Pixels
+from impasto.picture.raster import Metadata, Pixels
 
 POLICIES = [keep_colors, match_colors]
 

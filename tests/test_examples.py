@@ -19,8 +19,7 @@ from impasto import Picture, Stylizer
 from impasto.cli.commands.plot import plot
 from impasto.cli.commands.stylize import stylize
 from impasto.cli.options.grouped_help import EngineOption
-from impasto.encoders.encoder import Encoder
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import Encoder, Features
 from impasto.encoders.vgg import VGG16, VGG19
 from impasto.iterative.objective_builder import Brief, chosen_layers
 from impasto.iterative.targets import Aims, picture_tensor

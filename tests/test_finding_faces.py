@@ -17,7 +17,7 @@ from impasto.instant import faces as module
 from impasto.instant.faces import Face, find_faces
 from impasto.models import Model, find
 from impasto.models.store import shipped
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 ASTRONAUT = Picture(data.astronaut())
 WHERE = Face(0.33, 0.13, 0.55, 0.35)

@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS
 from impasto.encoders.pocket import Pocket
 from impasto.encoders.vgg_layout import VGGLayout
-from impasto.evaluation.metrics.multiscale_statistics import DEEPEST, Shelf, contrast, spread
+from impasto.evaluation.metrics.multiscale_statistics import Shelf, contrast, spread
 from impasto.evaluation.metrics.scorer import Judge
 from impasto.losses.distances import content_distance
 

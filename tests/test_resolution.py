@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 from tiffs import tiff
 
 from impasto.picture import Picture
-from impasto.picture.picture import Metadata
+from impasto.picture.raster import Metadata
 from impasto.picture.reading import read
 from impasto.picture.writing import WRITABLE, encode
 

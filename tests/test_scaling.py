@@ -13,7 +13,7 @@ from PIL import Image
 
 from impasto.errors import RequestError
 from impasto.picture import Picture
-from impasto.picture.picture import Metadata
+from impasto.picture.raster import Metadata
 from impasto.picture.scaling import LONGEST_STYLE, fit_style, scale
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from impasto import Picture, Request, Result, Stylizer
 from impasto.picture.notebook_display import LONGEST, Comparison
-from impasto.picture.picture import Metadata
+from impasto.picture.raster import Metadata
 from impasto.styles import Style
 
 

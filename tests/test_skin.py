@@ -11,7 +11,7 @@ from impasto.evaluation.metrics import light
 from impasto.instant.faces import find_faces
 from impasto.instant.skin_tone import keep_skin, skin
 from impasto.picture import row_strips
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 TONES = [(255, 224, 196), (240, 200, 180), (230, 188, 152), (198, 134, 80), (141, 85, 46), (96, 65, 50), (60, 38, 26)]
 """From fair to very dark."""

@@ -22,6 +22,7 @@ from impasto.picture import Picture
 from impasto.picture.icc.color_space import coded
 from impasto.picture.icc.declared_profile import stated_profile
 from impasto.picture.icc.profile import srgb
+from impasto.picture.raster import Raster
 from impasto.picture.reading import read
 
 LIMIT = 1_000_000
@@ -72,12 +73,12 @@ def judged(space: str, curve: bytes, array: Array = PIXELS) -> Array:
     return np.asarray(done, np.int16)
 
 
-def picture(data: bytes) -> Picture:
+def picture(data: bytes) -> Raster:
     return read(data, max_pixels=LIMIT)
 
 
-def far(found: Picture | Array, right: Array) -> float:
-    pixels = found.as_type(np.dtype(np.uint8)).pixels if isinstance(found, Picture) else found
+def far(found: Raster | Array, right: Array) -> float:
+    pixels = found.as_type(np.dtype(np.uint8)).pixels if isinstance(found, Raster) else found
     return float(np.abs(pixels.astype(int) - right).max())
 
 

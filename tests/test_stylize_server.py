@@ -335,7 +335,7 @@ def test_an_interrupt_while_it_waits_in_the_queue_discards(server: Served, api: 
 def test_a_server_that_is_killed_and_started_again_is_waited_for(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    patient = f"import impasto.client.retry as patience; patience._AWAY = {WAIT}; "
+    patient = f"import impasto.client.retry as retry; retry._AWAY = {WAIT}; "
     with Served(tmp_path / "served", "--port", str(port)) as served:
         steps = ["--steps", "60", "--levels", "1", "--start", "content"]
         process = begun("b.png", "-s", "sea.png", *steps, "--json", "--server", served.address, prelude=patient)

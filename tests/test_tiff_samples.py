@@ -16,8 +16,8 @@ from PIL import Image
 from tiffs import by_hand, lzw, tiff
 
 from impasto.errors import PictureError
-from impasto.picture import Picture
 from impasto.picture.icc.profile import srgb
+from impasto.picture.raster import Raster
 from impasto.picture.reading import read
 
 LIMIT = 1_000_000
@@ -28,7 +28,7 @@ def deep(width: int, height: int, channels: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).integers(0, 65536, (height, width, channels), dtype=np.uint16)
 
 
-def picture(data: bytes) -> Picture:
+def picture(data: bytes) -> Raster:
     return read(data, max_pixels=LIMIT)
 
 

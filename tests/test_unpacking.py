@@ -18,6 +18,7 @@ from PIL import Image, ImageCms, ImageOps
 from impasto.errors import PictureError
 from impasto.picture import Picture
 from impasto.picture.icc.profile import srgb
+from impasto.picture.raster import Raster
 from impasto.picture.reading import read
 
 LIMIT = 1_000_000
@@ -127,7 +128,7 @@ def raw_png(width: int, height: int, bits: int, color: int, rows: bytes, **chunk
 
 def test_sixteen_bit_grey_keeps_its_depth() -> None:
     deep = np.arange(0, 65536, 97).astype(np.uint16).reshape(26, 26)
-    sources: list[Picture] = [read(saved(Image.fromarray(deep), f), max_pixels=LIMIT) for f in ("png", "tiff")]
+    sources: list[Raster] = [read(saved(Image.fromarray(deep), f), max_pixels=LIMIT) for f in ("png", "tiff")]
     big_endian = io.BytesIO()
     tifffile.imwrite(big_endian, deep, byteorder=">", metadata=None)
     sources.append(read(big_endian.getvalue(), max_pixels=LIMIT))

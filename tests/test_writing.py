@@ -19,8 +19,8 @@ from PIL import Image, ImageCms
 
 from impasto.errors import OutputError, OutputExists, RequestError, UnsupportedFormat
 from impasto.picture import Picture
-from impasto.picture.picture import Metadata
 from impasto.picture.provenance import read_settings
+from impasto.picture.raster import Metadata
 from impasto.picture.writing import WRITABLE, encode, format_of, write_atomically
 
 GPS, EXIF = 0x8825, 0x8769

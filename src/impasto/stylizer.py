@@ -17,7 +17,7 @@ from impasto.models import find
 from impasto.picture import Picture
 from impasto.picture.error_context import about
 from impasto.picture.limits import MAX_PIXELS
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.request import Progress, Region, Request, Result, options, preset_settings
 from impasto.styles import Gallery, Style, StyleCard

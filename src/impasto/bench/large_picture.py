@@ -15,7 +15,7 @@ from impasto.instant.painter import Brush, Painter
 from impasto.instant.postprocess import quantise
 from impasto.models import find
 from impasto.picture import Picture
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 from impasto.picture.writing import encode
 from impasto.styles import Gallery
 

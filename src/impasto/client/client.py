@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import quote
 
-from impasto.client.errors import Busy, KeyRefused, NoAnswer, coded
-from impasto.client.job import QUICK, RemoteJob, RemotePastiche
+from impasto.client.connection import QUICK, Connection
+from impasto.client.job import RemoteJob, RemotePastiche
 from impasto.client.multipart import Source, files, form
+from impasto.client.retry import Retry
 from impasto.client.training_photos import album
-from impasto.errors import ImpastoError, MissingExtra, RequestError
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = ["Client"]
 
 _ACCEPTED = 202
-_AWAY = (502, 503, 504)
-"""What a proxy answers with where it finds no server."""
 
 
 class Client:
@@ -33,22 +29,25 @@ class Client:
     ...     Path("fine.jpg").write_bytes(job.wait().result())
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:8000", *, key: str | None = None, timeout: float = 120.0) -> None:
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        key: str | None = None,
+        timeout: float = 120.0,
+        retry: Retry | None = None,
+    ) -> None:
         """``key`` is an API key, by default ``$IMPASTO_API_KEY``; ``timeout`` is in seconds, for one request.
+        With a ``retry``, a server that is busy or away is asked again for a while; without, that is an error at once.
 
         Raises :class:`MissingExtra` without httpx, and :class:`RequestError` for what is no address or no key.
         """
-        try:
-            import httpx
-        except ImportError as error:
-            raise MissingExtra("the client", "client") from error
-        key = (key or os.environ.get("IMPASTO_API_KEY") or "").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise RequestError("the API key holds characters that no key has; give one as it was printed")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.url = _checked(url)
-        # Redirections are not followed, so that no other host ever sees the key.
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, follow_redirects=False)
+        self._connection = Connection(url, key, timeout, retry)
+
+    @property
+    def url(self) -> str:
+        """The address of the server, without a password."""
+        return self._connection.url
 
     def stylize(self, content: Source, style: object = None, **settings: Any) -> bytes:
         """The pastiche's file. ``style`` and ``settings`` as for :meth:`submit`.
@@ -62,15 +61,15 @@ class Client:
         """The same with what the server tells of it. Raises as :meth:`stylize`."""
         if settings.get("engine") == "iterative" or settings.get("preset"):
             return self.submit(content, style, **settings).wait().pastiche()
-        answer = self._ask("POST", "/v1/stylize", **form(content, style, settings))
+        answer = self._connection.ask("POST", "/v1/stylize", **form(content, style, settings))
         if answer.status_code == _ACCEPTED:
             # It would have taken too long: the server made a job of it.
-            return RemoteJob(self, answer.json()).wait().pastiche()
+            return RemoteJob(self._connection, answer.json()).wait().pastiche()
         try:
             width, height = map(int, answer.headers["impasto-size"].split("x"))
             seconds, model = float(answer.headers["impasto-seconds"]), str(answer.headers["impasto-model"])
         except (KeyError, ValueError) as error:
-            raise self._stranger(answer) from error
+            raise self._connection.not_ours(answer) from error
         return RemotePastiche(answer.content, (width, height), seconds, model)
 
     def submit(
@@ -116,15 +115,22 @@ class Client:
 
     def job(self, id: str) -> RemoteJob:
         """The job of that id."""
-        return RemoteJob(self, self._told("GET", f"/v1/jobs/{id}"))
+        return RemoteJob(self._connection, self._connection.json("GET", f"/v1/jobs/{id}"))
 
     def jobs(self) -> list[RemoteJob]:
         """The newest jobs, at most 200."""
-        return [RemoteJob(self, job) for job in self._told("GET", "/v1/jobs", params={"limit": 200})["jobs"]]
+        return [
+            RemoteJob(self._connection, job)
+            for job in self._connection.json("GET", "/v1/jobs", params={"limit": 200})["jobs"]
+        ]
+
+    def remove_job(self, id: str) -> None:
+        """Remove a job and its pictures. Raises as :meth:`stylize`."""
+        self._connection.ask("DELETE", f"/v1/jobs/{id}", timeout=QUICK)
 
     def styles(self) -> list[dict[str, Any]]:
         """The gallery, boldest first: names, titles, artists, where the works hang, aliases, swatches."""
-        found: list[dict[str, Any]] = self._told("GET", "/v1/styles")["styles"]
+        found: list[dict[str, Any]] = self._connection.json("GET", "/v1/styles")["styles"]
         return found
 
     def add_style(self, name: str, pictures: Source | Sequence[Source], **texts: str) -> dict[str, Any]:
@@ -132,98 +138,30 @@ class Client:
 
         ``texts`` are its ``title``, ``artist``, ``date`` and ``source``. Raises as :meth:`stylize`.
         """
-        return self._told("POST", "/v1/styles", files=files("picture", pictures), data={"name": name, **texts})
+        return self._connection.json(
+            "POST", "/v1/styles", files=files("picture", pictures), data={"name": name, **texts}
+        )
 
     def remove_style(self, name: str) -> None:
         """Remove a style of one's own from the gallery. Raises as :meth:`stylize`."""
-        self._ask("DELETE", f"/v1/styles/{quote(name, safe='')}")
+        self._connection.ask("DELETE", f"/v1/styles/{quote(name, safe='')}")
 
     def status(self) -> dict[str, Any]:
         """Version, workers, queue and models of the server. Raises as :meth:`stylize`."""
-        return self._told("GET", "/v1/status", timeout=QUICK)
+        return self._connection.json("GET", "/v1/status", timeout=QUICK)
 
     def _made(self, id: str | None, fields: dict[str, Any]) -> RemoteJob:
+        if id is None and self._connection.retry is not None:
+            id = uuid.uuid4().hex  # an answer that is lost is asked for again, and is of the same job
         path = "/v1/jobs" if id is None else f"/v1/jobs/{id}"
-        return RemoteJob(self, self._told("POST" if id is None else "PUT", path, **fields))
+        return RemoteJob(self._connection, self._connection.json("POST" if id is None else "PUT", path, **fields))
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self.close()
-
-    def _told(self, method: str, path: str, **what: Any) -> dict[str, Any]:
-        """The answer's JSON."""
-        answer = self._ask(method, path, **what)
-        try:
-            found: dict[str, Any] = answer.json()
-        except ValueError as error:
-            raise self._stranger(answer) from error
-        return found
-
-    def _ask(self, method: str, path: str, **what: Any) -> httpx.Response:
-        import httpx
-
-        try:
-            answer = self._http.request(method, path, **what)
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise NoAnswer(
-                f"the server {self.url} does not answer ({reason}); start it, or check the address"
-            ) from error
-        if not answer.is_success:
-            raise self._error(answer)
-        return answer
-
-    def _error(self, answer: httpx.Response) -> ImpastoError:
-        try:
-            document = answer.json()
-            code, message = str(document["code"]), str(document["detail"])
-        except (ValueError, KeyError, TypeError):
-            if answer.status_code in _AWAY:
-                return NoAnswer(f"the server {self.url} is not there (status {answer.status_code}); try again later")
-            if answer.status_code != Busy.status:
-                return self._stranger(answer)
-            code, message = Busy.code, f"the server {self.url} has too much to do; try again later"
-        if answer.status_code == KeyRefused.status:
-            return KeyRefused(f"the server {self.url} asks for a valid API key; set IMPASTO_API_KEY to yours")
-        if answer.status_code == Busy.status:
-            busy = Busy(message, _seconds(answer.headers.get("retry-after")))
-            busy.code = code  # type: ignore[misc]
-            return busy
-        return coded(code, message, answer.status_code)
-
-    def _stranger(self, answer: httpx.Response) -> ImpastoError:
-        if answer.has_redirect_location:
-            return ImpastoError(f"the server {self.url} sends on to {answer.headers['location']}; give that address")
-        return ImpastoError(
-            f"{self.url} answered {answer.status_code} to {answer.request.url.path}, and not as an Impasto server "
-            "does; check the address"
-        )
-
-
-def _checked(url: str) -> str:
-    """An address as it may be shown: without a password. Raises :class:`RequestError`."""
-    import httpx
-
-    try:
-        parsed = httpx.URL(url)
-        if parsed.scheme in ("http", "https") and parsed.host:
-            return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}{parsed.path.rstrip('/')}"
-    except (httpx.InvalidURL, ValueError):
-        pass
-    raise RequestError(
-        f"the server is {url!r}; give an address with http:// or https://, such as http://localhost:8000"
-    )
-
-
-def _seconds(text: str | None) -> float:
-    """What ``Retry-After`` says; a date is not read."""
-    try:
-        return max(0.0, float(text or ""))
-    except ValueError:
-        return 5.0

@@ -6,18 +6,14 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from impasto.client.connection import QUICK, Connection
 from impasto.client.errors import coded
 
-if TYPE_CHECKING:
-    from impasto.client.client import Client
-
-__all__ = ["QUICK", "RemoteJob", "RemotePastiche"]
+__all__ = ["RemoteJob", "RemotePastiche"]
 
 _FINAL = ("done", "partial", "failed", "cancelled")
-QUICK = 20.0
-"""Seconds for an answer that takes no painting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +33,12 @@ class RemotePastiche:
 class RemoteJob:
     """A job on a server, as it was when last looked at: ``facts`` is its JSON."""
 
-    def __init__(self, client: Client, facts: Mapping[str, Any]) -> None:
-        self._client, self.facts = client, facts
+    def __init__(self, connection: Connection, facts: Mapping[str, Any]) -> None:
+        self._connection, self.facts = connection, facts
 
     @property
     def id(self) -> str:
-        """By which :meth:`Client.job` finds it again."""
+        """By which :meth:`impasto.Client.job` finds it again."""
         return str(self.facts["id"])
 
     @property
@@ -56,8 +52,8 @@ class RemoteJob:
         return self.state in _FINAL
 
     def look(self) -> None:
-        """Look again. Raises as :meth:`Client.stylize`, here and below."""
-        self.facts = self._client._told("GET", f"/v1/jobs/{self.id}", timeout=QUICK)
+        """Look again. Raises as :meth:`impasto.Client.stylize`, here and below."""
+        self.facts = self._connection.json("GET", f"/v1/jobs/{self.id}", timeout=QUICK)
 
     def watch(self, every: float = 0.3) -> Iterator[Mapping[str, Any]]:
         """Look again every so many seconds, until it is over; yields its JSON."""
@@ -90,7 +86,7 @@ class RemoteJob:
 
     def result(self, index: int = 0) -> bytes:
         """The file of one pastiche."""
-        return self._client._ask("GET", f"/v1/jobs/{self.id}/result/{index}").content
+        return self._connection.ask("GET", f"/v1/jobs/{self.id}/result/{index}").content
 
     def pastiche(self, index: int = 0) -> RemotePastiche:
         """One pastiche of a job that is done, with what the server tells of it."""
@@ -102,12 +98,12 @@ class RemoteJob:
 
     def cancel(self) -> None:
         """Give it up."""
-        self.facts = self._client._told("POST", f"/v1/jobs/{self.id}/cancel", timeout=QUICK)
+        self.facts = self._connection.json("POST", f"/v1/jobs/{self.id}/cancel", timeout=QUICK)
 
     def keep(self) -> None:
         """Stop it here, with the best so far."""
-        self.facts = self._client._told("POST", f"/v1/jobs/{self.id}/keep", timeout=QUICK)
+        self.facts = self._connection.json("POST", f"/v1/jobs/{self.id}/keep", timeout=QUICK)
 
     def delete(self) -> None:
         """Remove it and its pictures."""
-        self._client._ask("DELETE", f"/v1/jobs/{self.id}", timeout=QUICK)
+        self._connection.ask("DELETE", f"/v1/jobs/{self.id}", timeout=QUICK)

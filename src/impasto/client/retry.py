@@ -1,72 +1,86 @@
-"""Patience: asks a server again that is busy or away, for a while."""
+"""Retry: a server that is busy or away is asked again, for a while."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
-from impasto.client import Busy, NoAnswer
+from impasto.client.errors import Busy, NoAnswer
 
-__all__ = ["Patience"]
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+__all__ = ["Retry"]
 
 T = TypeVar("T")
 
 _BUSY, _AWAY = 120.0, 60.0
 """Seconds after which it is given up."""
 _LEAST, _AGAIN = 0.5, 1.0
-"""Seconds between two questions: at the least, and to a server that is away."""
+"""Seconds between two requests: at the least, and to a server that is away."""
 _SLICE = 0.2
 
 
-class Patience:
-    """A server that never answered is not waited for: its address may be wrong."""
+class Retry:
+    """A server that never answered is not waited for: its address may be wrong.
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        """``told`` is told, once each time, what is waited for."""
-        self._told, self._met = told, False
+    >>> client = impasto.Client("http://127.0.0.1:8000", retry=impasto.client.Retry(print))
+    """
 
-    def ask(self, question: Callable[[], T], stop: Callable[[], bool] = lambda: False) -> T:
-        """The answer to a question that may be put twice.
+    def __init__(self, on_wait: Callable[[str], None] = lambda _: None) -> None:
+        """``on_wait`` gets a sentence, once each time, of what is waited for."""
+        self._on_wait, self._answered = on_wait, False
+        self._stop: Callable[[], bool] = lambda: False
 
-        Raises :class:`Busy` and :class:`NoAnswer` once it was long enough, other errors at once, and
-        :class:`KeyboardInterrupt` where ``stop`` says so while there is nothing but waiting.
+    @contextmanager
+    def until(self, stop: Callable[[], bool]) -> Generator[None, None, None]:
+        """Meanwhile, waiting ends with :class:`KeyboardInterrupt` once ``stop`` says so."""
+        before, self._stop = self._stop, stop
+        try:
+            yield
+        finally:
+            self._stop = before
+
+    def ask(self, request: Callable[[], T]) -> T:
+        """The answer to a request that may be made twice.
+
+        Raises :class:`Busy` and :class:`NoAnswer` once it was long enough, and other errors at once.
         """
-        limits: dict[type[Exception], float] = {}
-        while True:
-            began = time.monotonic()
-            try:
-                found = question()
-            except Busy as error:
-                self._met = True
-                self._wait(error, began + _BUSY, max(_LEAST, error.retry_after), limits, stop)
-            except NoAnswer as error:
-                if not self._met:
-                    raise
-                self._wait(error, began + _AWAY, _AGAIN, limits, stop)
-            else:
-                self._met = True
-                return found
+        # Each of the two has its own time: who is busy is back.
+        return self._asked(lambda: self._asked(request, Busy, _BUSY), NoAnswer, _AWAY)
 
-    def _wait(
-        self,
-        error: Exception,
-        limit: float,
-        seconds: float,
-        limits: dict[type[Exception], float],
-        stop: Callable[[], bool],
-    ) -> None:
-        """So long, or until the limit that was set when it was first met; then raises it."""
-        if type(error) not in limits:
-            # Not both at once: who is busy is back.
-            limits.clear()
-            limits[type(error)] = limit
-            self._told(f"{error}; asking again for {limit - time.monotonic():.0f} s")
-        limit = limits[type(error)]
-        until = min(time.monotonic() + seconds, limit)
-        if until <= time.monotonic():
-            raise error
+    def _asked(self, request: Callable[[], T], error: type[Busy | NoAnswer], seconds: float) -> T:
+        from tenacity import Retrying
+
+        def again(state: RetryCallState) -> bool:
+            assert state.outcome is not None
+            found = state.outcome.exception()
+            self._answered = self._answered or not isinstance(found, NoAnswer)
+            return isinstance(found, error) and self._answered
+
+        def pause(state: RetryCallState) -> float:
+            found = state.outcome.exception() if state.outcome else None
+            wanted = max(_LEAST, found.retry_after) if isinstance(found, Busy) else _AGAIN
+            return min(wanted, max(0.0, seconds - (state.seconds_since_start or 0.0)))
+
+        def say(state: RetryCallState) -> None:
+            if state.attempt_number == 1 and state.outcome:
+                self._on_wait(f"{state.outcome.exception()}; asking again for {seconds:.0f} s")
+
+        return Retrying(
+            retry=again,
+            wait=pause,
+            stop=lambda state: (state.seconds_since_start or 0.0) >= seconds,
+            before_sleep=say,
+            sleep=self._sleep,
+            reraise=True,
+        )(request)
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if stop():
+            if self._stop():
                 raise KeyboardInterrupt
             time.sleep(min(left, _SLICE))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Self
 
 from torch import Tensor, nn
 
-from impasto.encoders.features import Features
+__all__ = ["DEEPEST", "IMAGENET_MEAN", "IMAGENET_STD", "STYLE_LAYERS", "Encoder", "Features", "ModuleEncoder"]
 
-if TYPE_CHECKING:
-    from impasto.encoders.modules import ModuleEncoder
-
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "STYLE_LAYERS", "Encoder"]
+Features = dict[str, Tensor]
+"""Feature maps by layer name, each ``(N, C, H, W)``: what encoders give and losses compare."""
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+DEEPEST = "relu5_1"
+"""One layer more, which not every encoder reaches."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -51,6 +51,89 @@ class Encoder(nn.Module):
         submodule that is not there; running raises it for one that was not called, or whose output is no
         ``(N, C, h, w)``.
         """
-        from impasto.encoders.modules import ModuleEncoder
-
         return ModuleEncoder(module, layers, mean=mean, std=std)
+
+
+class _AllHeard(Exception):
+    """Leaves the module: nothing that is still to come was asked for."""
+
+
+class ModuleEncoder(Encoder):
+    """A module and the submodules whose outputs are its features; made by :meth:`Encoder.from_module`.
+
+    The module is left as soon as every submodule was called once: a classifier at its end costs nothing,
+    and need not like the picture's size. How far a feature sees is not known, so tiles are not possible.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Mapping[str, str] | Sequence[str],
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ) -> None:
+        """Raises as :meth:`Encoder.from_module`."""
+        super().__init__()
+        if isinstance(layers, str):
+            raise ValueError(f"layers is the text {layers!r}; give a list, [{layers!r}], or a mapping of names")
+        if len(mean) != 3 or len(std) != 3 or not all(x > 0 for x in std):
+            raise ValueError(f"mean is {tuple(mean)} and std {tuple(std)}; give three numbers each, std above 0")
+        self.paths = dict(layers) if isinstance(layers, Mapping) else {path: path for path in layers}
+        known = [path for path, _ in module.named_modules() if path]
+        if not self.paths:
+            raise ValueError(f"no layers are named; choose from the submodules {_some(known)}")
+        if unknown := [path for path in self.paths.values() if path not in known]:
+            raise ValueError(f"the module has no submodule {', '.join(map(repr, unknown))}; it has {_some(known)}")
+        self.layers = tuple(self.paths)
+        self.module = module
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+        """Stays in evaluation mode: batch statistics of the pictures at hand would change what is measured."""
+        return super().train(False)
+
+    def forward(self, pictures: Tensor) -> Features:
+        """Features of RGB pictures ``(N, 3, H, W)`` in 0..1. Raises as :meth:`Encoder.from_module`."""
+        # Numbers made here, in the pictures' precision: as buffers they would follow .bfloat16(), and be rounded.
+        mean, std = (pictures.new_tensor(x).view(1, 3, 1, 1) for x in (self.mean, self.std))
+        x = (pictures - mean) / std
+        if (weight := next((p for p in self.module.parameters() if p.is_floating_point()), None)) is not None:
+            x = x.to(weight.dtype)
+        heard: dict[str, Tensor] = {}
+
+        def listen(path: str) -> Any:
+            def hear(_module: nn.Module, _inputs: Any, output: Any) -> None:
+                if path in heard:
+                    return
+                if not isinstance(output, Tensor) or output.ndim != 4:
+                    raise ValueError(f"the submodule {path!r} gives {_kind(output)}; name one that gives (N, C, h, w)")
+                # A copy: an in-place ReLU behind the submodule would write into the tensor itself.
+                heard[path] = output.clone()
+                if len(heard) == len(paths):
+                    raise _AllHeard
+
+            return hear
+
+        paths = set(self.paths.values())
+        # Hooks only while it runs: the module stays as it is for whoever else uses it, and can be copied.
+        hooks = [self.module.get_submodule(path).register_forward_hook(listen(path)) for path in paths]
+        try:
+            self.module(x)
+        except _AllHeard:
+            pass
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if silent := sorted(paths - set(heard)):
+            raise ValueError(f"the module ran without {', '.join(silent)}; name submodules that its forward() calls")
+        return {layer: heard[path] for layer, path in self.paths.items()}
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" ... ({len(names)} in all)" if len(names) > 12 else "") if names else "none"
+
+
+def _kind(output: object) -> str:
+    return f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"

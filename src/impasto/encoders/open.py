@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto.encoders.encoder import STYLE_LAYERS, Encoder
-from impasto.encoders.modules import ModuleEncoder
+from impasto.encoders.encoder import STYLE_LAYERS, Encoder, ModuleEncoder
 from impasto.encoders.pocket import Pocket
 from impasto.encoders.torchvision_layers import TORCHVISION, known_as
 from impasto.encoders.vgg import ARCHITECTURES

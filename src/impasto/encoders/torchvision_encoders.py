@@ -14,8 +14,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from impasto.encoders.encoder import Encoder
-from impasto.encoders.modules import ModuleEncoder
+from impasto.encoders.encoder import Encoder, ModuleEncoder
 from impasto.encoders.torchvision_layers import TORCHVISION
 from impasto.encoders.vgg_conversion import torch_weights
 from impasto.encoders.weights import SUFFIXES, Weights

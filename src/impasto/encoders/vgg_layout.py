@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.encoders.encoder import STYLE_LAYERS, Encoder
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import STYLE_LAYERS, Encoder, Features
 from impasto.encoders.padding import with_edges
 from impasto.encoders.tiles import Window, windows
 

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS
 from impasto.errors import MissingExtra
 from impasto.models.mistaken_files import mistaken
 
-__all__ = ["SUFFIXES", "Weights"]
+__all__ = ["SUFFIXES", "Weights", "style_layers"]
 
 SUFFIXES = (".npz", ".safetensors")
 
@@ -77,3 +78,8 @@ def _tensor(file: Any, name: str) -> Tensor:
     tensor = file.get_tensor(name)
     assert isinstance(tensor, Tensor)
     return tensor
+
+
+def style_layers(weights: Path) -> tuple[str, ...]:
+    """The layers of VGG that a file has the weights of, to compare styles by: to relu5_1, or to relu4_1."""
+    return STYLE_LAYERS + ((DEEPEST,) if f"conv{DEEPEST[4:]}.weight" in Weights(weights).names else ())

@@ -13,7 +13,7 @@ from impasto.evaluation.pairs import Pair, is_name
 from impasto.models import Model
 from impasto.picture import Picture
 from impasto.picture.files import SUFFIXES
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 from impasto.request import Precision
 from impasto.stylizer import Stylizer
 

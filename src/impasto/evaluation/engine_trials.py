@@ -12,7 +12,7 @@ from impasto.instant.engine import InstantEngine
 from impasto.instant.painter import Brush, Painter
 from impasto.instant.postprocess import quantise
 from impasto.picture import Picture
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 from impasto.styles import Style
 
 if TYPE_CHECKING:

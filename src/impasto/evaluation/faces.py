@@ -12,7 +12,7 @@ from impasto.errors import RequestError
 from impasto.evaluation.inputs import SIDE
 from impasto.evaluation.metrics import light
 from impasto.evaluation.pairs import read_json
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["Box", "Faces", "Place", "moves", "places", "read_faces"]
 

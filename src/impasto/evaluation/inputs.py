@@ -11,7 +11,7 @@ from PIL import Image
 from impasto.errors import OutputError
 from impasto.evaluation.pairs import Pair
 from impasto.picture import Picture
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.picture.writing import encode, write_atomically
 

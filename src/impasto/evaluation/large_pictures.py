@@ -14,7 +14,7 @@ from impasto.errors import RequestError
 from impasto.evaluation.inputs import middle, opened, square, write_picture
 from impasto.evaluation.metrics import sharpness
 from impasto.evaluation.pairs import Pair
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 if TYPE_CHECKING:
     from impasto.evaluation.metrics.scorer import Judge, Score

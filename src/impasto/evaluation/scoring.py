@@ -13,7 +13,7 @@ from impasto.evaluation.inputs import middle, opened, square
 from impasto.evaluation.measurements import Marks
 from impasto.evaluation.metrics import lattice
 from impasto.evaluation.pairs import Pair
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 if TYPE_CHECKING:
     from impasto.evaluation.faces import Place

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from impasto.inference.graph import Array
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.picture import Picture
+from impasto.picture.raster import Pixels
 from impasto.picture.row_strips import by_strips, enlarged
 
 __all__ = ["STROKES", "Touch", "levels", "overpainted", "underpainted"]

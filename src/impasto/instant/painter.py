@@ -14,7 +14,7 @@ from impasto.inference.graph import Array
 from impasto.inference.tiles import Tile, tiles
 from impasto.instant.network import Network, Precision, open_network
 from impasto.models import Model
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["Brush", "Painter", "planes"]
 

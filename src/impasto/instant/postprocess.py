@@ -8,7 +8,8 @@ import numpy as np
 
 from impasto.color import keep_colors, match_colors
 from impasto.instant.skin_tone import keep_skin
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.picture import Picture
+from impasto.picture.raster import Pixels
 from impasto.picture.row_strips import by_strips
 from impasto.picture.scaling import fit
 from impasto.request import Request

@@ -15,7 +15,8 @@ from PIL import Image, ImageFilter
 from impasto.inference.graph import Array
 from impasto.instant.faces import Face, find_faces
 from impasto.picture.luma import luma
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.picture import Picture
+from impasto.picture.raster import Pixels
 from impasto.picture.row_strips import by_strips, enlarged
 from impasto.picture.scaling import fit
 

@@ -28,7 +28,8 @@ from impasto.iterative.optimisers import Optimiser, make_optimiser
 from impasto.iterative.pyramid import begun, level_steps, levels, working_size
 from impasto.iterative.regions import where
 from impasto.iterative.targets import Aims, card_code, picture_tensor
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.picture import Picture
+from impasto.picture.raster import Pixels
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
 from impasto.request import Enough, Progress, Request, Result, run_to_end

@@ -9,8 +9,7 @@ from typing import cast
 
 from torch import Tensor
 
-from impasto.encoders.encoder import STYLE_LAYERS, Encoder
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import STYLE_LAYERS, Encoder, Features
 from impasto.encoders.pocket import Pocket
 from impasto.encoders.vgg import VGG16, VGG19
 from impasto.errors import RequestError

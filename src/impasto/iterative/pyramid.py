@@ -7,7 +7,8 @@ import numpy as np
 from impasto.errors import RequestError
 from impasto.instant.engine import InstantEngine
 from impasto.picture.color_transfer import recoloured
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.picture import Picture
+from impasto.picture.raster import Pixels
 from impasto.picture.scaling import fit, fit_side
 from impasto.picture.transparency import fill_transparent
 from impasto.request import Request

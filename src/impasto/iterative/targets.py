@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.encoders.encoder import STYLE_LAYERS, Encoder
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import STYLE_LAYERS, Encoder, Features
 from impasto.encoders.vgg_layout import VGGLayout
 from impasto.errors import StyleError
 from impasto.losses.packed_statistics import pack, unpack
 from impasto.losses.statistics import LayerStatistics, mean_statistics, measure
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.picture import Picture
+from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.styles import Style, StyleCard
 

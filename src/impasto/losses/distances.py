@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import Features
 
 __all__ = [
     "Grams",

@@ -13,8 +13,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from impasto.encoders.encoder import IMAGENET_STD, Encoder
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import IMAGENET_STD, Encoder, Features
 from impasto.losses.statistics import LayerStatistics, Statistics
 from impasto.losses.terms import GramTerm, Shares
 

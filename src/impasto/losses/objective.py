@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.encoders.encoder import Encoder
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import Encoder, Features
 from impasto.encoders.tiles import Window, windows
 from impasto.encoders.vgg_layout import VGGLayout
 from impasto.errors import RequestError

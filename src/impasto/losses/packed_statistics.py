@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from impasto.losses.statistics import LayerStatistics, Statistics
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["RANK", "pack", "unpack"]
 

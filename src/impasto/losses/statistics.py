@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import Features
 from impasto.losses.distances import wide
 
 __all__ = ["LayerStatistics", "Statistics", "mean_statistics", "measure"]

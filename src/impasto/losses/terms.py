@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import Features
 from impasto.losses.distances import wide
 from impasto.losses.statistics import LayerStatistics, Statistics
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.picture.picture import Picture
+from impasto.picture.raster import Raster
 
 __all__ = ["recoloured"]
 
+_R = TypeVar("_R", bound=Raster)
 _Matrix = NDArray[np.float64]
 
 
-def recoloured(picture: Picture, like: Picture) -> Picture:
+def recoloured(picture: _R, like: Raster) -> _R:
     """``picture`` with the colours' mean and covariance of ``like``, by the linear map that moves them least.
 
     The Monge-Kantorovich map between Gaussians (Pitié & Kokaram 2007). Both are taken to be opaque.
@@ -22,7 +26,7 @@ def recoloured(picture: Picture, like: Picture) -> Picture:
     half, inverse = _power(have, 0.5), _power(have, -0.5)
     colours = (ours - ours.mean(0)) @ (inverse @ _power(half @ want @ half, 0.5) @ inverse) + theirs.mean(0)
     pixels = (colours.clip(0, 1) * picture.peak + 0.5).astype(picture.pixels.dtype)
-    return Picture(pixels.reshape(picture.pixels.shape))
+    return replace(picture, pixels=pixels.reshape(picture.pixels.shape))
 
 
 def _covariance(colours: _Matrix) -> _Matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["light", "luma"]
 

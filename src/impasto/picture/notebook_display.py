@@ -6,8 +6,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
 
-from impasto.picture.picture import Picture
-from impasto.picture.scaling import fit
+from impasto.picture.raster import Raster
+from impasto.picture.scaling import fit, scale
 from impasto.picture.writing import encode
 
 __all__ = ["LONGEST", "Comparison", "shown"]
@@ -35,9 +35,9 @@ style="display:block;width:100%;margin:4px 0 0">
 </div>"""
 
 
-def shown(picture: Picture) -> bytes:
+def shown(picture: Raster) -> bytes:
     """A PNG of the picture, at most :data:`LONGEST` pixels a side, without what its file said besides."""
-    small = picture.resized(fit(picture.size, min(LONGEST, max(picture.size))))
+    small = scale(picture, fit(picture.size, min(LONGEST, max(picture.size))))
     return encode(small, "png", quality=100, bits=8, keep_metadata=False, settings=None)
 
 
@@ -48,14 +48,14 @@ class Comparison:
     ``labels`` are the words for what is left and right of it.
     """
 
-    before: Picture
-    after: Picture
+    before: Raster
+    after: Raster
     labels: tuple[str, str] = ("before", "after")
 
     def to_html(self) -> str:
         """The HTML, with both pictures in it, at most 1024 pixels a side."""
         size = fit(self.after.size, min(_COMPARED, max(self.after.size)))
-        earlier, later = (_webp(picture.resized(size)) for picture in (self.before, self.after))
+        earlier, later = (_webp(scale(picture, size)) for picture in (self.before, self.after))
         before, after = (escape(label) for label in self.labels)
         return _PAGE.format(before=before, after=after, earlier=earlier, later=later, width=size[0], height=size[1])
 
@@ -63,6 +63,6 @@ class Comparison:
         return self.to_html()
 
 
-def _webp(picture: Picture) -> str:
+def _webp(picture: Raster) -> str:
     data = encode(picture, "webp", quality=_QUALITY, bits=8, keep_metadata=False, settings=None)
     return b64encode(data).decode()

@@ -18,7 +18,7 @@ from impasto.picture.formats.sample_levels import eight, levels, sixteen
 from impasto.picture.formats.tiff_page import TiffPage
 from impasto.picture.icc.declared_profile import stated_profile
 from impasto.picture.icc.profile import to_srgb
-from impasto.picture.picture import Metadata, Picture, Pixels
+from impasto.picture.raster import Metadata, Pixels, Raster
 
 __all__ = ["unpack"]
 
@@ -56,7 +56,7 @@ Transform = ImageCms.ImageCmsTransform
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def unpack(image: Image.Image | TiffPage, format_: str | None, orientation: int | None = None) -> Picture:
+def unpack(image: Image.Image | TiffPage, format_: str | None, orientation: int | None = None) -> Raster:
     """The picture in ``image``; decodes it where that has not happened. Raises whatever Pillow does.
 
     ``orientation`` counts instead of what its EXIF says.
@@ -67,7 +67,7 @@ def unpack(image: Image.Image | TiffPage, format_: str | None, orientation: int 
         key, profile = _key(image), stated_profile(image, format_, _base(image.mode))
         image.load()
         pixels, alpha = _image(image, profile, _orientation(image) if orientation is None else orientation, key)
-    return Picture(pixels, alpha, format_, _metadata(image))
+    return Raster(pixels, alpha, format_, _metadata(image))
 
 
 def _base(mode: str) -> str:

@@ -27,8 +27,8 @@ from PIL import (
 
 from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
 from impasto.picture.formats.tiff_page import TiffPage, raw_file
-from impasto.picture.picture import Picture
 from impasto.picture.pillow_modes import unpack
+from impasto.picture.raster import Raster
 
 __all__ = ["READABLE", "Source", "drained", "from_pil", "opened", "read"]
 
@@ -73,7 +73,7 @@ _RAW_BRAND = b"crx "
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
 
-def read(source: Source, *, max_pixels: int) -> Picture:
+def read(source: Source, *, max_pixels: int) -> Raster:
     """Read a file, its bytes or a binary stream as an upright sRGB picture; of several frames, the first.
 
     Of a TIFF's pages it is the first that is not a reduced version of another; a camera's raw file is refused. TIFF
@@ -86,7 +86,7 @@ def read(source: Source, *, max_pixels: int) -> Picture:
         return _checked(image, format_, name, max_pixels)
 
 
-def from_pil(image: Image.Image, *, max_pixels: int) -> Picture:
+def from_pil(image: Image.Image, *, max_pixels: int) -> Raster:
     """Take over a Pillow image of any mode, as :func:`read` would have read it.
 
     Raises :class:`PictureTooLarge` before decoding and :class:`PictureError` where it cannot be decoded.
@@ -165,7 +165,7 @@ def drained(path: str | os.PathLike[str]) -> bytes:
 
 def _checked(
     image: Image.Image | TiffPage, format_: str | None, name: str, max_pixels: int, orientation: int | None = None
-) -> Picture:
+) -> Raster:
     _check_size(image.size, name, max_pixels)
     picture = unpack(image, format_, orientation)
     # HEIF learns its true size while it decodes.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.raster import Pixels, Raster
 
 __all__ = ["by_strips", "enlarged"]
+
+_R = TypeVar("_R", bound=Raster)
 
 _STRIP = 256
 
 
-def by_strips(picture: Picture, strip: Callable[[slice], Pixels]) -> Picture:
+def by_strips(picture: _R, strip: Callable[[slice], Pixels]) -> _R:
     """``picture`` with the pixels that ``strip`` gives for each slice of rows, cut to whole numbers."""
     pixels = np.empty_like(picture.pixels)
     for top in range(0, picture.height, _STRIP):

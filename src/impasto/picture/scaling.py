@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from impasto.errors import RequestError
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.raster import Pixels, Raster
 
 __all__ = ["LONGEST_STYLE", "fit", "fit_side", "fit_style", "scale"]
 
 LONGEST_STYLE = 4096
 """Pixels of a painting's longest side, however small its strokes are wanted."""
 
+_R = TypeVar("_R", bound=Raster)
+
 _GAP = 3.0  # beyond three times too large, Pillow shrinks by boxes first: as good, and much faster
 
 
-def scale(picture: Picture, size: tuple[int, int]) -> Picture:
+def scale(picture: _R, size: tuple[int, int]) -> _R:
     """``picture`` at ``(width, height)``, each 1 or more; the picture itself where it has that size.
 
     Keeps the type of the pixels. Raises :class:`RequestError` for a size below 1 x 1.
@@ -33,7 +36,7 @@ def scale(picture: Picture, size: tuple[int, int]) -> Picture:
     return _scaled(picture, size)
 
 
-def _scaled(picture: Picture, size: tuple[int, int]) -> Picture:
+def _scaled(picture: _R, size: tuple[int, int]) -> _R:
     # One channel at a time, in floats: Pillow has no 16-bit colour, and 8-bit premultiplied colour
     # would lose what little a faint pixel has.
     peak, dtype = picture.peak, picture.pixels.dtype

@@ -8,18 +8,21 @@ nearby, spread by a pyramid: down, averaging what is visible; and up again, fill
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
-from impasto.picture.picture import Picture, Pixels
+from impasto.picture.raster import Pixels, Raster
 
 __all__ = ["fill_transparent"]
+
+_R = TypeVar("_R", bound=Raster)
 
 _STRIP = 2**20
 _GREY = 0.5
 
 
-def fill_transparent(picture: Picture) -> Picture:
+def fill_transparent(picture: _R) -> _R:
     """An opaque picture of the same size and type; the picture itself where it is opaque already.
 
     Visible pixels stay as they are, partly transparent ones are mixed with their surroundings, and
@@ -47,7 +50,7 @@ def _cover(alpha: Pixels) -> Pixels:
     return (alpha.astype(np.float32) / np.iinfo(alpha.dtype).max)[..., None]
 
 
-def _halved(picture: Picture) -> Pixels:
+def _halved(picture: Raster) -> Pixels:
     """Half the size in float32: colour in 0..1 times weight, and the weight, on the last axis."""
     assert picture.alpha is not None
     parts = []

@@ -20,8 +20,8 @@ from impasto.picture.files import SUFFIXES
 from impasto.picture.formats.png16 import write_png16
 from impasto.picture.formats.tiff_writer import write_tiff
 from impasto.picture.icc.profile import srgb
-from impasto.picture.picture import Metadata, Picture
 from impasto.picture.provenance import KEYWORD, annotated, note
+from impasto.picture.raster import Metadata, Raster
 
 __all__ = ["DEEP", "WRITABLE", "chosen_format", "encode", "format_of", "write_atomically"]
 
@@ -60,7 +60,7 @@ def chosen_format(own: str | None, asked: str | None, bits: int) -> str:
 
 
 def encode(
-    picture: Picture,
+    picture: Raster,
     format: str,  # noqa: A002
     *,
     quality: int,
@@ -109,7 +109,7 @@ def _sane(said: Metadata) -> Metadata:
     return replace(said, exif=annotated(said.exif, None, limit=_NO_LIMIT), dpi=dpi)
 
 
-def _through_pillow(picture: Picture, format_: str, quality: int, said: Metadata, settings: Settings | None) -> bytes:
+def _through_pillow(picture: Raster, format_: str, quality: int, said: Metadata, settings: Settings | None) -> bytes:
     extra: dict[str, Any] = {"icc_profile": srgb()}
     if format_ != "png":
         # WebP and AVIF have no other place for the resolution.
@@ -137,12 +137,12 @@ def _through_pillow(picture: Picture, format_: str, quality: int, said: Metadata
     return file.getvalue()
 
 
-def _over_white(picture: Picture) -> Picture:
+def _over_white(picture: Raster) -> Raster:
     if picture.alpha is None:
         return picture
     image = Image.new("RGB", picture.size, "white")
     image.paste(Image.fromarray(picture.pixels), mask=Image.fromarray(picture.alpha))
-    return Picture(np.asarray(image).copy())
+    return Raster(np.asarray(image).copy())
 
 
 def _texts(said: Metadata, settings: Settings | None) -> dict[str, str]:
@@ -154,7 +154,7 @@ def _texts(said: Metadata, settings: Settings | None) -> dict[str, str]:
     return texts
 
 
-def _png16(picture: Picture, said: Metadata, settings: Settings | None) -> bytes:
+def _png16(picture: Raster, said: Metadata, settings: Settings | None) -> bytes:
     return write_png16(
         picture.pixels,
         picture.alpha,

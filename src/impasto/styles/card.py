@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from impasto.errors import StyleError
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["MAX_BYTES", "SUFFIX", "StyleCard", "check_name", "folded"]
 

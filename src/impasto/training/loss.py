@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder
 from impasto.encoders.open import find_encoder, open_encoder
 from impasto.encoders.vgg_layout import VGGLayout
-from impasto.evaluation.metrics.scorer import scored_layers
+from impasto.encoders.weights import style_layers
 from impasto.losses.distances import (
     Grams,
     Moments,
@@ -106,7 +106,7 @@ class Critic:
         Raises what :func:`open_encoder` does.
         """
         found = find_encoder("pocket" if weights is None else weights)
-        layers = scored_layers(found.file) if issubclass(found.kind, VGGLayout) else STYLE_LAYERS
+        layers = style_layers(found.file) if issubclass(found.kind, VGGLayout) else STYLE_LAYERS
         return cls(open_encoder(weights, layers, padding="replicate").to(where, precision(where)))
 
     @torch.no_grad()

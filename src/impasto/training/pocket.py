@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import Features
 from impasto.encoders.pocket import WIDTHS, Pocket
 from impasto.encoders.vgg import VGG19
 from impasto.training.data.dataset import Pool, training_files, vary_colors

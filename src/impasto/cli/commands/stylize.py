@@ -235,11 +235,12 @@ def _there(
 ) -> Generator[Remote, None, None]:
     from impasto.cli.stylize.remote import Remote
     from impasto.client import Client
-    from impasto.client.retry import Patience
+    from impasto.client.retry import Retry
 
-    with Client(server) as client:
+    retry = Retry(display.waiting)
+    with Client(server, retry=retry) as client:
         given = sources.read(settings["max_pixels"])
-        remote = Remote(client, given, sources.describe(), settings, Patience(display.waiting), interrupts)
+        remote = Remote(client, given, sources.describe(), settings, retry, interrupts)
         remote.meet()
         yield remote
 

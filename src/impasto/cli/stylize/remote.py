@@ -17,7 +17,7 @@ from impasto.cli.stylize.outputs import Task
 from impasto.cli.stylize.uploads import of_photo
 from impasto.cli.ui.interrupts import Interrupts
 from impasto.client import Client, NoAnswer, RemoteJob, RemotePastiche
-from impasto.client.retry import Patience
+from impasto.client.retry import Retry
 from impasto.errors import ImpastoError, OutputError
 from impasto.request import Progress, options
 
@@ -38,12 +38,12 @@ class Remote:
     given: dict[str, Any]
     told: dict[str, Any]
     settings: dict[str, Any]
-    patience: Patience
+    retry: Retry
     interrupts: Interrupts = field(default_factory=Interrupts)
 
     def meet(self) -> None:
         """See that there is a server. Raises :class:`NoAnswer`, and :class:`KeyRefused` where it asks for a key."""
-        self.patience.ask(self.client.status)
+        self.client.status()
 
     @contextmanager
     def paint(self, task: Task, watcher: Watcher) -> Generator[Made, None, None]:
@@ -54,7 +54,7 @@ class Remote:
             with self._job(order, task, watcher) as pastiche:
                 yield self._made(pastiche)
         else:
-            yield self._made(self.patience.ask(lambda: self.client.pastiche(**order)))
+            yield self._made(self.client.pastiche(**order))
 
     @contextmanager
     def _job(self, order: dict[str, Any], task: Task, watcher: Watcher) -> Generator[RemotePastiche, None, None]:
@@ -63,10 +63,11 @@ class Remote:
         id = uuid.uuid4().hex
         job = None
         try:
-            job = self.patience.ask(lambda: self.client.submit(**order, id=id), self._is_told_to_stop)
+            with self.retry.until(self._is_told_to_stop):
+                job = self.client.submit(**order, id=id)
             self._follow(job, task, watcher)
             job.check()
-            pastiche = self.patience.ask(job.pastiche)
+            pastiche = job.pastiche()
         except NoAnswer as error:
             if job is None:
                 raise
@@ -94,7 +95,7 @@ class Remote:
             if enough and job.state == "queued" and not last.step:
                 raise KeyboardInterrupt
             # Asked at every look: a job that waits once more, for its server was started anew, would not heed it.
-            self.patience.ask(job.keep if enough else job.look)
+            (job.keep if enough else job.look)()
             progress = _progress(job, time.monotonic() - began)
             last = progress if progress.step is not None else last
             if enough and not is_kept and not (job.is_final and _is_complete(job)):
@@ -107,7 +108,7 @@ class Remote:
     def _remove(self, id: str) -> None:
         # Where it cannot be, the server removes it by itself some day.
         with suppress(ImpastoError):
-            RemoteJob(self.client, {"id": id}).delete()
+            self.client.remove_job(id)
 
     def _is_told_to_stop(self) -> bool:
         return self.interrupts.interrupted or self.interrupts.terminated

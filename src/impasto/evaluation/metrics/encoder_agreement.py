@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder
 from impasto.instant.painter import planes
 from impasto.losses.distances import Grams, Moments, content_distance, gram_distance, grams, moments, style_distance
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["Agreement", "agreement", "rank_correlation"]
 

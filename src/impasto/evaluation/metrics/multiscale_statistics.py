@@ -15,14 +15,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from impasto.encoders.features import Features
+from impasto.encoders.encoder import DEEPEST, Features
 from impasto.losses.distances import Moments, style_distance
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
-__all__ = ["DEEPEST", "Levels", "Shelf", "Vector", "coarse", "contrast", "deep", "levels", "spread", "vector"]
-
-DEEPEST = "relu5_1"
-"""The layer of :func:`deep`, which not every encoder reaches."""
+__all__ = ["Levels", "Shelf", "Vector", "coarse", "contrast", "deep", "levels", "spread", "vector"]
 
 Levels = tuple[Moments, Moments, Moments]
 """Means and deviations of a picture as it is, at a half and at a quarter of its size."""

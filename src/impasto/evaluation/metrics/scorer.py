@@ -14,12 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto.encoders.encoder import STYLE_LAYERS, Encoder
-from impasto.encoders.features import Features
-from impasto.encoders.weights import Weights
+from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS, Encoder, Features
+from impasto.encoders.weights import style_layers
 from impasto.errors import MissingExtra, ModelError
 from impasto.evaluation.metrics.multiscale_statistics import (
-    DEEPEST,
     Levels,
     Vector,
     coarse,
@@ -31,9 +29,9 @@ from impasto.evaluation.metrics.multiscale_statistics import (
 )
 from impasto.losses.distances import Grams, Moments, cfsd, content_distance, grams, self_similarity, style_distance
 from impasto.models import find
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
-__all__ = ["Judge", "Score", "open_judge", "scored_layers"]
+__all__ = ["Judge", "Score", "open_judge"]
 
 _STRUCTURE, _CONTENT = "relu3_1", "relu4_1"
 _KEPT = 16
@@ -186,7 +184,7 @@ def open_judge(vgg19: Path | None = None) -> Judge:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             if not zipfile.is_zipfile(vgg19):
                 raise ValueError("it is no .npz")
-            layers = scored_layers(vgg19)
+            layers = style_layers(vgg19)
             return Judge(VGG19(vgg19, layers), name="vgg19", sha256=sha256, note=_note(layers))
         except Exception as error:  # what a broken .npz raises is of a dozen kinds
             raise ModelError(
@@ -196,7 +194,7 @@ def open_judge(vgg19: Path | None = None) -> Judge:
 
     model = find("pocket", kind="encoder")
     try:
-        layers = scored_layers(model.file("encoder"))
+        layers = style_layers(model.file("encoder"))
         pocket = Pocket.read(model.file("encoder"), layers)
     except ImportError as error:
         raise MissingExtra("the encoder pocket", "evaluate") from error
@@ -207,11 +205,6 @@ def open_judge(vgg19: Path | None = None) -> Judge:
         note="These figures are pocket's, a small encoder distilled from VGG19. They are not comparable with VGG19's, "
         f"which need its own weights. {_note(layers)}".rstrip(),
     )
-
-
-def scored_layers(weights: Path) -> tuple[str, ...]:
-    """The layers to judge by that a file has the weights of: to relu5_1, or to relu4_1."""
-    return STYLE_LAYERS + ((DEEPEST,) if f"conv{DEEPEST[4:]}.weight" in Weights(weights).names else ())
 
 
 def _note(layers: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from impasto.inference.tiles import Tile
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["seam_ratio"]
 

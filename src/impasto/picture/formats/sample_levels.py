@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.picture.picture import Pixels, converted
+from impasto.picture.raster import Pixels, converted
 
 __all__ = ["eight", "levels", "sixteen"]
 

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from impasto.errors import UnsupportedFormat
 from impasto.picture.formats.sample_levels import eight, levels, sixteen
 from impasto.picture.formats.tiff_samples import BYTEWISE, read_samples
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["TiffPage", "raw_file"]
 

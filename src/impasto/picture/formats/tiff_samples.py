@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import TiffImagePlugin
 
-from impasto.picture.picture import Pixels
+from impasto.picture.raster import Pixels
 
 __all__ = ["BYTEWISE", "read_samples"]
 

@@ -15,6 +15,7 @@ from impasto.errors import PictureError, RequestError
 from impasto.picture import Picture
 from impasto.picture.files import pictures_in
 from impasto.picture.limits import MAX_PIXELS
+from impasto.picture.raster import Raster
 from impasto.picture.reading import from_pil, opened
 from impasto.picture.transparency import fill_transparent
 
@@ -144,7 +145,7 @@ def read_picture(file: Path, short_side: int) -> Image.Image:
     return picture
 
 
-def _read(file: Path, short_side: int) -> Picture:
+def _read(file: Path, short_side: int) -> Raster:
     with opened(file) as (image, format_, _):
         if format_ == "jpeg" and isinstance(image, Image.Image):
             # Decoded at a fraction of its size, many times as fast.
