@@ -24,8 +24,7 @@ from impasto.errors import ModelError, OutputExists
 from impasto.instant.network import open_network
 from impasto.models import Model, Store, find
 from impasto.models.formats.onnx_metadata import saying_of
-from impasto.models.install import add
-from impasto.models.naming import name_of
+from impasto.models.install import add, name_of
 from impasto.models.probing import isolated_probe
 from impasto.models.probing.isolated_probe import read_graph
 from impasto.models.published import PUBLISHED, Published, PublishedFile

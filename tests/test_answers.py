@@ -26,7 +26,7 @@ from impasto.jobs.records.job import Item, Job
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
 from impasto.server.auth import Keys
-from impasto.server.download_names import disposition, file_name
+from impasto.server.routes.jobs import disposition, file_name
 
 SHA = "0" * 64
 

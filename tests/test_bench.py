@@ -8,9 +8,8 @@ from torch7_files import Nets, checkpoint, t7
 
 from impasto.bench import Figure, run
 from impasto.bench.figure import alternate
-from impasto.bench.johnson_network import johnson_network
 from impasto.bench.magenta_litert import SIDE, magenta_transfer
-from impasto.bench.per_style_networks import onestyle
+from impasto.bench.per_style_networks import johnson_network, onestyle
 from impasto.errors import ModelError
 from impasto.inference.openvino_core import core
 

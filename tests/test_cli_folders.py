@@ -316,9 +316,9 @@ def test_a_file_that_really_is_called_so_is_that_file(desk: Path) -> None:
 
 
 def test_the_style_of_a_region_may_be_at_home(desk: Path) -> None:
-    from impasto.cli.options.region import parse
+    from impasto.cli.options.values import parse_region
 
-    assert parse("sky.png=~/sea.png", lambda file: file == "sky.png") == ("sky.png", str(desk / "sea.png"))
+    assert parse_region("sky.png=~/sea.png", lambda file: file == "sky.png") == ("sky.png", str(desk / "sea.png"))
 
 
 @pytest.mark.parametrize(

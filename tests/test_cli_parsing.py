@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from impasto.cli.options.region import parse as region
-from impasto.cli.options.weighted_style import label, parse, total
+from impasto.cli.options.values import parse_region, parse_style, style_label, style_weights
 from impasto.cli.stylize.outputs import plan
 from impasto.cli.stylize.photos import Photo, find
 from impasto.cli.stylize.sources import Sources
@@ -37,7 +36,7 @@ def nothing(_: str) -> bool:
 @unhurried
 @given(names, weights)
 def test_a_number_after_the_last_colon_is_the_weight(name: str, weight: float) -> None:
-    style, found = parse(f"{name}:{weight:f}", nothing)
+    style, found = parse_style(f"{name}:{weight:f}", nothing)
     assert style == name
     assert found == pytest.approx(weight, abs=1e-6)
 
@@ -45,13 +44,13 @@ def test_a_number_after_the_last_colon_is_the_weight(name: str, weight: float) -
 @unhurried
 @given(st.text(min_size=1).filter(lambda text: text.strip() != ""))
 def test_what_exists_as_given_is_never_split(text: str) -> None:
-    assert parse(text, lambda candidate: candidate == text) == (text, 1.0)
+    assert parse_style(text, lambda candidate: candidate == text) == (text, 1.0)
 
 
 @unhurried
 @given(names, st.text(alphabet="abcxyz /\\._-", min_size=0))
 def test_only_a_number_is_a_weight(name: str, tail: str) -> None:
-    assert parse(f"{name}:{tail}", nothing) == (f"{name}:{tail}", 1.0)
+    assert parse_style(f"{name}:{tail}", nothing) == (f"{name}:{tail}", 1.0)
 
 
 @pytest.mark.parametrize(
@@ -70,27 +69,27 @@ def test_only_a_number_is_a_weight(name: str, tail: str) -> None:
     ],
 )
 def test_styles_and_weights(text: str, expected: tuple[str, float]) -> None:
-    assert parse(text, nothing) == expected
+    assert parse_style(text, nothing) == expected
 
 
 @pytest.mark.parametrize("text", ["monet:0", "monet:-1", "monet:-0.5", f"monet:{'9' * 400}"])
 def test_a_weight_is_greater_than_zero(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"the weight of 'monet' is .*; give a number greater than 0"):
-        parse(text, nothing)
+        parse_style(text, nothing)
 
 
 def test_an_empty_style_is_told() -> None:
     with pytest.raises(click.BadParameter, match="the style is empty"):
-        parse(" ", nothing)
+        parse_style(" ", nothing)
 
 
 def test_a_style_given_twice_counts_twice() -> None:
-    assert total(["a:1", "b", "a:2.5"], nothing) == {"a": 3.5, "b": 1.0}
+    assert style_weights(["a:1", "b", "a:2.5"], nothing) == {"a": 3.5, "b": 1.0}
 
 
 def test_a_style_is_labelled_by_its_name_or_its_file() -> None:
-    assert label("st.ives", ["st.ives"]) == "st.ives"
-    assert label("art/monet.large.jpg", ["st.ives"]) == "monet.large"
+    assert style_label("st.ives", ["st.ives"]) == "st.ives"
+    assert style_label("art/monet.large.jpg", ["st.ives"]) == "monet.large"
 
 
 # MAP=STYLE
@@ -108,7 +107,7 @@ def test_a_style_is_labelled_by_its_name_or_its_file() -> None:
 )
 def test_a_region_is_split_behind_a_file(text: str, expected: tuple[str, str]) -> None:
     files = {"sky.png", "a=b.png"} | {expected[0]}
-    assert region(text, files.__contains__) == expected
+    assert parse_region(text, files.__contains__) == expected
 
 
 @pytest.mark.parametrize(
@@ -122,7 +121,7 @@ def test_a_region_is_split_behind_a_file(text: str, expected: tuple[str, str]) -
 )
 def test_a_region_that_is_none_is_told(text: str, message: str) -> None:
     with pytest.raises(click.BadParameter, match=re.escape(message)):
-        region(text, lambda file: file == "sky.png")
+        parse_region(text, lambda file: file == "sky.png")
 
 
 def test_labels_are_of_all_styles_once() -> None:

@@ -12,7 +12,7 @@ from skimage import data
 from torch7_files import Nets, Object, Tensor, checkpoint, t7, tensor
 
 from impasto.errors import ModelError
-from impasto.inference.ir.compose import compose
+from impasto.inference.ir.compose import compose, enlarged
 from impasto.inference.ir.layers import (
     Affine,
     Convolution,
@@ -25,7 +25,6 @@ from impasto.inference.ir.layers import (
     Upsample,
 )
 from impasto.inference.ir.network import BGR_MEAN, Network, Preprocessing
-from impasto.inference.ir.upsampling import enlarged
 from impasto.inference.openvino_core import core
 from impasto.models.network_files import read_network
 

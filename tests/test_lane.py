@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from impasto.jobs.errors import Cancelled, QueueFull, QuotaExceeded
-from impasto.jobs.rate_limit import Rate
-from impasto.jobs.waiting_limit import Line
+from impasto.jobs.limits import Line, Rate
 from impasto.jobs.workers.call import Cancel, Errand
 from impasto.jobs.workers.queue import Lane
 from impasto.jobs.workers.watchdog import Watch

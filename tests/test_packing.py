@@ -12,8 +12,7 @@ from impasto import Picture
 from impasto.encoders.encoder import STYLE_LAYERS
 from impasto.encoders.open import open_encoder
 from impasto.iterative.targets import Aims, card_code
-from impasto.losses.packed_statistics import RANK, pack, unpack
-from impasto.losses.statistics import LayerStatistics, Statistics, mean_statistics, measure
+from impasto.losses.statistics import RANK, LayerStatistics, Statistics, mean_statistics, measure, pack, unpack
 from impasto.losses.terms import GramTerm
 from impasto.styles import Style, StyleCard
 

@@ -11,7 +11,7 @@ from pictures import noise
 from PIL import Image
 from torch import Tensor
 
-from impasto.encoders.encoder import STYLE_LAYERS
+from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS
 from impasto.encoders.pocket import Pocket
 from impasto.encoders.vgg_layout import VGGLayout
 from impasto.evaluation.metrics.multiscale_statistics import Shelf, contrast, spread

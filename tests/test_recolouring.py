@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from impasto import Picture
-from impasto.picture.color_transfer import recoloured
+from impasto.color import recoloured
 
 
 def painted(seed: int, height: int = 40, width: int = 50, kind: type = np.uint8) -> Picture:

@@ -18,9 +18,8 @@ from click.testing import CliRunner, Result
 from serving import Served
 from test_server import make, wait
 
-from impasto.cli.commands.serve import serve
+from impasto.cli.commands.serve import serve, settable
 from impasto.cli.main import cli
-from impasto.cli.options.server_limits import settable
 from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.server import shutdown as ending_module

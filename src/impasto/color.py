@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+from impasto.picture.raster import Raster
 
 if TYPE_CHECKING:
     from impasto.picture import Picture
 
-__all__ = ["keep_colors", "luminance", "match_colors", "palette"]
+__all__ = ["keep_colors", "luminance", "match_colors", "palette", "recoloured"]
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
@@ -252,3 +255,32 @@ def _merged(centres: Pixels, sizes: Pixels, count: int) -> tuple[Pixels, Pixels]
         sizes[kept] += sizes[gone]
         centres, sizes = np.delete(centres, gone, axis=0), np.delete(sizes, gone)
     return centres, sizes
+
+
+_R = TypeVar("_R", bound=Raster)
+_Matrix = NDArray[np.float64]
+
+
+def recoloured(picture: _R, like: Raster) -> _R:
+    """``picture`` with the colours' mean and covariance of ``like``, by the linear map that moves them least.
+
+    The Monge-Kantorovich map between Gaussians (Pitié & Kokaram 2007). Both are taken to be opaque.
+    """
+    ours, theirs = (p.pixels.reshape(-1, 3).astype(np.float64) / p.peak for p in (picture, like))
+    have, want = _covariance(ours), _covariance(theirs)
+    half, inverse = _power(have, 0.5), _power(have, -0.5)
+    colours = (ours - ours.mean(0)) @ (inverse @ _power(half @ want @ half, 0.5) @ inverse) + theirs.mean(0)
+    pixels = (colours.clip(0, 1) * picture.peak + 0.5).astype(picture.pixels.dtype)
+    return replace(picture, pixels=pixels.reshape(picture.pixels.shape))
+
+
+def _covariance(colours: _Matrix) -> _Matrix:
+    # Of one colour only, it has no root to divide by.
+    found: _Matrix = np.cov(colours.T, bias=True) + 1e-6 * np.eye(3)
+    return found
+
+
+def _power(matrix: _Matrix, exponent: float) -> _Matrix:
+    values, vectors = np.linalg.eigh(matrix)
+    result: _Matrix = vectors * values.clip(1e-12) ** exponent @ vectors.T
+    return result

@@ -12,10 +12,9 @@ from statistics import median
 import numpy as np
 
 from impasto.bench.figure import Figure, alternate
-from impasto.bench.johnson_network import johnson_network
 from impasto.bench.large_picture import large
 from impasto.bench.magenta_litert import SIDE, magenta_transfer
-from impasto.bench.per_style_networks import onestyle
+from impasto.bench.per_style_networks import johnson_network, onestyle
 from impasto.errors import MissingExtra
 from impasto.inference.openvino_core import core
 from impasto.instant.painter import Brush, Painter, planes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from impasto.color import recoloured
 from impasto.errors import RequestError
 from impasto.instant.engine import InstantEngine
-from impasto.picture.color_transfer import recoloured
 from impasto.picture.picture import Picture
 from impasto.picture.raster import Pixels
 from impasto.picture.scaling import fit, fit_side

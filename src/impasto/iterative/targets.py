@@ -13,8 +13,7 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder, Features
 from impasto.encoders.vgg_layout import VGGLayout
 from impasto.errors import StyleError
-from impasto.losses.packed_statistics import pack, unpack
-from impasto.losses.statistics import LayerStatistics, mean_statistics, measure
+from impasto.losses.statistics import LayerStatistics, mean_statistics, measure, pack, unpack
 from impasto.picture.picture import Picture
 from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent

@@ -24,9 +24,8 @@ from impasto.jobs.owners.styles import Galleries
 from impasto.jobs.progress_hub import Live
 from impasto.jobs.records.blobs import Blobs, make_folder
 from impasto.jobs.records.error_codec import placeless, shown
-from impasto.jobs.records.job import LEFT_OUT, Item, Job, JobState
+from impasto.jobs.records.job import LEFT_OUT, Item, Job, JobState, outcome
 from impasto.jobs.records.ledger import Ledger
-from impasto.jobs.records.outcome import outcome
 from impasto.jobs.training_order import Training
 from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.pool import Cancel, Pool

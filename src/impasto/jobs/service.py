@@ -17,21 +17,19 @@ from impasto.jobs.admission import Admission
 from impasto.jobs.durable_queue import Flow
 from impasto.jobs.errors import NotReady, QueueFull, StorageLost, TooDear, UnknownJob, WorkerLost
 from impasto.jobs.job_from_order import entered
-from impasto.jobs.limits import Limits
+from impasto.jobs.limits import Limits, Line, Rate
 from impasto.jobs.maintenance import Upkeep
 from impasto.jobs.name_resolution import Meanings
 from impasto.jobs.order import Order, no_model
 from impasto.jobs.owners.models import Networks
 from impasto.jobs.owners.styles import Galleries
 from impasto.jobs.progress_hub import Listener, Live, Message
-from impasto.jobs.rate_limit import Rate
 from impasto.jobs.records.blobs import Blobs
 from impasto.jobs.records.home_lock import hold
 from impasto.jobs.records.job import Item, Job, Lane
 from impasto.jobs.records.ledger import Ledger
 from impasto.jobs.runner import Work
 from impasto.jobs.view import view
-from impasto.jobs.waiting_limit import Line
 from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.pool import Cancel, Pool
 from impasto.models import Model

@@ -16,8 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from impasto.jobs.service import Jobs
 from impasto.server.auth import Keys, owner_of
 from impasto.server.client_limits import ClientLimits
-from impasto.server.compat import docs_page, magenta_api, root_page, torchserve, tutorial_api
-from impasto.server.compat.compat import Compat
+from impasto.server.compat import docs_page, magenta_api, torchserve, tutorial_api
+from impasto.server.compat.compat import Compat, welcome
 from impasto.server.compat.error_formats import refused
 from impasto.server.health import Health
 from impasto.server.metrics import CONTENT_TYPE, Measured, Measures
@@ -93,7 +93,7 @@ def make_app(
     if compat is not None:
         app.state.compat = compat
         # Before the studio, whose address it has.
-        app.include_router(root_page.router)
+        app.include_router(welcome)
     for room in (stylize, jobs_module, events, styles, info, studio):
         app.include_router(room.router)
 

@@ -13,7 +13,7 @@ import click
 
 from impasto.cli.options.grouped_help import EngineOption, GroupedCommand
 from impasto.cli.options.request_options import settings
-from impasto.cli.options.snapshot_steps import Moments
+from impasto.cli.options.values import SnapshotSteps
 from impasto.cli.stylize.photos import Photo, find
 from impasto.cli.stylize.recording import Recording
 from impasto.cli.ui import terminal
@@ -70,7 +70,7 @@ __all__ = ["stylize"]
 )
 @click.option(
     "--snapshots",
-    type=Moments(),
+    type=SnapshotSteps(),
     metavar="N|STEP,...",
     cls=EngineOption,
     help="Save N pictures on the way, or those after the steps 1,2,5, as OUT.step-0040.png. One photo.",
@@ -126,8 +126,7 @@ def stylize(
 
     Exit status: how many pictures failed, 100 at most; 2 also for wrong usage, 130 after Ctrl-C.
     """
-    from impasto.cli.options.region import parse
-    from impasto.cli.options.weighted_style import total
+    from impasto.cli.options.values import parse_region, style_weights
     from impasto.cli.stylize.outputs import plan
     from impasto.cli.stylize.sources import Sources, is_file
     from impasto.styles import Gallery
@@ -140,10 +139,10 @@ def stylize(
     found = _select(find(photos), include_pastiches, quiet or as_json)
     gallery = Gallery()
     names = gallery.names() if server is None else ()
-    weights = total(styles, lambda text: text in names or is_file(text))
+    weights = style_weights(styles, lambda text: text in names or is_file(text))
     sources = Sources(
         weights if server is not None else _canonical(weights, gallery),
-        tuple(parse(text, is_file) for text in regions),
+        tuple(parse_region(text, is_file) for text in regions),
         mask=mask,
         guide=guide,
         initial=initial,

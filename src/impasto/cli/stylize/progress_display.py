@@ -13,7 +13,6 @@ import click
 from impasto.cli.stylize.batch import Record
 from impasto.cli.stylize.outputs import Task
 from impasto.cli.ui import terminal
-from impasto.cli.ui.step_texts import briefly, planned, stepped
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -186,3 +185,34 @@ def _named(photo: str, message: str) -> str:
 
 def _short(name: str, width: int = 26) -> str:
     return name if len(name) <= width else f"...{name[3 - width :]}"
+
+
+def planned(name: str, size: tuple[int, int], progress: Progress) -> str:
+    """``photo.jpg: 512 x 384, 40 steps: about 5 s, 0.4 GB``."""
+    # Not the report's size: that is the coarsest level's.
+    width, height = size
+    time = "" if progress.seconds_left is None else f"about {_spell(max(progress.seconds_left, 1))}, "
+    memory = f"{max((progress.memory or 0) / 1e9, 0.1):.1f} GB"
+    what = terminal.amount(progress.steps or 0, "step")
+    return f"{terminal.printable(name)}: {width} x {height}, {what}: {time}{memory}"
+
+
+def stepped(progress: Progress) -> str:
+    """``step 23 of 40, total loss 0.412, 4 s left``."""
+    return ", ".join([f"step {progress.step} of {progress.steps}", *_facts(progress)])
+
+
+def briefly(progress: Progress) -> str:
+    """The same beside a bar: ``23/40  total loss 0.412  4 s left``."""
+    return "  ".join([f"{progress.step}/{progress.steps}", *_facts(progress)])
+
+
+def _facts(progress: Progress) -> list[str]:
+    facts = [] if progress.loss is None else [f"total loss {progress.loss:.3g}"]
+    return facts if progress.seconds_left is None else [*facts, f"{_spell(progress.seconds_left)} left"]
+
+
+def _spell(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

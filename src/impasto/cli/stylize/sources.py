@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto.cli.options.weighted_style import label
+from impasto.cli.options.values import style_label
 
 if TYPE_CHECKING:
     from impasto.client import Upload
@@ -41,7 +41,7 @@ class Sources:
     def labels(self, names: Collection[str]) -> list[str]:
         """What the styles are called in a file's name, each once."""
         styles = [*self.styles, *(style for _, style in self.regions)]
-        return list(dict.fromkeys(label(style, names) for style in styles))
+        return list(dict.fromkeys(style_label(style, names) for style in styles))
 
     def open(self, gallery: Gallery, max_pixels: int) -> dict[str, Any]:
         """All of it, as a request takes it. Raises :class:`ImpastoError`."""
@@ -92,7 +92,9 @@ class Sources:
             return files
         # A stand-in: weights and names are told as they are of a style that is here.
         blank = Picture.from_array(np.zeros((1, 1, 3), np.uint8))
-        style = Style(tuple((PictureStyle(blank, label(style, ())), share) for style, share in self.styles.items()))
+        style = Style(
+            tuple((PictureStyle(blank, style_label(style, ())), share) for style, share in self.styles.items())
+        )
         return {"style": style.describe(), **files}
 
     def _regions(self, gallery: Gallery, max_pixels: int) -> tuple[Region, ...]:

@@ -24,6 +24,7 @@ __all__ = [
     "check_id",
     "is_id",
     "is_owner",
+    "outcome",
 ]
 
 JobState = Literal["queued", "running", "done", "partial", "failed", "cancelled"]
@@ -187,3 +188,17 @@ def _blobs_in(style: object) -> set[str]:
         blob = style.get("blob")
         return {blob} if is_sha256(blob) else set()
     return {blob for part in style for blob in _blobs_in(part)} if isinstance(style, list | tuple) else set()
+
+
+def outcome(job: Job, failed: Mapping[int, dict[str, Any]]) -> tuple[JobState, dict[str, Any] | None]:
+    """The state of a job whose items are all done or ``failed``, and what to say of those."""
+    if not failed:
+        return "done", None
+    index, error = min(failed.items())
+    if len(job.items) == 1:
+        return "failed", error
+    name, said = repr(job.items[index].name[:80]), str(error["message"])
+    # What is wrong with a photograph begins with its name already.
+    told = said if said.startswith(f"content {name}") else f"of {name}: {said}"
+    message = f"{len(failed)} of {len(job.items)} failed; {told}"
+    return ("partial" if len(failed) < len(job.items) else "failed"), {"code": error["code"], "message": message}

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from fastapi import Request
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -14,12 +15,14 @@ from impasto.errors import UnknownStyle
 from impasto.jobs.records.job import EVERYONE
 from impasto.jobs.service import Jobs
 from impasto.server.auth import owner_of
+from impasto.server.compat.docs_page import HEADING
 from impasto.server.compat.pending_files import Promises
 from impasto.server.compat.storage import Storage
 from impasto.server.compat.style_names import Chosen, chosen
+from impasto.server.routes import studio
 from impasto.server.state import jobs_of
 
-__all__ = ["STAND_IN", "Compat", "compat_of", "has_style"]
+__all__ = ["STAND_IN", "Compat", "compat_of", "has_style", "welcome"]
 
 STAND_IN = "Impasto-Stand-In"
 """The header that names the style which was painted in place of one that is not here."""
@@ -81,3 +84,20 @@ async def has_style(request: Request, name: str) -> bool:
     except UnknownStyle:
         return False
     return True
+
+
+welcome = APIRouter(tags=HEADING)
+
+_VARY = {"Vary": "Accept, Sec-Fetch-Mode"}
+
+
+@welcome.get("/", summary="A greeting", response_class=Response)
+def greet(request: Request) -> Response:
+    """For programs; browsers have the studio."""
+    # The studio's own worker fetches the page as well, and does not say that it takes HTML.
+    is_browser = "text/html" in request.headers.get("accept", "") or "sec-fetch-mode" in request.headers
+    if not is_browser:
+        return JSONResponse({"message": "Welcome to Impasto. GET /models lists what it paints."}, headers=_VARY)
+    page = studio.page()
+    page.headers.update(_VARY)
+    return page

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
@@ -18,13 +20,12 @@ from impasto.jobs.order import Order
 from impasto.jobs.records.job import FINAL, Job
 from impasto.jobs.service import Jobs
 from impasto.server.auth import owner_of
-from impasto.server.download_names import disposition, file_name
 from impasto.server.forms import body, read_order
 from impasto.server.problems import PROBLEM
 from impasto.server.routes.stylize import accepted
 from impasto.server.state import jobs_of
 
-__all__ = ["router"]
+__all__ = ["disposition", "file_name", "router"]
 
 router = APIRouter(tags=["jobs"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
 
@@ -212,3 +213,30 @@ class _Tail(io.RawIOBase):
     def taken(self) -> bytes:
         found, self._parts = b"".join(self._parts), []
         return found
+
+
+_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tiff", "image/avif": "avif"}
+_RESERVED = frozenset('<>:"/\\|?*%')
+# Without them, words of Persian and of Indic scripts are other ones.
+_JOINERS = ("\u200c", "\u200d")
+_LONGEST = 180
+"""Bytes of a name: with a number in front and a suffix, every file system takes that."""
+
+
+def file_name(name: str, media_type: str | None) -> str:
+    """What a photograph's pastiche of that type is called: as the photograph, with what no file system takes
+    replaced."""
+    stem = unicodedata.normalize("NFC", name.rpartition(".")[0] or name)
+    plain = "".join(c if (c.isprintable() or c in _JOINERS) and c not in _RESERVED else "-" for c in stem)
+    short = plain.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").strip(" .")
+    return f"{short or 'picture'}.{_SUFFIXES.get(media_type or '', 'bin')}"
+
+
+def disposition(kind: str, name: str) -> str:
+    """``Content-Disposition`` of a file of that name, ``inline`` or ``attachment`` (RFC 6266)."""
+    plain = unicodedata.normalize("NFD", name).encode("ascii", "ignore").decode()
+    if plain == name:
+        return f'{kind}; filename="{name}"'
+    # Old clients read the first alone.
+    stem, _, suffix = plain.rpartition(".")
+    return f"{kind}; filename=\"{stem.strip() or 'picture'}.{suffix}\"; filename*=UTF-8''{quote(name, safe='')}"
