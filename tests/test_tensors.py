@@ -68,35 +68,35 @@ def entry(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("data", "match"),
+    "data",
     [
-        (b"abc", "3 bytes long"),
-        (struct.pack("<Q", 2**63) + b"{}", "header of 9223372036854775808 bytes"),
-        (struct.pack("<Q", 100) + b"{}", "header of 100 bytes; 2 are the most"),
-        (file(b"{"), "no JSON"),
-        (file(b"[" * 100_000), "no JSON"),
-        (file(b"\xff\xfe"), "no JSON"),
-        (file(b"1" * 10_000), "no JSON"),
-        (file(b'{"a":1,"a":2}'), "no JSON"),
-        (file([1]), "names no tensors"),
-        (file({"__metadata__": {"a": 1}}), "no texts"),
-        (file({"a": 1}), "no type"),
-        (file({"a": entry(dtype="F99")}), "no type"),
-        (file({"a": entry(dtype=["F32"])}), "no type"),
-        (file({"a": entry(shape=[-2])}), "no shape"),
-        (file({"a": entry(shape=[True, 2])}), "no shape"),
-        (file({"a": entry(shape=[1] * 9)}), "no shape"),
-        (file({"a": entry(data_offsets=[0, 8, 8])}), "no shape"),
-        (file({"a": entry(data_offsets=[0, 9])}), "outside"),
-        (file({"a": entry(data_offsets=[8, 0])}), "outside"),
-        (file({"a": entry(shape=[3])}), "8 bytes, which do not fit"),
-        (file({"a": entry(shape=[2**40, 2**40, 0], data_offsets=[0, 0])}), "larger than any file"),
-        (file({"a": entry(), "b": entry()}), "same bytes"),
-        (file({"a": entry(), "b": entry(shape=[1], data_offsets=[4, 8])}), "same bytes"),
+        b"abc",
+        struct.pack("<Q", 2**63) + b"{}",
+        struct.pack("<Q", 100) + b"{}",
+        file(b"{"),
+        file(b"[" * 100_000),
+        file(b"\xff\xfe"),
+        file(b"1" * 10_000),
+        file(b'{"a":1,"a":2}'),
+        file([1]),
+        file({"__metadata__": {"a": 1}}),
+        file({"a": 1}),
+        file({"a": entry(dtype="F99")}),
+        file({"a": entry(dtype=["F32"])}),
+        file({"a": entry(shape=[-2])}),
+        file({"a": entry(shape=[True, 2])}),
+        file({"a": entry(shape=[1] * 9)}),
+        file({"a": entry(data_offsets=[0, 8, 8])}),
+        file({"a": entry(data_offsets=[0, 9])}),
+        file({"a": entry(data_offsets=[8, 0])}),
+        file({"a": entry(shape=[3])}),
+        file({"a": entry(shape=[2**40, 2**40, 0], data_offsets=[0, 0])}),
+        file({"a": entry(), "b": entry()}),
+        file({"a": entry(), "b": entry(shape=[1], data_offsets=[4, 8])}),
     ],
 )
-def test_broken_files_are_refused(data: bytes, match: str) -> None:
-    with pytest.raises(ModelError, match=match):
+def test_broken_files_are_refused(data: bytes) -> None:
+    with pytest.raises(ModelError, match="get the file again"):
         Tensors(data)
 
 

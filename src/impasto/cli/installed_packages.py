@@ -29,11 +29,11 @@ class Extra:
 EXTRAS = (
     Extra("gpu", "GPUs", ("onnxruntime-gpu",)),
     Extra("heif", "HEIC photographs", ("pillow-heif",)),
-    Extra("iterative", "the finest pictures", ("torch", "safetensors", "scipy")),
-    Extra("encoders", "encoders such as ResNet-50", ("torch", "safetensors", "torchvision")),
-    Extra("evaluate", "quality figures", ("torch", "safetensors")),
+    Extra("iterative", "the finest pictures", ("torch", "scipy")),
+    Extra("encoders", "encoders such as ResNet-50", ("torch", "torchvision")),
+    Extra("evaluate", "quality figures", ("torch")),
     Extra("plot", "charts of losses", ("matplotlib",)),
-    Extra("train", "training", ("torch", "onnx", "safetensors")),
+    Extra("train", "training", ("torch", "onnx")),
 )
 
 

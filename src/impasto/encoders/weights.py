@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS
-from impasto.errors import MissingExtra
 from impasto.models.mistaken_files import mistaken
 
 __all__ = ["SUFFIXES", "Weights", "style_layers"]
@@ -57,10 +57,6 @@ class Weights:
                     return use(file)
             except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
                 raise ValueError(f"{self.path} is no .npz that can be read ({error}); get it again") from error
-        try:
-            from safetensors import SafetensorError, safe_open
-        except ImportError as error:
-            raise MissingExtra(f"reading {self.path.name}", "iterative") from error
         try:
             with safe_open(self.path, "pt") as opened:
                 return use(opened)

@@ -22,7 +22,7 @@ from impasto.request import options
 
 __all__ = ["Admission"]
 
-_NEEDED = ("torch", "onnx", "safetensors")
+_NEEDED = ("torch", "onnx")
 _UNFINISHED = ("queued", "running")
 _MANY = 10_000
 _MOST_LOST = 3

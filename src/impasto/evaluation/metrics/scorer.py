@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS, Encoder, Features
 from impasto.encoders.weights import style_layers
-from impasto.errors import MissingExtra, ModelError
+from impasto.errors import ModelError
 from impasto.evaluation.metrics.multiscale_statistics import (
     Levels,
     Vector,
@@ -173,8 +173,7 @@ class Judge:
 def open_judge(vgg19: Path | None = None) -> Judge:
     """A judge with VGG19's published weights, read from ``vgg19``; else with ``pocket``, which ships.
 
-    Raises :class:`ModelError` where the weights cannot be read, and :class:`MissingExtra` without safetensors,
-    which pocket's are stored in.
+    Raises :class:`ModelError` where the weights cannot be read.
     """
     if vgg19 is not None:
         from impasto.encoders.vgg import VGG19
@@ -193,11 +192,8 @@ def open_judge(vgg19: Path | None = None) -> Judge:
     from impasto.encoders.pocket import Pocket
 
     model = find("pocket", kind="encoder")
-    try:
-        layers = style_layers(model.file("encoder"))
-        pocket = Pocket.read(model.file("encoder"), layers)
-    except ImportError as error:
-        raise MissingExtra("the encoder pocket", "evaluate") from error
+    layers = style_layers(model.file("encoder"))
+    pocket = Pocket.read(model.file("encoder"), layers)
     return Judge(
         pocket,
         name=model.identity,
