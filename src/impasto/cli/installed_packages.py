@@ -31,7 +31,7 @@ EXTRAS = (
     Extra("heif", "HEIC photographs", ("pillow-heif",)),
     Extra("iterative", "the finest pictures", ("torch", "scipy")),
     Extra("encoders", "encoders such as ResNet-50", ("torch", "torchvision")),
-    Extra("evaluate", "quality figures", ("torch")),
+    Extra("evaluate", "quality figures", ("torch",)),
     Extra("plot", "charts of losses", ("matplotlib",)),
     Extra("train", "training", ("torch", "onnx")),
 )

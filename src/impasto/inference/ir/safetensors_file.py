@@ -42,7 +42,7 @@ class Tensors:
     def __init__(self, data: bytes) -> None:
         """Raises :class:`ModelError` where the file is broken, or holds a type or a shape that NumPy has not."""
         try:
-            found: list[tuple[str, dict[str, Any]]] = deserialize(data)
+            found: list[tuple[str, dict[str, Any]]] = deserialize(data)  # type: ignore[no-untyped-call]
         except SafetensorError as error:
             raise ModelError(f"the .safetensors is broken ({error}); get the file again") from error
         self._entries = dict(found)
@@ -74,7 +74,8 @@ def pack_tensors(tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[
     for array in tensors.values():
         if array.dtype not in _STORABLE:
             raise ModelError(f"tensors of type {array.dtype} cannot be stored; give float16 or float32")
-    return save({name: np.array(array, order="C") for name, array in tensors.items()}, dict(metadata) or None)
+    packed: bytes = save({name: np.array(array, order="C") for name, array in tensors.items()}, dict(metadata) or None)
+    return packed
 
 
 def widen(bits: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
