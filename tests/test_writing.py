@@ -19,9 +19,10 @@ from PIL import Image, ImageCms
 
 from impasto.errors import OutputError, OutputExists, RequestError, UnsupportedFormat
 from impasto.picture import Picture
+from impasto.picture.files import write_atomically
 from impasto.picture.provenance import read_settings
 from impasto.picture.raster import Metadata
-from impasto.picture.writing import WRITABLE, encode, format_of, write_atomically
+from impasto.picture.writing import WRITABLE, encode, format_of
 
 GPS, EXIF = 0x8825, 0x8769
 

@@ -21,7 +21,7 @@ from impasto.encoders.weights import SUFFIXES, Weights
 from impasto.errors import MissingExtra, ModelError
 from impasto.models import Model
 from impasto.models.mistaken_files import mistaken
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 
 __all__ = ["cached_weights", "convert_torchvision", "open_torchvision"]
 

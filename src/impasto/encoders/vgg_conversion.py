@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -18,8 +17,9 @@ from impasto.encoders.weights import SUFFIXES, Weights
 from impasto.errors import ModelError
 from impasto.models import Model
 from impasto.models.mistaken_files import mistaken
+from impasto.models.model import file_entry, write_manifest
 from impasto.models.published import PUBLISHED
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 
 __all__ = ["convert_vgg", "torch_weights"]
 
@@ -77,10 +77,10 @@ def convert_vgg(file: Path, folder: Path, *, name: str, convention: Convention |
         "kind": "encoder",
         "licence": licence,
         "source": {"file": file.name, "sha256": source},
-        "files": {"encoder": {"file": "encoder.safetensors", "sha256": hashlib.sha256(data).hexdigest()}},
+        "files": {"encoder": file_entry(folder / "encoder.safetensors")},
         "rules": {**metadata, "deepest": f"relu{deepest // 10}_{deepest % 10}"},
     }
-    write_atomically(folder / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    write_manifest(folder, manifest)
     return Model.read(folder)
 
 

@@ -23,7 +23,7 @@ from impasto.evaluation.pairs import Pair
 from impasto.evaluation.report import EngineFacts, Report
 from impasto.evaluation.scoring import Inputs, Scoring
 from impasto.instant.painter import Painter
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 from impasto.request import Progress
 
 if TYPE_CHECKING:

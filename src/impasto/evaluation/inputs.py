@@ -11,9 +11,10 @@ from PIL import Image
 from impasto.errors import OutputError
 from impasto.evaluation.pairs import Pair
 from impasto.picture import Picture
+from impasto.picture.files import write_atomically
 from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent
-from impasto.picture.writing import encode, write_atomically
+from impasto.picture.writing import encode
 
 __all__ = ["SIDE", "folder_of", "middle", "opened", "square", "write_inputs", "write_picture"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from impasto.errors import OutputError, RequestError
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 from impasto.request import Request
 from impasto.styles import Style, StyleCard
 

@@ -31,7 +31,7 @@ from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.pool import Cancel, Pool
 from impasto.jobs.workers.train_task import Lesson
 from impasto.logs import about
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 
 __all__ = ["Work"]
 

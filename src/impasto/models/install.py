@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from impasto.errors import ModelError
 from impasto.inference.ir.layers import Affine, Convolution, InstanceNorm, Residual, flattened
 from impasto.inference.ir.network import Network, Order
 from impasto.inference.ir.stored import pack_network
-from impasto.models.model import PAINTERS, Model
+from impasto.models.model import PAINTERS, Model, file_entry, read_manifest, write_manifest
 from impasto.models.network_files import Format, format_of, read_file
 from impasto.models.probing.isolated_probe import FoundGraph, read_graph, suffix_of
 from impasto.models.published import Published, file_of
@@ -86,7 +85,7 @@ def add(
         entries = {}
         for part, (file, data) in draft.files.items():
             (folder / file).write_bytes(data)
-            entries[part] = {"file": file, "sha256": hashlib.sha256(data).hexdigest()}
+            entries[part] = file_entry(folder / file)
         manifest = {
             "name": name,
             "version": version,
@@ -97,7 +96,7 @@ def add(
             "files": entries,
             "rules": draft.rules,
         }
-        _write(folder, manifest)
+        write_manifest(folder, manifest)
     return _taken_up(store, f"{name}@{version}", draft.kind)
 
 
@@ -265,7 +264,7 @@ def _adopt(
     if version is None:
         free = all(model.identity != f"{name}@{given.version}" for model in (*shipped(name), *store.models(name)))
         version = given.version if free else version_of(name, store)
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest = read_manifest(folder)
     manifest |= {"name": name, "version": version, "licence": licence or given.licence}
     if source:
         manifest["source"] = source
@@ -274,7 +273,7 @@ def _adopt(
             shutil.copyfile(folder / entry["file"], new / entry["file"])
         if (folder / _CARD).is_file():
             shutil.copyfile(folder / _CARD, new / _CARD)
-        _write(new, manifest)
+        write_manifest(new, manifest)
     return _taken_up(store, f"{name}@{version}", given.kind)
 
 
@@ -282,10 +281,6 @@ def digest(file: Path) -> str:
     """The sha256 of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write(folder: Path, manifest: dict[str, Any]) -> None:
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 _LONGEST = 48

@@ -33,7 +33,7 @@ class Noted:
 
     def note(self, name: str, text: str | None) -> None:
         """Keep ``text`` under ``name``; None forgets it. Raises :class:`OutputError`."""
-        from impasto.picture.writing import write_atomically
+        from impasto.picture.files import write_atomically
 
         try:
             if text is None and name not in self.read():

@@ -11,8 +11,9 @@ from typing import Any
 
 from impasto.errors import ModelError
 from impasto.models.mistaken_files import mistaken
+from impasto.picture.files import write_atomically
 
-__all__ = ["PAINTERS", "Model"]
+__all__ = ["PAINTERS", "Model", "file_entry", "read_manifest", "write_manifest"]
 
 PAINTERS = ("arbitrary", "per-style")
 """The kinds of models that paint."""
@@ -48,7 +49,7 @@ class Model:
     def read(cls, folder: Path) -> Model:
         """Read ``folder/manifest.json``. Raises :class:`ModelError` where it is missing or malformed."""
         try:
-            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+            manifest = read_manifest(folder)
             return cls(
                 manifest["name"],
                 manifest["version"],
@@ -106,3 +107,21 @@ class Model:
 def _source(said: Any) -> str:
     """Encoders say theirs as a file with its sha256."""
     return said if isinstance(said, str) else str(said.get("file", "")) if isinstance(said, Mapping) else ""
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What ``folder/manifest.json`` says. Raises ``OSError`` and ``ValueError``."""
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write ``folder/manifest.json``, with the keys that :class:`Model` has. Raises :class:`OutputError`."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(folder / "manifest.json", text.encode())
+
+
+def file_entry(file: Path) -> dict[str, str]:
+    """What a manifest says of a file: its name and sha256."""
+    with file.open("rb") as stream:
+        return {"file": file.name, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}

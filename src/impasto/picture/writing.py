@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -15,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from impasto.errors import OutputError, OutputExists, RequestError, UnsupportedFormat
+from impasto.errors import OutputError, RequestError, UnsupportedFormat
 from impasto.picture.files import SUFFIXES
 from impasto.picture.formats.png16 import write_png16
 from impasto.picture.formats.tiff_writer import write_tiff
@@ -23,7 +20,7 @@ from impasto.picture.icc.profile import srgb
 from impasto.picture.provenance import KEYWORD, annotated, note
 from impasto.picture.raster import Metadata, Raster
 
-__all__ = ["DEEP", "WRITABLE", "chosen_format", "encode", "format_of", "write_atomically"]
+__all__ = ["DEEP", "WRITABLE", "chosen_format", "encode", "format_of"]
 
 WRITABLE = ("png", "jpeg", "webp", "tiff", "avif")
 """Formats that can be written."""
@@ -163,62 +160,3 @@ def _png16(picture: Raster, said: Metadata, settings: Settings | None) -> bytes:
         texts=_texts(said, settings),
         dpi=said.dpi,
     )
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = True) -> None:
-    """Write ``data`` to ``path`` so that at every moment it holds all of it or what was there before.
-
-    Raises :class:`OutputExists` where something is there and ``overwrite`` is false, and
-    :class:`OutputError` with the reason where it cannot be written. Folders are not created.
-    """
-    path = Path(path)
-    try:
-        _check_target(path, overwrite)
-        temporary = path.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
-        try:
-            # open, not mkstemp: the file gets the permissions that the umask says.
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if overwrite:
-                os.replace(temporary, path)
-            else:
-                _claim(temporary, path)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-    except FileExistsError as error:
-        raise OutputExists(f"{path} exists; choose another name or allow overwriting it") from error
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise OutputError(f"{path} cannot be written: {reason}") from error
-
-
-def _check_target(path: Path, overwrite: bool) -> None:
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: the folder {path.parent} does not exist; create it first")
-    if not path.exists():
-        return
-    if not overwrite:
-        raise FileExistsError
-    if not stat.S_ISREG(path.stat().st_mode):
-        # Replacing a folder fails late; replacing a device such as /dev/null succeeds.
-        raise OutputError(f"{path} cannot be written: it is not a regular file; choose another name")
-
-
-def _claim(temporary: Path, path: Path) -> None:
-    """Move to a name that must be free; no other process can take it in between."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without hard links: take the name first, then fill it.
-        with open(path, "xb"):
-            pass
-        try:
-            os.replace(temporary, path)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise

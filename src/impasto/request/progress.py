@@ -106,7 +106,8 @@ class Result:
         Raises :class:`OutputExists` where something is there, unless ``overwrite`` says that it may be replaced,
         :class:`OutputError` where writing fails, and :class:`UnsupportedFormat` for an unknown suffix.
         """
-        from impasto.picture.writing import format_of, write_atomically
+        from impasto.picture.files import write_atomically
+        from impasto.picture.writing import format_of
 
         path = Path(path)
         chosen = cast("Format", format_of(path)) if path.suffix else self.format

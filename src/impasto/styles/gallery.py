@@ -120,7 +120,7 @@ class Gallery:
 
         Raises as :meth:`check_free`, and :class:`OutputError` where it cannot be written.
         """
-        from impasto.picture.writing import write_atomically
+        from impasto.picture.files import write_atomically
 
         self.check_free(card.name, overwrite)
         data = card.to_bytes()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto.training.trainer import replace_file
+from impasto.picture.files import write_atomically
 
 __all__ = ["sheet", "write_sheet"]
 
@@ -27,4 +27,4 @@ def write_sheet(rows: Sequence[Sequence[Tensor]], *files: Path) -> None:
     stream = io.BytesIO()
     sheet(rows).save(stream, "JPEG", quality=88)
     for file in files:
-        replace_file(file, stream.getvalue())
+        write_atomically(file, stream.getvalue())

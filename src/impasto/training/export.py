@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 from impasto.encoders.pocket import Pocket
 from impasto.errors import MissingExtra
 from impasto.models import find
+from impasto.models.model import file_entry, write_manifest
 from impasto.training.architecture.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, Trunk
 from impasto.training.base import load_base
 from impasto.training.instant import load_network
@@ -63,10 +62,10 @@ def export_pocket(pocket: Pocket, out: Path, *, name: str, version: str) -> Path
         "kind": "encoder",
         "architecture": {"family": "vgg19", "widths": list(pocket.widths), "deepest": pocket.layers[-1]},
         "licence": "Apache-2.0",
-        "files": {"encoder": {"file": file.name, "sha256": _sha256(file)}},
+        "files": {"encoder": file_entry(file)},
         "rules": {"multiple": 8},
     }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    write_manifest(out, manifest)
     return out
 
 
@@ -87,14 +86,14 @@ def export_base(
         "kind": "base",
         "architecture": {"family": "impasto-style", **shape.to_dict()},
         "licence": "Apache-2.0",
-        "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
+        "files": {"network": file_entry(file)},
         "rules": {
             "multiple": shape.multiple,
             "code": shape.code,
             "codes": codes or find("instant", kind="arbitrary").identity,
         },
     }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    write_manifest(out, manifest)
     return out
 
 
@@ -136,7 +135,7 @@ def export_style(
         "licence": "Apache-2.0",
         "source": source,
         **({"origin": dict(origin)} if origin else {}),
-        "files": {"network": {"file": file.name, "sha256": _sha256(file)}},
+        "files": {"network": file_entry(file)},
         "rules": {
             "form": "own",
             "multiple": network.multiple,
@@ -145,7 +144,7 @@ def export_style(
             "statistics": network.statistics,
         },
     }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_manifest(out, manifest)
     return out
 
 
@@ -176,16 +175,13 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
         outputs=["code"],
         dynamic={"style": sides},
     )
-    files = {
-        part: {"file": f"{part}.onnx", "sha256": _sha256(out / f"{part}.onnx")} for part in ("transfer", "encoder")
-    }
     manifest = {
         "name": name,
         "version": version,
         "kind": "arbitrary",
         "architecture": {"family": "impasto-instant", **network.shape.to_dict()},
         "licence": "Apache-2.0",
-        "files": files,
+        "files": {part: file_entry(out / f"{part}.onnx") for part in ("transfer", "encoder")},
         "rules": {
             "multiple": network.transfer.multiple,
             "margin": margin(network.transfer),
@@ -195,7 +191,7 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
             "strength": [[0.0, 0.0], [1.0, 1.0]],
         },
     }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    write_manifest(out, manifest)
     return out
 
 
@@ -297,7 +293,3 @@ def _save_tensors(module: nn.Module, file: Path) -> None:
 
     # Not by save_file(), which gives the owner alone the right to read.
     file.write_bytes(save({k: v.half().contiguous() for k, v in module.state_dict().items()}))
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

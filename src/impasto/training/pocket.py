@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from impasto.encoders.encoder import Features
 from impasto.encoders.pocket import WIDTHS, Pocket
 from impasto.encoders.vgg import VGG19
-from impasto.training.data.dataset import Pool, training_files, vary_colors
+from impasto.training.data.dataset import training_files, vary_colors
+from impasto.training.data.device_dataset import Album
 from impasto.training.instant import load_network
 from impasto.training.plan_limits import check_plan
 from impasto.training.pruning import prune
@@ -77,8 +78,8 @@ class Distiller(Learner[PocketPlan]):
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
-        self.photos = Pool.read(training_files(plan.photos), seed)
-        self.styles = Pool.read(training_files(plan.styles), seed + 1)
+        self.photos = Album.read(training_files(plan.photos), self.device, seed, 640)
+        self.styles = Album.read(training_files(plan.styles), self.device, seed + 1, 640)
         self.vgg = VGG19(plan.vgg19, every).to(self.device)
         if not found:
             self._begin()

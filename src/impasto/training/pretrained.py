@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,8 @@ __all__ = ["read_base", "read_instant", "read_style"]
 
 def read_instant(model: Model | None = None) -> InstantNetwork:
     """The network of an ``arbitrary`` model of our own, by default the one that ships, frozen. Needs ``onnx``."""
-    import json
-
     model = model or find("instant", kind="arbitrary")
-    described = json.loads((model.path / "manifest.json").read_text("utf-8"))["architecture"]
-    network = InstantNetwork(_shape(described))
+    network = InstantNetwork(_shape(model.architecture))
     for part, module in (("encoder", network.encoder), ("transfer", network.transfer)):
         module.load_state_dict(_initialisers(model.file(part), module))
     return network.eval().requires_grad_(False)
@@ -30,11 +28,9 @@ def read_instant(model: Model | None = None) -> InstantNetwork:
 
 def read_base(model: Model | None = None) -> tuple[TransferNetwork, Shape]:
     """The network of a model of kind ``base``, by default the one that ships, and its shape. Needs ``safetensors``."""
-    import json
-
     model = model or find("base", kind="base")
     file = Weights(model.file("network"))
-    shape = _shape(json.loads((model.path / "manifest.json").read_text("utf-8"))["architecture"])
+    shape = _shape(model.architecture)
     network = TransferNetwork(shape)
     network.load_state_dict({name: value.float() for name, value in file.read(file.names).items()})
     return network.eval().requires_grad_(False), shape
@@ -45,21 +41,18 @@ def read_style(model: Model) -> tuple[StyleNetwork, Shape]:
 
     Raises :class:`ModelError` for a network that was not trained here.
     """
-    import json
-
-    described = json.loads((model.path / "manifest.json").read_text("utf-8"))["architecture"]
-    if model.rules.get("form") != "own" or described.get("family") != "impasto-style":
+    if model.rules.get("form") != "own" or model.architecture.get("family") != "impasto-style":
         raise ModelError(
             f"{model.identity} is no network of Impasto's own making; start from one that is, or from base"
         )
-    shape = _shape(described)
+    shape = _shape(model.architecture)
     network = StyleNetwork(shape)
     file = model.file("network")
     network.load_state_dict(_initialisers(file, network) | _folded_affine(file, network))
     return network.eval().requires_grad_(False), shape
 
 
-def _shape(described: dict[str, object]) -> Shape:
+def _shape(described: Mapping[str, object]) -> Shape:
     return Shape.from_dict({name: value for name, value in described.items() if name != "family"})
 
 

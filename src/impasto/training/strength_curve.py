@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from impasto.instant.engine import InstantEngine
 from impasto.instant.painter import planes
 from impasto.losses.distances import content_distance
 from impasto.models import Model
+from impasto.models.model import read_manifest, write_manifest
 from impasto.picture import Picture
 from impasto.picture.scaling import fit
 from impasto.request import Request
@@ -66,9 +66,9 @@ def calibrate(
 ) -> list[list[float]]:
     """Measure the curve of the model in ``folder`` and write it into its manifest."""
     curve = even_curve(measure_curve(Model.read(folder), photos, styles, weights, pairs=pairs))
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = read_manifest(folder)
     manifest["rules"]["strength"] = curve
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    write_manifest(folder, manifest)
     return curve
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.inference.without_telemetry import quiet
+from impasto.picture.files import write_atomically
 
 __all__ = [
     "Learner",
@@ -33,7 +33,6 @@ __all__ = [
     "load_state",
     "precision",
     "read_checkpoint",
-    "replace_file",
     "schedule",
     "set_rate",
     "write_checkpoint",
@@ -192,14 +191,7 @@ def write_checkpoint(file: Path, state: dict[str, Any]) -> None:
     """Replace ``file`` by ``state``, so that whoever pulls the plug finds the one or the other."""
     stream = io.BytesIO()
     torch.save(state, stream)
-    replace_file(file, stream.getvalue())
-
-
-def replace_file(file: Path, data: bytes) -> None:
-    """Put ``data`` into ``file``: whoever reads it meanwhile gets the old or the new."""
-    partial = file.with_suffix(".part")
-    partial.write_bytes(data)
-    os.replace(partial, file)
+    write_atomically(file, stream.getvalue())
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

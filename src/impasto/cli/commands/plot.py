@@ -28,7 +28,8 @@ def plot(traces: tuple[str, ...], output: str | None, overwrite: bool) -> None:
     impasto plot harbour.jsonl
     impasto plot weak.jsonl strong.jsonl -o both.png
     """
-    from impasto.picture.writing import encode, write_atomically
+    from impasto.picture.files import write_atomically
+    from impasto.picture.writing import encode
     from impasto.plots.loss_chart import draw
     from impasto.plots.trace import Trace
 

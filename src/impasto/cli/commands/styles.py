@@ -118,7 +118,7 @@ def remove(name: str) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace the file.")
 def export(name: str, output: str | None, overwrite: bool) -> None:
     """Write the style NAME to a file, for `impasto styles import` elsewhere."""
-    from impasto.picture.writing import write_atomically
+    from impasto.picture.files import write_atomically
     from impasto.styles import Gallery
     from impasto.styles.card import SUFFIX
 

@@ -109,7 +109,8 @@ class _Run:
             self._save(progress.step, progress.preview)
 
     def _save(self, step: int, preview: Picture) -> None:
-        from impasto.picture.writing import encode, write_atomically
+        from impasto.picture.files import write_atomically
+        from impasto.picture.writing import encode
 
         # Marked as Impasto's own, so that a second run over the folder leaves it out.
         settings = {"model": _model(self.request), **self.request.settings(), "step": step}

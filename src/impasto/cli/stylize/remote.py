@@ -145,7 +145,7 @@ def _saving(data: bytes) -> Callable[..., None]:
     """Writes the server's bytes as they are."""
 
     def save(path: Path, *, overwrite: bool) -> None:
-        from impasto.picture.writing import write_atomically
+        from impasto.picture.files import write_atomically
 
         write_atomically(path, data, overwrite=overwrite)
 

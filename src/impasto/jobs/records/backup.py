@@ -28,7 +28,7 @@ from impasto.jobs.records.home_lock import hold
 from impasto.jobs.records.ledger import Ledger
 from impasto.jobs.records.schema import BLOBS, JOBS, TABLES
 from impasto.models import Store
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 from impasto.styles import Gallery
 
 __all__ = ["Backup", "back_up", "restore"]

@@ -15,8 +15,9 @@ from impasto.jobs.workers.stylize import read
 from impasto.jobs.workers.train_task import Lesson
 from impasto.models import Store
 from impasto.picture import Picture
+from impasto.picture.files import write_atomically
 from impasto.picture.transparency import fill_transparent
-from impasto.picture.writing import encode, write_atomically
+from impasto.picture.writing import encode
 from impasto.request import Enough, Progress
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from impasto.jobs.errors import UnknownJob
 from impasto.jobs.progress_hub import Message
 from impasto.jobs.records.blobs import make_folder
 from impasto.jobs.service import Jobs
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 from impasto.server.compat.storage import Storage
 
 __all__ = ["Promise", "Promises"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from impasto.errors import OutputError
 from impasto.jobs.records.blobs import make_folder
-from impasto.picture.writing import write_atomically
+from impasto.picture.files import write_atomically
 
 __all__ = ["Storage"]
 

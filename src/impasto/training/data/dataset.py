@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from impasto.picture.raster import Raster
 from impasto.picture.reading import from_pil, opened
 from impasto.picture.transparency import fill_transparent
 
-__all__ = ["Pool", "read_picture", "training_files", "vary_colors"]
+__all__ = ["read_picture", "training_files", "vary_colors"]
 
 
 def training_files(folder: Path) -> list[Path]:
@@ -53,40 +52,6 @@ def _held_out(index: Path) -> set[str]:
         for record in records
         if isinstance(record, dict) and isinstance(record.get("file"), str) and record.get("split", "train") != "train"
     }
-
-
-class Pool:
-    """Pictures held in memory at a moderate size, cropped at random scales."""
-
-    def __init__(self, pictures: Iterable[Image.Image], seed: int) -> None:
-        self._random = np.random.default_rng(seed)
-        self._pictures = list(pictures)
-
-    @classmethod
-    def read(cls, files: list[Path], seed: int, short_side: int = 640) -> Pool:
-        """From files, larger pictures scaled down."""
-        return cls((read_picture(f, short_side) for f in files), seed)
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def crop(self, size: int, smallest: int, largest: int) -> np.ndarray:
-        """One ``(size, size, 3)`` uint8 crop of a picture whose short side was scaled to between the two bounds."""
-        picture = self._pictures[self._random.integers(len(self._pictures))]
-        short = min(picture.size)
-        # Log-uniform, so that every octave of scale is met as often as every other.
-        target = np.exp(self._random.uniform(np.log(max(smallest, size)), np.log(max(largest, size))))
-        side = min(short, size * short / target)
-        left = self._random.uniform(0, picture.width - side)
-        top = self._random.uniform(0, picture.height - side)
-        crop = picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-        pixels = np.asarray(crop)
-        return pixels[:, ::-1] if self._random.random() < 0.5 else pixels
-
-    def batch(self, count: int, size: int, smallest: int, largest: int) -> Tensor:
-        """``(count, 3, size, size)`` float pictures in 0..1."""
-        crops = np.stack([self.crop(size, smallest, largest) for _ in range(count)])
-        return torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).float() / 255
 
 
 def vary_colors(pictures: Tensor, random: np.random.Generator, share: float = 0.4) -> Tensor:
