@@ -117,6 +117,18 @@ def test_its_light_moves_no_further_than_people_accept(tone: tuple[int, int, int
     assert (kept.pixels[BESIDE] == painted.pixels[BESIDE]).all()
 
 
+def test_a_face_keeps_its_drawing_where_the_paint_has_none() -> None:
+    photograph = Picture.from_array(data.astronaut())
+    kept = keep_skin(flat(200, photograph), photograph)
+    was, now = (picture.pixels[FACE].mean(2) for picture in (photograph, kept))
+    assert np.corrcoef(was.ravel(), now.ravel())[0, 1] > 0.8
+    assert now.std() > 0.4 * was.std()
+    assert (kept.pixels[BESIDE] == 200).all()
+    # What has a drawing of its own gets no other.
+    drawn = Picture(photograph.pixels[..., ::-1])
+    assert np.abs(keep_skin(drawn, photograph).pixels.astype(int) - drawn.pixels).mean() < 1
+
+
 def test_strokes_and_hues_stay() -> None:
     photograph = with_face((96, 65, 50))
     strokes: Pixels = np.random.default_rng(0).integers(120, 250, photograph.pixels.shape, np.uint8)

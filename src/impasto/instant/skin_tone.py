@@ -43,13 +43,18 @@ _SOFT = 0.12, 0.7, 2.5
 """Over how much of a face's width skin fades into what is beside it, and the least and the most in cells."""
 _TOLERANCE = 20 / 255
 """By how much the mean light of a place may move."""
+_DRAWN = 0.7
+"""Contrast within a place, as a share of the photograph's, below which a face would become a cloud."""
+_SEEN = 512
+"""Longest side that contrast is measured on."""
 
 
 def keep_skin(painted: Picture, photograph: Picture) -> Picture:
     """``painted`` with skin about as light as in ``photograph``, which is of the same size.
 
     The mean luma of a place may move by 20 of 255. What goes beyond is taken back: towards black by a factor, towards
-    white by one on what is missing, so that hues and strokes stay. Where nobody is, it is ``painted`` itself.
+    white by one on what is missing, so that hues and strokes stay. A face that lost its drawing gets it back, as far as
+    seven tenths of the photograph's contrast. Where nobody is, it is ``painted`` itself.
 
     Raises :class:`ModelError` where the network that finds faces is missing or broken.
     """
@@ -62,13 +67,44 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
     aim = was + (now - was).clip(-_TOLERANCE, _TOLERANCE)
     factor = np.where(aim < now, aim / now.clip(1e-3), (1 - aim) / (1 - now).clip(1e-3)).clip(0, 1)
     times = 1 + where * (factor - 1)
-    planes = [Image.fromarray(plane) for plane in (times, np.where(aim < now, np.float32(0), 1 - times))]
+    lift = np.where(aim < now, np.float32(0), 1 - times)
+    mean, missing = _lost_drawing(painted, photograph, (times, lift), where)
+    planes = [Image.fromarray(plane) for plane in (times, lift, missing, mean)]
 
     def strip(rows: slice) -> Pixels:
-        factors, lift = (enlarged(plane, painted.size, rows) for plane in planes)
-        return (painted.pixels[rows] * factors + (lift * painted.peak + np.float32(0.5))).clip(0, painted.peak)
+        factors, lifts, shares, means = (enlarged(plane, painted.size, rows) for plane in planes)
+        detail = luma(photograph.pixels[rows])[..., None] / np.float32(photograph.peak) - means
+        moved = painted.pixels[rows] * factors + (lifts + shares * detail) * painted.peak + np.float32(0.5)
+        return moved.clip(0, painted.peak)
 
     return by_strips(painted, strip)
+
+
+def _lost_drawing(
+    painted: Picture, photograph: Picture, light: tuple[Array, Array], where: Array
+) -> tuple[Array, Array]:
+    """The mean luma of areas of the photograph, and the share of what differs from it that its skin has lost.
+
+    ``light`` is the factor and the lift that the pastiche is about to get.
+    """
+    size = fit(photograph.size, min(_SEEN, max(photograph.size)))
+    was, now = (_luma(picture.resized(size)) for picture in (photograph, painted))
+    times, lift = (enlarged(Image.fromarray(plane), size, slice(0, size[1]))[..., 0] for plane in light)
+    mean, drawn = _contrast(was)
+    _, left = _contrast(now * times + lift)
+    missing = (_DRAWN - left / drawn.clip(0.01)).clip(0)
+    return mean, where * np.asarray(Image.fromarray(missing).resize(where.shape[::-1], Image.Resampling.BILINEAR))
+
+
+def _contrast(bright: Array) -> tuple[Array, Array]:
+    """The mean of every area, and the standard deviation from it within areas of twice the side."""
+    size = bright.shape[1], bright.shape[0]
+    areas = fit(size, _AREAS)
+    mean = Image.fromarray(bright).resize(areas, Image.Resampling.BOX)
+    away = np.square(bright - np.asarray(mean.resize(size, Image.Resampling.BILINEAR)))
+    return np.asarray(mean), np.sqrt(
+        np.asarray(Image.fromarray(away).resize(fit(areas, max(areas) // 2 or 1), Image.Resampling.BOX))
+    )
 
 
 def skin(photograph: Picture) -> Array:
