@@ -27,7 +27,7 @@ TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ER
 
 def said(code: str, form: str) -> list[str]:
     """What a process that logs in that form says on standard error."""
-    script = f"import logging, sys, threading, warnings\nfrom impasto.jobs import logs\nlogs.set_up({form!r})\n{code}"
+    script = f"import logging, sys, threading, warnings\nfrom impasto import logs\nlogs.set_up({form!r})\n{code}"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert run.stdout == ""
     return run.stderr.splitlines()
@@ -153,7 +153,7 @@ def test_below_a_path_of_its_host_lines_are_the_same(root: str, front: str, capl
     app = an_app(root=root)
     jobs = app.state.jobs
     jobs.get, jobs.check_room = lambda owner, id: failed("error"), lambda owner: None
-    jobs.submit, jobs.view = lambda order, owner: (failed("error"), True), lambda job: {"id": "new"}
+    jobs.submit, jobs.view = lambda order, owner: (failed("error"), True), lambda job: {"id": "new", "left_out": []}
     caplog.set_level("INFO", "impasto.access")
     given = {"X-Request-ID": "from-proxy"}
     got = ask(app, "GET", f"{front}/v1/jobs/one", headers=given)
