@@ -164,7 +164,7 @@ def test_the_same_job_again_needs_no_room() -> None:
         asked.append(order)
         return failed("error"), False
 
-    app.state.jobs.submit, app.state.jobs.view = submit, lambda job: {"id": job.id}
+    app.state.jobs.submit, app.state.jobs.view = submit, lambda job: {"id": job.id, "left_out": []}
     answer = ask(app, "PUT", "/v1/jobs/a", files={"content": ("a.png", PHOTO)}, data=STYLE)
     assert answer.status_code == 200, answer.text
     assert asked[0].id == "a"
