@@ -262,3 +262,15 @@ def test_a_server_that_may_not_write_for_now_says_when_to_come_back() -> None:
     answer = ask(app, "POST", "/v1/jobs", files={"content": ("a.png", PHOTO)}, data=STYLE)
     assert "does not have its database to itself" in problem(answer, 503, "suspended")
     assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("1,5", "limit is '1,5'; give a whole number without commas"),
+        ("many", "limit is 'many'; give a whole number"),
+    ],
+)
+def test_a_query_that_is_no_number_is_told_in_our_words(client: httpx.Client, limit: str, said: str) -> None:
+    answer = client.get("/v1/jobs", params={"limit": limit})
+    assert (answer.status_code, answer.json()["detail"]) == (422, said)

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,18 @@ def test_folders_of_a_pattern_that_grow(desk: Path) -> None:
     }
 
 
+def test_several_folders_that_grow(desk: Path) -> None:
+    for name in ("spring/1.png", "autumn/2.png"):
+        paint(name, 1)
+    again = ["spring", "autumn", "-s", "sea.png", "-o", "out", "--skip-existing", "--json"]
+    painted = fate(impasto(*again))
+    paint("autumn/1.png", 2)
+    grown = fate(impasto(*again))
+    assert {photo: output for photo, output in grown.items() if output} == {"autumn/1.png": grown["autumn/1.png"]}
+    assert grown["autumn/1.png"] not in painted.values()
+    assert set(fate(impasto(*again)).values()) == {""}
+
+
 def test_photographs_of_one_name_are_told_apart_by_their_folders_whatever_there_is_besides(tmp_path: Path) -> None:
     names = [str(tmp_path / folder / "a.jpg") for folder in "bcd"]
     known = dict(zip(names, outputs(names, "out"), strict=True))
@@ -218,7 +231,8 @@ def piped() -> Iterator[Any]:
         held.append(end)
 
         def write() -> None:
-            with os.fdopen(start, "wb") as stream:
+            # Of a command that refuses it, nobody may read it.
+            with suppress(BrokenPipeError), os.fdopen(start, "wb") as stream:
                 stream.write(data)
 
         writers.append(threading.Thread(target=write))

@@ -94,6 +94,7 @@ def test_no_table_is_read_from_end_to_end_and_no_index_is_idle(tmp_path: Path) -
     ledger.unfinished()
     ledger.position(job)
     ledger.queued_of("ann")
+    ledger.others_queued("ann")
     ledger.stored_bytes("ann")
     ledger.events("ann", 0)
     ledger.last_event("ann")

@@ -247,6 +247,7 @@ def test_where_a_home_is_needed_the_sentence_says_what_to_set(watch: Watch) -> N
         "models": ["train", "style", "painting.png", "--photos", ".", "--name", "mine"],
         "jobs": ["serve", "--port", "0"],
     }
+    backup = ["serve", "backup", "copy"]
     code = """
 from impasto.cli.main import main
 for arguments in ASKED:
@@ -256,14 +257,14 @@ for arguments in ASKED:
     except SystemExit as end:
         print(end.code)
 """
-    run = NOBODY + code.replace("ASKED", repr(list(asked.values())))
+    run = NOBODY + code.replace("ASKED", repr([*asked.values(), backup]))
     ended = subprocess.run(
         [sys.executable, "-c", run], cwd=watch.desk, env=watch.environment, capture_output=True, text=True
     )
-    assert ended.stdout == "1\n" * len(asked)
+    assert ended.stdout == "1\n" * (len(asked) + 1)
     assert ended.stderr.splitlines() == [
         f"error: there is no home folder to keep {what} in; set IMPASTO_HOME to a folder that you may write"
-        for what in asked
+        for what in [*asked, "jobs"]
     ]
     assert not (watch.desk / "~").exists()
     watch.check()

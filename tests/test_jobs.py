@@ -113,6 +113,11 @@ def test_queues_are_bounded_for_all_and_for_each(start: Starter) -> None:
     other, _ = jobs.submit(order(settings=ENDLESS), "bob")
     with pytest.raises(QueueFull, match="3 jobs wait already"):
         jobs.submit(order(1, settings=ENDLESS), "bob")
+    # Whoever has less than a share has a place all the same.
+    late, _ = jobs.submit(order(settings=ENDLESS), "eve")
+    with pytest.raises(QueueFull, match="4 jobs wait already"):
+        jobs.submit(order(1, settings=ENDLESS), "eve")
+    assert jobs.cancel("eve", late.id).state == "cancelled"
     # What is there already is told all the same.
     assert jobs.submit(order(1, settings=ENDLESS), "ann") == (waiting[0], False)
     assert [jobs.view(job)["position"] for job in (*waiting, other)] == [0, 1, 2]

@@ -276,6 +276,7 @@ def test_the_queue_and_its_counts(ledger: Ledger) -> None:
     assert ledger.position(ledger.get("ann", "first")) == 0
     assert ledger.counts() == {"queued": 4, "running": 1, "done": 0, "partial": 0, "failed": 0, "cancelled": 1}
     assert (ledger.queued_of("ann"), ledger.queued_of("bob")) == (3, 1)
+    assert [ledger.others_queued(owner) for owner in ("ann", "bob", "eve")] == [1, 1, 2]
     assert {job.id for job in ledger.unfinished()} == {"first", "late", "last", "bulk", "tie"}
 
 

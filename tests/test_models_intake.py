@@ -36,6 +36,8 @@ MISTAKEN = [
     (b"<!-- a comment -->\n<html>", "a web page"),
     (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code>', "XML"),
     (b'{"error": "not found"}', "JSON"),
+    (b"Entry not found", "text, such as servers send in place of a file: 'Entry not found'"),
+    ("404 – nicht gefunden: ü".encode() * 40, "text"),
     (b"\x1f\x8b\x08\x00", "an archive"),
     (b"Rar!\x1a\x07", "an archive"),
 ]

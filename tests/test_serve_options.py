@@ -159,6 +159,15 @@ def test_a_limit_that_cannot_be_is_refused(run: Any, text: str, said: str) -> No
     assert said in " ".join(result.output.split())
 
 
+@pytest.mark.parametrize("hours", ["nan", "inf", "-1", "0", "9000", "0,5", "a day"])
+def test_jobs_are_kept_for_hours_that_there_are(run: Any, hours: str) -> None:
+    for result, given in (run("--keep", hours), run(IMPASTO_SERVE_KEEP=hours)):
+        assert (result.exit_code, given) == (2, {})
+        assert "Invalid value for '--keep'" in result.output
+        assert "; give a number" in result.output
+    assert run("--keep", "0.5")[1]["limits"].kept_seconds == 1800
+
+
 def test_a_server_that_cannot_start_says_so_in_json(
     run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

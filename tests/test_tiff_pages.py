@@ -187,6 +187,59 @@ def test_settings_are_found_in_a_tiff_that_pillow_does_not_read() -> None:
     assert read_settings(written({"data": BIG.astype(np.float32)})) is None
 
 
+# --- what Pillow has decoded already
+
+
+def decoded(data: bytes, frame: int = 0) -> Picture:
+    image = Image.open(io.BytesIO(data))
+    image.seek(frame)
+    image.load()
+    return Picture.from_pil(image)
+
+
+@pytest.mark.parametrize("pages", [[thumbnail(), {}], [thumbnail(subifds=1), {}]])
+def test_a_decoded_thumbnail_is_not_the_picture(pages: list[dict[str, Any]]) -> None:
+    with pytest.raises(PictureError, match="a reduced version of it; give the file itself"):
+        decoded(written(*pages))
+
+
+def test_a_decoded_preview_of_a_raw_file_is_refused() -> None:
+    with pytest.raises(UnsupportedFormat, match="raw file"):
+        decoded(written(thumbnail(extratags=DNG)))
+
+
+def test_a_decoded_page_that_a_caller_chose_is_taken() -> None:
+    assert decoded(written({}, thumbnail()), 1).size == (16, 12)
+    assert decoded(written(thumbnail())).size == (16, 12)
+
+
+@pytest.mark.parametrize(
+    ("page", "right"),
+    [
+        ({"data": BIG[..., 0] * np.uint16(257), "photometric": "miniswhite"}, 255 - BIG[..., 0]),
+        ({"data": (BIG[..., 0] / 255).astype(np.float32), "photometric": "miniswhite"}, 255 - BIG[..., 0]),
+        ({"data": BIG[..., 0], "photometric": "miniswhite"}, 255 - BIG[..., 0]),
+        ({"data": BIG[..., 0] * np.uint16(257), "photometric": "minisblack"}, BIG[..., 0]),
+    ],
+)
+def test_what_is_white_in_a_decoded_page(page: dict[str, Any], right: np.ndarray[Any, Any]) -> None:
+    found = decoded(written(page)).as_type(np.dtype(np.uint8)).pixels
+    assert np.array_equal(found, np.repeat(right[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": BIG.transpose(2, 0, 1) * np.uint16(257), "planarconfig": "separate"},
+        {"data": BIG[..., 0].astype(np.uint32) << 24, "photometric": "minisblack"},
+    ],
+)
+def test_what_pillow_decodes_wrong_is_refused(page: dict[str, Any]) -> None:
+    assert read(written(page), max_pixels=LIMIT).size == (128, 96)
+    with pytest.raises(PictureError, match="decoded wrong by Pillow; give the file itself"):
+        decoded(written(page))
+
+
 # --- other containers
 
 

@@ -225,6 +225,7 @@ def test_profiles_are_applied_at_any_depth() -> None:
         ({262: (32844,)}, "LOGL|32844"),
         ({258: (8, 8), 277: (200,)}, "samples"),
         ({262: (5,), 277: (3,), 258: (8, 8, 8)}, "samples"),
+        ({262: (6,), 277: (3,), 258: (8, 8, 8), 530: (2, 2)}, "fewer samples"),
         ({317: (7,)}, "predictor"),
         ({278: (1,)}, "lacks 3 of its 4 strips"),
         ({257: (40,), 278: (40,)}, "ends before"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from impasto.errors import OutputError
 
-__all__ = ["ELSEWHERE", "made", "own_folder", "unwritable"]
+__all__ = ["ELSEWHERE", "made", "own_folder", "somewhere", "unwritable"]
 
 ELSEWHERE = "make room there, or set IMPASTO_HOME to a folder elsewhere"
 """What to do where something in a folder of the user's own cannot be written."""
@@ -34,15 +34,20 @@ def own_folder(name: str) -> Path:
     return (data if data.is_absolute() else _NOWHERE) / name
 
 
-def made(folder: Path) -> Path:
-    """``folder``, made where it is not there. Raises :class:`OutputError`."""
+def somewhere(folder: Path) -> Path:
+    """``folder``. Raises :class:`OutputError` where it is in the home of a user who has none."""
     if folder.is_relative_to(_NOWHERE):
         raise OutputError(
             f"there is no home folder to keep {folder.relative_to(_NOWHERE).parts[0]} in; set IMPASTO_HOME to a folder "
             "that you may write"
         )
+    return folder
+
+
+def made(folder: Path) -> Path:
+    """``folder``, made where it is not there. Raises :class:`OutputError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        somewhere(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
     return folder

@@ -79,10 +79,14 @@ class Admission:
         return [str(job.settings["name"]) for job in unfinished if job.kind == "train-style"]
 
     def check_room(self, owner: str) -> None:
-        """Raise :class:`QueueFull` and :class:`QuotaExceeded` where one more job of that owner is one too many."""
+        """Raise :class:`QueueFull` and :class:`QuotaExceeded` where one more job of that owner is one too many.
+
+        Whoever has less than an equal share of the places is let in even where others have taken them all."""
         limits = self._limits
         queued, own = self._ledger.counts().get("queued", 0), self._ledger.queued_of(owner)
-        if queued >= limits.queued:
+        if queued >= limits.queued and own >= max(
+            min(1, limits.queued), limits.queued // (self._ledger.others_queued(owner) + 1)
+        ):
             raise QueueFull(f"{queued} jobs wait already; try again in a minute", 60)
         if own >= limits.queued_per_owner:
             raise QuotaExceeded(f"{own} of your jobs wait already; cancel some, or try again in a minute", 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 __all__ = ["mistaken"]
@@ -23,4 +24,17 @@ def mistaken(data: bytes) -> str | None:
     """What a file is that begins like ``data``, and what to do; ``None`` for what may be a network."""
     if not data:
         return "empty; get it again"
-    return next((said for begins, said in _MISTAKEN if re.match(begins, data[:512], re.IGNORECASE)), None)
+    said = next((said for begins, said in _MISTAKEN if re.match(begins, data[:512], re.IGNORECASE)), None)
+    return _text(data[:512]) if said is None else said
+
+
+def _text(start: bytes) -> str | None:
+    """What a file is that begins so, where that is text."""
+    try:
+        # It may be cut off in the midst of a letter.
+        words = codecs.getincrementaldecoder("utf-8")().decode(start).split()
+    except UnicodeDecodeError:
+        return None
+    if not words or not all(word.isprintable() for word in words):
+        return None
+    return f"text, such as servers send in place of a file: {' '.join(words)[:60]!r}; get the file again"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
 from impasto.picture.formats.sample_levels import eight, levels, sixteen
 from impasto.picture.formats.tiff_page import TiffPage
@@ -163,10 +163,10 @@ def _key(image: Image.Image) -> Key:
 
 def _converter(image: Image.Image, transform: Transform | None, key: Key) -> Callable[[Image.Image], Strip]:
     if _gray(image.mode):
-        scale = _scale(image)
+        scale, negative = _scale(image), _is_negative(image)
         if transform is None:
-            return lambda strip: _sixteen(strip, scale, key)
-        return lambda strip: _narrowed(_sixteen(strip, scale, key), transform)
+            return lambda strip: _sixteen(strip, scale, key, negative)
+        return lambda strip: _narrowed(_sixteen(strip, scale, key, negative), transform)
     return lambda strip: _eight(strip, transform, key)
 
 
@@ -199,9 +199,17 @@ def _scale(image: Image.Image) -> tuple[float, float]:
     return levels(low, high, np.dtype(np.float32 if image.mode == "F" else np.int32))
 
 
-def _sixteen(strip: Image.Image, scale: tuple[float, float], key: Key) -> Strip:
+def _is_negative(image: Image.Image) -> bool:
+    """Whether 0 is white, as of TIFFs: where there are more than 8 bits, Pillow leaves it at that."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    return bool(image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0)
+
+
+def _sixteen(strip: Image.Image, scale: tuple[float, float], key: Key, negative: bool) -> Strip:
     values = np.asarray(strip)
     values = values.astype(np.uint16) if strip.mode.startswith("I;16") else sixteen(values, *scale)
+    values = 65535 - values if negative else values
     return values[..., None], None if key is None else _keyed(values, key)
 
 

@@ -26,7 +26,7 @@ from PIL import (
 )
 
 from impasto.errors import ImpastoError, MissingExtra, PictureError, PictureTooLarge, UnsupportedFormat
-from impasto.picture.formats.tiff_page import TiffPage, raw_file
+from impasto.picture.formats.tiff_page import TiffPage, check_decoded, raw_file
 from impasto.picture.pillow_modes import unpack
 from impasto.picture.raster import Raster
 
@@ -96,9 +96,11 @@ def from_pil(image: Image.Image, *, max_pixels: int) -> Raster:
     format_ = own if own in READABLE else None
     with _explained("the picture", format_):
         file = getattr(image, "fp", None)
-        if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tile and file is not None:
-            with TiffPage(file, "the picture", image.tell()) as page:
-                return _checked(page, format_, "the picture", max_pixels)
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            if image.tile and file is not None:
+                with TiffPage(file, "the picture", image.tell()) as page:
+                    return _checked(page, format_, "the picture", max_pixels)
+            check_decoded(image, "the picture")
         return _checked(image, format_, "the picture", max_pixels, orientation)
 
 

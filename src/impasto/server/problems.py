@@ -18,6 +18,7 @@ from impasto import logs
 from impasto.errors import ImpastoError, OutputError
 from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
 from impasto.jobs.records.error_codec import shown
+from impasto.request.options import comma_hint
 
 __all__ = ["PROBLEM", "LastResort", "add_handlers", "allowed", "headers_of", "is_of_disk", "let_go", "problem", "seen"]
 
@@ -28,6 +29,8 @@ _SOON = {"Retry-After": "5"}
 """What is away is hoped to be back after so many seconds."""
 _OTHERS = "impasto.others"
 """In a scope that is matched against all routes but those of a last resort."""
+_PARSED: dict[str, type] = {"int_parsing": int, "float_parsing": float}
+"""What the framework calls a text that is no number."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 PROBLEM: dict[str, Any] = {
@@ -131,6 +134,10 @@ async def _of_validation(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    if kind := _PARSED.get(first["type"]):
+        given = str(first["input"])
+        whole = "whole " if kind is int else ""
+        return problem(422, "bad_request", f"{where} is {given[:80]!r}; give a {whole}number{comma_hint(kind, given)}")
     return problem(422, "bad_request", f"{where}: {first['msg']}")
 
 

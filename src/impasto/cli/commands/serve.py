@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impasto.cli.commands.serve_backup import backup, database_option, home_of, home_option, restore
+from impasto.cli.options.request_options import Value
 from impasto.cli.ui import terminal
 from impasto.errors import ImpastoError, MissingExtra, RequestError
+from impasto.request import Option
 
 if TYPE_CHECKING:
     from impasto.jobs.limits import Limits
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["limited", "serve", "settable"]
 
 _VARIABLE = "IMPASTO_SERVE"
+# Not click's own range, in which NaN is as well.
+_KEEP = Value(Option("keep", float, 24.0, "", 0.01, 24.0 * 365, unit="hours"))
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -58,9 +62,7 @@ _LEVELS = ("debug", "info", "warning", "error")
 @click.option(
     "--max-upload", type=click.IntRange(1, 4096), default=64, show_default=True, help="Megabytes in one request."
 )
-@click.option(
-    "--keep", type=click.FloatRange(0.01, 24 * 365), default=24.0, show_default=True, help="Hours that jobs are kept."
-)
+@click.option("--keep", type=_KEEP, metavar="HOURS", default=24.0, show_default=True, help="Hours that jobs are kept.")
 @click.option("--limit", multiple=True, metavar="NAME=VALUE", help="Another limit, such as files=100. Repeat it.")
 @click.option(
     "--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the log's lines."

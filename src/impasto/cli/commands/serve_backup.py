@@ -9,7 +9,7 @@ import click
 
 from impasto.cli.ui import terminal
 from impasto.errors import MissingExtra
-from impasto.user_folders import own_folder
+from impasto.user_folders import own_folder, somewhere
 
 if TYPE_CHECKING:
     from impasto.jobs.records.backup import Backup
@@ -30,8 +30,8 @@ database_option = click.option(
 
 
 def home_of(given: Path | None) -> Path:
-    """The folder that is given, or the usual one."""
-    return given or own_folder("jobs")
+    """The folder that is given, or the usual one. Raises :class:`OutputError` where there is no home for it."""
+    return given or somewhere(own_folder("jobs"))
 
 
 @click.command(short_help="Copy all that a server keeps, while it runs.")

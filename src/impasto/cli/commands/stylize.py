@@ -104,7 +104,8 @@ def stylize(
     PHOTO is a file, a folder, a quoted pattern such as 'trip/**/*.jpg', - for standard input, or a
     pipe such as <(command). The pastiche goes beside the photo, as photo.style.jpg, unless -o says
     otherwise; one of another format as photo.bmp.style.png. Its name depends on the photo alone, so
-    that --skip-existing finds it again. In a folder, photos of a pattern's subfolders keep these.
+    that --skip-existing finds it again. In a folder, photos of a pattern's subfolders keep these, and
+    those of several folders are called photo-1f2e3d4c.style.jpg, by their folder.
     Nothing is ever overwritten unless --overwrite says so. What comes from standard input goes into
     a folder as stdin.style.png, or as --format says. Of several photos, those that Impasto made
     itself are left out, so that running a command again repaints no pastiches.

@@ -103,17 +103,21 @@ def _may_be_folder(target: str) -> bool:
 
 def _named(photos: Sequence[Photo], folder: Path | None, style: str, settings: dict[str, Any]) -> list[Task]:
     named = [_name(photo, folder, style, settings) for photo in photos]
-    # Photos of one name out of several folders: each output then tells of which folder it is.
+    # Photos of one name out of several folders: each output then tells of which folder it is. So do all of several
+    # folders that were given as such, for what each holds may grow.
     homes: dict[str, set[str]] = {}
     for photo, plain in zip(photos, named, strict=True):
         homes.setdefault(_key(plain), set()).add(_home(photo))
+        if photo.found:
+            homes.setdefault(_key(plain.parent), set()).add(_home(photo))
     # No photo of this run is ever an output, on any file system, and no two outputs are one file.
     kept = {_key(photo.path): photo for photo in photos if photo.path and not photo.is_stream}
     taken: set[str] = set()
     copies: dict[str, int] = {}
     tasks = []
     for photo, plain in zip(photos, named, strict=True):
-        mark = f"-{_digest(_home(photo))}" if len(homes[_key(plain)]) > 1 else ""
+        alike = homes[_key(plain)] | (homes[_key(plain.parent)] if photo.found else set())
+        mark = f"-{_digest(_home(photo))}" if len(alike) > 1 else ""
         output = _name(photo, folder, style, settings, mark) if mark else plain
         first = str(output)
         while str(output) in taken or _is_kept(output, kept):

@@ -135,6 +135,12 @@ class Ledger:
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 
+    def others_queued(self, owner: str) -> int:
+        """How many other owners have queued jobs."""
+        query = select(func.count(JOBS.c.owner.distinct())).where(JOBS.c.state == "queued", ~is_owned(JOBS, owner))
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one()
+
     def position(self, job: Job) -> int:
         """How many queued jobs of its lane are before it; 0 for one that is not queued."""
         if job.state != "queued":

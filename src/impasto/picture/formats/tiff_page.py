@@ -20,7 +20,7 @@ from impasto.picture.formats.sample_levels import eight, levels, sixteen
 from impasto.picture.formats.tiff_samples import BYTEWISE, read_samples
 from impasto.picture.raster import Pixels
 
-__all__ = ["TiffPage", "raw_file"]
+__all__ = ["TiffPage", "check_decoded", "raw_file"]
 
 Base = Literal["L", "RGB", "CMYK", "LAB"]
 
@@ -40,6 +40,7 @@ _RAW_COLOURS = frozenset({32803, 34892})
 _RAW_COMPRESSIONS = frozenset({32767, 32769, 32770, 34713, 65000, 65535})
 _DNG_VERSION = 50706
 _INK_SET = 332
+_NEW_SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _OLD_REDUCED = 254, 255, 2
 _REDUCED, _TRANSPARENCY, _DEPTH = 1, 4, 8
 _ASSOCIATED, _UNASSOCIATED, _COREL = 1, 2, 999
 _MOST_PAGES = 64
@@ -102,6 +103,8 @@ class TiffPage:
         page = self._page
         if page.compression in BYTEWISE and page.photometric != _YCBCR:
             return None
+        if page.compression == 1 and page.tags.valueof(TiffImagePlugin.YCBCRSUBSAMPLING, (1, 1)) != (1, 1):
+            raise ValueError("its colours have fewer samples than its light, and are not packed; save it as RGB")
         together = page.planarconfig == 1 or page.samplesperpixel == 1
         plain = together and page.bitspersample in (1, 8) and page.sampleformat == 1
         if page.compression not in BYTEWISE | _THROUGH_PILLOW or not plain:
@@ -201,6 +204,32 @@ def _chosen(whole: Any, name: str) -> Any:
     if reduced and others:
         raise ValueError(f"its {len(others) + 1} pages are reduced versions or masks of a picture that is not there")
     return first
+
+
+def check_decoded(image: TiffImagePlugin.TiffImageFile, name: str) -> None:
+    """Refuse what Pillow has decoded where that is not the picture: it takes a file's first page, whatever that is, and
+    does not heed how all of them are stored.
+
+    Raises :class:`UnsupportedFormat` for a camera's raw file, and ``ValueError`` for the others.
+    """
+    tags = image.tag_v2
+    if _DNG_VERSION in tags:
+        raise raw_file(name)
+    is_reduced = bool(tags.get(_NEW_SUBFILE_TYPE, 0) & _REDUCED) or tags.get(_OLD_SUBFILE_TYPE) == _OLD_REDUCED
+    has_others = image.is_animated or TiffImagePlugin.SUBIFD in tags
+    if is_reduced and has_others and image.tell() == 0:
+        raise ValueError("what was decoded is a reduced version of it; give the file itself")
+    bits, is_planar = tags.get(TiffImagePlugin.BITSPERSAMPLE, ()), tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2
+    is_torn = is_planar and 16 in bits and tags.get(TiffImagePlugin.COMPRESSION, 1) == 1
+    # Whole numbers without a sign, which have got one.
+    is_wrapped = image.mode == "I" and tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0] == 1 and _lowest(image) < 0
+    if is_torn or is_wrapped:
+        raise ValueError(f"{max(bits, default=1)} bits a sample are decoded wrong by Pillow; give the file itself")
+
+
+def _lowest(image: Image.Image) -> float:
+    low, _ = image.getextrema()
+    return float(low)  # type: ignore[arg-type]
 
 
 def raw_file(name: str) -> UnsupportedFormat:
