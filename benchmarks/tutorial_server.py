@@ -1,7 +1,7 @@
 """Tutorial: a server as tutorials on style transfer build it, to compare ours with. A program of its own.
 
 FastAPI and LiteRT with Magenta's int8 pair: two pictures are uploaded, and for each request both networks are loaded
-anew. It has the benefit of every doubt: its handler is a plain function, so that requests are answered in threads side
+again. It has the benefit of every doubt: its handler is a plain function, so that requests are answered in threads side
 by side, where tutorials block the event loop; LiteRT takes the threads it takes by default, one a request, which
 on a busy server is the faster way; and there is no access log.
 """

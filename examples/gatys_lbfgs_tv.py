@@ -77,17 +77,17 @@ with torch.no_grad():
     content_features, style_features = encoder(content_picture), encoder(style_picture)
 
 # %% Losses
-# A Gram matrix is a statistic of features: measured once for the painting, anew for every picture that is tried.
-aim = measure(style_features)
+# A Gram matrix is a statistic of features: measured once for the painting, again for every picture that is tried.
+target = measure(style_features)
 if arguments.encoder == "pocket":
-    gram = GramTerm(aim, style_layers, weight=style_weight)
+    gram = GramTerm(target, style_layers, weight=style_weight)
     content = ContentTerm(content_features, content_layers, relative=True, weight=content_weight)
     variation = TotalVariation(power=power, weight=variation_weight)
 else:
     # The notebook's network sees 0..255. Where these weights are of the other convention, features are smaller.
     keras = NOTEBOOKS["keras"]
-    times, pixels = keras.times(encoder), photo.width * photo.height
-    gram = SummedGramTerm(aim, style_layers, keras, pixels=pixels, weight=style_weight * times**4)
+    times, pixels = keras.feature_ratio(encoder), photo.width * photo.height
+    gram = SummedGramTerm(target, style_layers, keras, pixels=pixels, weight=style_weight * times**4)
     content_layers = keras.content(content_layers, content_features)
     content = ContentTerm(content_features, content_layers, weight=content_weight * times**2)
     variation = TotalVariation(power=power, weight=variation_weight * keras.variation(photo.size, power))
@@ -97,7 +97,7 @@ objective = Objective(encoder, [StyledRegion({"gram": gram})], content, variatio
 print(gram, content, variation, sep="\n")
 
 # %% Optimise
-# From noise, SciPy's L-BFGS-B with about 20 evaluations a step, started anew each time.
+# From noise, SciPy's L-BFGS-B with about 20 evaluations a step, started again each time.
 random = np.random.default_rng(0)
 picture = torch.from_numpy(random.random(content_picture.shape, np.float32))
 optimiser = ScipyLBFGS(evaluations=20)

@@ -66,8 +66,8 @@ encoder = Encoder.from_module(Scales(), {"random": "rectified"})
 class Contrast(StyleTerm):
     """Distance of the logarithms of standard deviations: a faint texture counts as much as a strong one."""
 
-    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
-        return (found.std.log() - aim.std.log()).square().mean()
+    def distance(self, found: LayerStatistics, target: LayerStatistics) -> Tensor:
+        return (found.std.log() - target.std.log()).square().mean()
 
 
 # %% A loss of pixels of one's own
@@ -77,13 +77,16 @@ class KeepEdges(TotalVariation):
 
     def __init__(self, photograph: Tensor, *, weight: float = 1.0) -> None:
         super().__init__(weight=weight)
-        self.aim = self.slopes(photograph)
+        self.target = self.slopes(photograph)
 
     def forward(self, picture: Tensor) -> Tensor:
         return (
             self.weight
             * torch.stack(
-                [(slope - aim).square().mean() for slope, aim in zip(self.slopes(picture), self.aim, strict=True)]
+                [
+                    (slope - target).square().mean()
+                    for slope, target in zip(self.slopes(picture), self.target, strict=True)
+                ]
             ).sum()
         )
 
@@ -101,8 +104,8 @@ except ImpastoError as error:
 photo, painting = (found.resized(fit(found.size, arguments.size)) for found in (photo, painting))
 picture = picture_tensor(photo.pixels)
 with torch.no_grad():
-    aim = measure(encoder(picture_tensor(painting.pixels)))
-style = {"gram": GramTerm(aim, {"random": 1.0}), "contrast": Contrast(aim, {"random": 1.0}, weight=0.05)}
+    target = measure(encoder(picture_tensor(painting.pixels)))
+style = {"gram": GramTerm(target, {"random": 1.0}), "contrast": Contrast(target, {"random": 1.0}, weight=0.05)}
 objective = Objective(encoder, [StyledRegion(style)], variation=KeepEdges(picture, weight=100.0))
 print(objective.regions[0], objective.variation, sep="\n")
 

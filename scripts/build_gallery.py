@@ -3,7 +3,7 @@
 python scripts/build_gallery.py --paintings FOLDER [--only NAME ...] [--sheet FILE]
 
 A card holds what the engines need of the painting, a photograph in its style, and a swatch of its texture. With --only
-those alone are painted anew; of the others what is missing, and they get the facts and the place that gallery.toml
+those alone are painted again; of the others what is missing, and they get the facts and the place that gallery.toml
 gives them now. Each card is written when it is done, so a run that was ended goes on with --only and the names left.
 """
 
@@ -26,7 +26,7 @@ import impasto
 from impasto.models.store import shipped
 from impasto.picture import Picture
 from impasto.styles import StyleCard
-from impasto.styles.card import SUFFIX, folded
+from impasto.styles.card import SUFFIX, fold_name
 from impasto.styles.gallery import INDEX
 
 HERE = Path(__file__).parent
@@ -93,7 +93,7 @@ def check(entries: Sequence[Mapping[str, Any]]) -> None:
     """Exit where one style would be called what another is called."""
     called: dict[str, str] = {}
     for entry in entries:
-        for text in {folded(text) for text in (entry["name"], *entry.get("aliases", ()))}:
+        for text in {fold_name(text) for text in (entry["name"], *entry.get("aliases", ()))}:
             if (other := called.setdefault(text, entry["name"])) != entry["name"]:
                 raise SystemExit(f"{text} calls both {other} and {entry['name']}; change gallery.toml")
 
@@ -117,7 +117,9 @@ def sheet(cards: Sequence[StyleCard], shown: Sequence[Picture], columns: int = 4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--paintings", type=Path, required=True, help="folder of the files that gallery.toml names")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="paint these anew, and of the others what is missing")
+    parser.add_argument(
+        "--only", nargs="*", metavar="NAME", help="paint these again, and of the others what is missing"
+    )
     parser.add_argument("--sheet", type=Path, help="also save a contact sheet: paintings, swatches, thumbnails")
     arguments = parser.parse_args()
 

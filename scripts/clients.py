@@ -206,7 +206,7 @@ def flutter(folder: Path, server: Served, out: Path) -> None:
 
 
 def warm(server: Served) -> None:
-    """Wait until it can paint: its one worker begins anew after a large picture."""
+    """Wait until it can paint: its one worker begins again after a large picture."""
     with server.client() as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.2)

@@ -20,12 +20,12 @@ def measure(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
     from impasto.encoders.vgg import VGG19
-    from impasto.evaluation.metrics.scorer import Judge
+    from impasto.evaluation.metrics.scorer import Scorer
     from impasto.picture.scaling import fit_style
-    from impasto.training.data.device_dataset import tensor
+    from impasto.training.data.device_dataset import picture_bytes
     from impasto.training.pretrained import read_instant
     from impasto.training.style import load_style
-    from impasto.training.trainer import device
+    from impasto.training.trainer import training_device
 
     def square(file: Path) -> Image.Image:
         picture = Image.open(file).convert("RGB")
@@ -34,13 +34,13 @@ def measure(arguments: argparse.Namespace) -> None:
         box = (left, top, left + side, top + side)
         return picture.crop(box).resize((512, 512), Image.Resampling.LANCZOS)
 
-    where = device()
+    where = training_device()
 
     class There(VGG19):
         def prepare(self, pictures: torch.Tensor) -> torch.Tensor:
             return super().prepare(pictures.to(where))
 
-    judge = Judge(There(arguments.encoder).to(where), name="vgg19")
+    scorer = Scorer(There(arguments.encoder).to(where), name="vgg19")
     instant = read_instant().to(where)
     files = sorted(arguments.photos.iterdir())[: arguments.pictures]
     photos = [square(file) for file in files]
@@ -48,7 +48,7 @@ def measure(arguments: argparse.Namespace) -> None:
     with torch.no_grad():
         for name in arguments.names:
             painting = square(arguments.out / name / "painting.png")
-            whole = tensor(Image.open(arguments.out / name / "painting.png").convert("RGB"))[None].float() / 255
+            whole = picture_bytes(Image.open(arguments.out / name / "painting.png").convert("RGB"))[None].float() / 255
             width, height = fit_style((whole.shape[3], whole.shape[2]), 512)
             whole = torch.nn.functional.interpolate(whole, (height, width), mode="bicubic", antialias=True).clamp(0, 1)
             code = instant.encoder(whole.to(where))
@@ -57,9 +57,9 @@ def measure(arguments: argparse.Namespace) -> None:
             for kind, paint in paints.items():
                 rows = []
                 for photo in photos:
-                    painted = paint(tensor(photo)[None].to(where).float() / 255)[0][0].clamp(0, 1)
+                    painted = paint(picture_bytes(photo)[None].to(where).float() / 255)[0][0].clamp(0, 1)
                     pixels = (painted.permute(1, 2, 0).cpu().numpy() * 255 + 0.5).astype(np.uint8)
-                    score = judge.score(pixels, np.array(photo), np.array(painting))
+                    score = scorer.score(pixels, np.array(photo), np.array(painting))
                     rows.append((score.style, score.gram, score.content, score.cfsd))
                 known[kind] = [float(x) for x in np.mean(rows, 0)]
             shares = [a / b for a, b in zip(known[name], known["instant"], strict=True)]

@@ -85,7 +85,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    from impasto.training.recipe import Recipe, Style, cook
+    from impasto.training.recipe import Recipe, Style, train_recipe
 
     known = entries()
     if unknown := [name for name in arguments.names if name not in known]:
@@ -124,7 +124,7 @@ def main() -> None:
         clock=time.process_time if arguments.clock == "processor" else time.monotonic,
     )
     began, last = time.monotonic(), dict[str, float]()
-    for report in cook(recipe):
+    for report in train_recipe(recipe):
         now = time.monotonic()
         if report.model is not None:
             print(f"{now - began:6.1f} s  {report.name}: {report.model}", flush=True)

@@ -101,7 +101,7 @@ def hostile_zips() -> dict[str, bytes]:
     nested = _zipped({"a.png": bytes(1 << 20)})
     for _ in range(20):
         nested = _zipped({"a.zip": nested, "b.zip": nested[:1000]})
-    text = _deflated(b"this is no picture")
+    text = _deflated(b"this is not a picture")
     return {
         "many files": many(100_000),
         "many files and one told": many(100_000, told=1),
@@ -139,7 +139,7 @@ def hostile_zips() -> dict[str, bytes]:
         "a file beyond the end": made(Part(packed=b"x", size=1, at=2**31)),
         "another name inside": made(Part(packed=b"x", size=1, local_name=b"b.png")),
         "no name": made(Part(b"", b"x", size=1)),
-        "a name that is no text": made(Part(b"\xff\xfe.png", b"x", size=1, flags=0x800)),
+        "a name that is not text": made(Part(b"\xff\xfe.png", b"x", size=1, flags=0x800)),
         "a long name": made(Part(b"a" * 65_000 + b".png", b"x", size=1)),
         "a name of nothing": made(Part(b"\0" * 100 + b".png", b"x", size=1)),
         "names of other places": made(Part(b"../../etc/passwd.png", b"x", size=1), Part(b"/etc/a.png", b"y", size=1)),
@@ -149,6 +149,6 @@ def hostile_zips() -> dict[str, bytes]:
         "a wide end that is far": made(Part(packed=b"x", size=1))[:-22]
         + struct.pack("<4sIQI", b"PK\x06\x07", 0, 2**62, 1)
         + end(65535, 2**32 - 1, 2**32 - 1),
-        "no pictures": _zipped({f"{i}.jpg": b"this is no picture" for i in range(5)}),
+        "no pictures": _zipped({f"{i}.jpg": b"this is not a picture" for i in range(5)}),
         "a picture before": made(Part(packed=b"x", size=1), before=b"\x89PNG\r\n\x1a\n"),
     }

@@ -14,7 +14,7 @@ from impasto.jobs.admission import Admission
 from impasto.jobs.errors import WorkerLost
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
-from impasto.server.problems import let_go
+from impasto.server.problems import drop_traceback
 
 
 class Probing:
@@ -35,7 +35,7 @@ class Probing:
 
 
 def checked(*photographs: bytes, pool: Probing | None = None, **more: Any) -> dict[int, PictureError]:
-    galleries = SimpleNamespace(of=lambda _: {"udnie": None})
+    galleries = SimpleNamespace(for_owner=lambda _: {"udnie": None})
     admission = Admission(
         cast(Any, None), cast(Any, pool or Probing()), cast(Any, galleries), cast(Any, None), Limits()
     )
@@ -90,7 +90,7 @@ def test_an_error_that_is_answered_lets_what_was_sent_go() -> None:
         fail(sent)
     except PictureError as error:
         kept.append(error)
-        let_go(error)
+        drop_traceback(error)
     del sent
     assert kept
     assert seen() is None

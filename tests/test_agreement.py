@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from impasto.cli.main import cli
-from impasto.evaluation.inputs import square
-from impasto.evaluation.metrics.scorer import open_judge
+from impasto.evaluation.inputs import read_square
+from impasto.evaluation.metrics.scorer import open_scorer
 from impasto.evaluation.pairs import Pair, read_pairs
 
 MEASURES = ("style", "content", "drawing", "coarse", "deep", "lattice")
@@ -46,7 +46,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, pairs: list[Pair]) -> Path:
     random = np.random.default_rng(0)
     (desk / "made").mkdir()
     for pair in pairs:
-        content, style = square(pair.content), square(pair.style)
+        content, style = read_square(pair.content), read_square(pair.style)
         made = 0.5 * content + 0.4 * style[::-1] + random.normal(0, 4, content.shape)
         made[::8, ::8] += 30
         Image.fromarray(made.clip(0, 255).astype(np.uint8)).save(desk / "made" / f"{pair.id}.png")
@@ -75,9 +75,9 @@ def test_what_recall_compares_is_what_the_script_compares(
     desk: Path, shared: Path, painterly: ModuleType, pairs: list[Pair]
 ) -> None:
     picture = desk / "made" / f"{pairs[0].id}.png"
-    judge, weights = open_judge(shared / "weights" / "vgg19.npz"), painterly.quality.weights()
+    scorer, weights = open_scorer(shared / "weights" / "vgg19.npz"), painterly.quality.weights()
     with torch.inference_mode():
         found, _ = painterly.described(painterly.quality.square(picture), weights)
     keys = [(side, tap) for side in painterly.SCALES for tap in painterly.TAPS]
     theirs = torch.cat([value for key in keys for value in found[key]]).numpy()
-    assert judge.statistics(square(picture)) == pytest.approx(theirs, rel=1e-3, abs=1e-3)
+    assert scorer.statistics(read_square(picture)) == pytest.approx(theirs, rel=1e-3, abs=1e-3)

@@ -255,12 +255,12 @@ def test_who_leaves_in_the_middle_of_an_upload_leaves_no_traces(tmp_path: Path) 
 
 def test_a_server_that_may_not_write_for_now_says_when_to_come_back() -> None:
     def suspended(owner: str) -> None:
-        raise Suspended("this server does not have its database to itself; try again in some seconds")
+        raise Suspended("another server holds this server's database; try again in a few seconds")
 
     app = an_app()
     app.state.jobs.check_room = suspended
     answer = ask(app, "POST", "/v1/jobs", files={"content": ("a.png", PHOTO)}, data=STYLE)
-    assert "does not have its database to itself" in problem(answer, 503, "suspended")
+    assert "another server holds this server's database" in problem(answer, 503, "suspended")
     assert answer.headers["retry-after"] == "5"
 
 

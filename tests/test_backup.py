@@ -156,7 +156,7 @@ def test_a_backup_that_fails_is_not_there(
 def test_what_is_there_is_never_written_over(home: Path, url: str, tmp_path: Path) -> None:
     entered(url, "one")
     target = tmp_path / "backup"
-    with pytest.raises(RequestError, match="is no folder of a server; give its --home"):
+    with pytest.raises(RequestError, match="is not a folder of a server; give its --home"):
         back_up(target, tmp_path / "nowhere", url)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_bytes(b"mine")
@@ -184,7 +184,7 @@ def test_what_is_no_whole_backup_is_refused(home: Path, url: str, tmp_path: Path
         facts.unlink()
     else:
         facts.write_text(text)
-    with pytest.raises(RequestError, match="is no whole backup"):
+    with pytest.raises(RequestError, match="is not a whole backup"):
         restore(tmp_path / "backup", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 

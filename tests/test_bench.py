@@ -9,7 +9,7 @@ from torch7_files import Nets, checkpoint, t7
 from impasto.bench import Figure, run
 from impasto.bench.figure import alternate
 from impasto.bench.magenta_litert import SIDE, magenta_transfer
-from impasto.bench.per_style_networks import johnson_network, onestyle
+from impasto.bench.per_style_networks import johnson_network, per_style_figures
 from impasto.errors import ModelError
 from impasto.inference.openvino_core import core
 
@@ -40,14 +40,14 @@ def test_a_network_of_one_style_beside_opencv(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("impasto.bench.per_style_networks._SIZE", (96, 128))
     file = tmp_path / "network.t7"
     file.write_bytes(t7(checkpoint(Nets().build())))
-    figures = {figure.name: figure for figure in onestyle(file, 1)}
+    figures = {figure.name: figure for figure in per_style_figures(file, 1)}
     converted, opencv = figures["network of one style, converted"], figures["OpenCV DNN"]
     assert converted.value is not None
     assert opencv.value is not None
     assert converted.ratio == pytest.approx(converted.value / opencv.value)
     file.write_bytes(b"no network")
     with pytest.raises(ModelError, match=r"network\.t7: the file is of no format that is known"):
-        onestyle(file, 1)
+        per_style_figures(file, 1)
 
 
 def test_runs_take_turns_and_warm_up() -> None:

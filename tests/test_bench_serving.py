@@ -19,10 +19,10 @@ from PIL import Image
 from waiting import WAIT
 
 from impasto import bench
-from impasto.bench import Figure, serving
-from impasto.bench.load_generator import Form, bear, repeat
+from impasto.bench import Figure, server_figures
+from impasto.bench.load_generator import Form, repeat, run_load
 from impasto.bench.magenta_litert import SIDE
-from impasto.bench.server_process import served
+from impasto.bench.server_process import running_server
 from impasto.bench.server_speed import TUTORIAL
 from impasto.cli.main import cli
 from impasto.errors import ImpastoError, MissingExtra
@@ -101,7 +101,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_the_server_is_measured_against_the_engine_and_the_tutorial_server(pair: Path) -> None:
-    figures = {f.name: f for f in serving(1, pair, seconds=0.2)}
+    figures = {f.name: f for f in server_figures(1, pair, seconds=0.2)}
     assert tuple(figures) == (*OURS, "by paintings", "by one painting", "by name", "tutorial server")
     assert all(f.value is not None and f.value > 0 for f in figures.values())
     http, bare, tutorial = figures["pictures over HTTP"], figures["bare engine"], figures["tutorial server"]
@@ -120,7 +120,7 @@ def test_the_server_is_measured_against_the_engine_and_the_tutorial_server(pair:
 @pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_without_the_pair_the_rest_is_measured_and_told_what_helps(tmp_path: Path) -> None:
-    *figures, tutorial = serving(1, tmp_path, seconds=0.1)
+    *figures, tutorial = server_figures(1, tmp_path, seconds=0.1)
     assert tuple(f.name for f in figures) == OURS
     assert tutorial.name == "tutorial server"
     assert tutorial.value is None
@@ -130,26 +130,26 @@ def test_without_the_pair_the_rest_is_measured_and_told_what_helps(tmp_path: Pat
 def test_what_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(MissingExtra, match=r"pip install 'impasto\[serve\]'"):
-        serving()
+        server_figures()
 
 
 # servers
 
 
 def test_the_tutorial_server_predicts_and_transfers(pair: Path) -> None:
-    with served(str(TUTORIAL), str(pair), ready="/openapi.json") as address:
+    with running_server(str(TUTORIAL), str(pair), ready="/openapi.json") as address:
         picture = painted(address, Form("/", content=plain(200, 100, 50), style=plain(255, 128, 0)))
         assert (picture.format, picture.size) == ("JPEG", (SIDE, SIDE))
         assert np.abs(np.asarray(picture, int) - (200, 50, 0)).max() <= 3
         with pytest.raises(ImpastoError, match="answered 500"):
-            bear(address, [Form("/", content=b"no picture", style=plain(0, 0, 0))], 0.1)
+            run_load(address, [Form("/", content=b"no picture", style=plain(0, 0, 0))], 0.1)
 
 
 def test_the_tutorial_server_runs_magentas_pair(shared: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed")
     random = np.random.default_rng(0)
     photo = saved(Image.fromarray(random.integers(0, 256, (60, 80, 3), np.uint8)), "jpeg")
-    with served(str(TUTORIAL), str(shared / "peers" / "magenta"), ready="/openapi.json") as address:
+    with running_server(str(TUTORIAL), str(shared / "peers" / "magenta"), ready="/openapi.json") as address:
         picture = painted(address, Form("/", content=photo, style=plain(20, 60, 200)))
     assert picture.size == (SIDE, SIDE)
     assert np.ptp(np.asarray(picture)) > 30
@@ -159,7 +159,7 @@ def test_a_server_that_ends_at_once_is_told_with_what_it_said(tmp_path: Path) ->
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed")
     with (
         pytest.raises(ImpastoError, match=r"ended as it began.*has no \*prediction\*.tflite"),
-        served(str(TUTORIAL), str(tmp_path), ready="/"),
+        running_server(str(TUTORIAL), str(tmp_path), ready="/"),
     ):
         pytest.fail("it cannot run")
 
@@ -168,10 +168,10 @@ def test_a_server_that_ends_at_once_is_told_with_what_it_said(tmp_path: Path) ->
 
 
 def test_clients_and_probes_are_counted(pair: Path) -> None:
-    with served(str(TUTORIAL), str(pair), ready="/openapi.json") as address:
+    with running_server(str(TUTORIAL), str(pair), ready="/openapi.json") as address:
         form = Form("/", content=plain(1, 2, 3), style=plain(3, 2, 1))
-        load = bear(address, [form] * 3, 0.2, probe="/openapi.json")
-        idle = bear(address, [], 0.2, probe="/openapi.json")
+        load = run_load(address, [form] * 3, 0.2, probe="/openapi.json")
+        idle = run_load(address, [], 0.2, probe="/openapi.json")
     assert len(load.answers) >= 3
     assert load.probes
     assert load.rate == pytest.approx(len(load.answers) / load.seconds)
@@ -215,7 +215,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             Figure("tutorial server", None, "/s", note="--magenta FOLDER"),
         ]
 
-    monkeypatch.setattr(bench, "serving", measure)
+    monkeypatch.setattr(bench, "server_figures", measure)
     return asked
 
 

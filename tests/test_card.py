@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from impasto.errors import StyleError
 from impasto.styles import StyleCard
-from impasto.styles.card import MAX_BYTES, check_name, folded
+from impasto.styles.card import MAX_BYTES, check_name, fold_name
 
 WEBP = b"RIFF\x04\x00\x00\x00WEBPVP8 "
 MODEL = "instant@1"
@@ -113,7 +113,7 @@ def test_good_names(name: str) -> None:
     "name", ["", "-a", "a-", "a--b", "A", "a b", "é", "../x", "a/b", "a.style", "x" * 65, "a\n", None, 3]
 )
 def test_bad_names(name: object) -> None:
-    with pytest.raises(StyleError, match="no style name"):
+    with pytest.raises(StyleError, match="not a style name"):
         check_name(name)
 
 
@@ -123,7 +123,7 @@ F = np.ones(4, np.float32)
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"name": "Not A Slug"}, "no style name"),
+        ({"name": "Not A Slug"}, "not a style name"),
         ({"title": "x" * 301}, "title"),
         ({"artist": 5}, "artist"),
         ({"date": "18\x1b89"}, "control"),
@@ -132,11 +132,11 @@ F = np.ones(4, np.float32)
         ({"palette": ("#FFFFFF",)}, "palette"),
         ({"palette": ("#123456",) * 17}, "palette"),
         ({"palette": "#123456"}, "palette"),
-        ({"thumbnail": b"\x89PNG" + bytes(20)}, "no WebP"),
-        ({"thumbnail": WEBP[:14]}, "no WebP"),
+        ({"thumbnail": b"\x89PNG" + bytes(20)}, "not a WebP"),
+        ({"thumbnail": WEBP[:14]}, "not a WebP"),
         ({"thumbnail": WEBP + bytes(256 * 1024)}, "too large"),
         ({"thumbnail": "text"}, "thumbnail"),
-        ({"swatch": b"\x89PNG" + bytes(20)}, "swatch of style starry-night is no WebP"),
+        ({"swatch": b"\x89PNG" + bytes(20)}, "swatch of style starry-night is not a WebP"),
         ({"swatch": WEBP + bytes(64 * 1024)}, "swatch of style starry-night is too large"),
         ({"movement": "x" * 301}, "movement"),
         ({"place": None}, "place"),
@@ -155,14 +155,14 @@ F = np.ones(4, np.float32)
         ({"codes": None}, "codes"),
         ({"codes": {MODEL: {}}}, "1 to 32 scales"),
         ({"codes": {MODEL: {float(s): F for s in range(1, 40)}}}, "1 to 32 scales"),
-        ({"codes": {"": {1.0: F}}}, "no model"),
-        ({"codes": {7: {1.0: F}}}, "no model"),
+        ({"codes": {"": {1.0: F}}}, "not a model"),
+        ({"codes": {7: {1.0: F}}}, "not a model"),
         ({"codes": {MODEL: {0.0: F}}}, "scale 0.0"),
         ({"codes": {MODEL: {float("nan"): F}}}, "scale nan"),
         ({"codes": {MODEL: {True: F}}}, "scale True"),
-        ({"codes": {MODEL: {1.0: F[:0]}}}, "no float vector"),
-        ({"codes": {MODEL: {1.0: F[None]}}}, "no float vector"),
-        ({"codes": {MODEL: {1.0: [1.0]}}}, "no float vector"),
+        ({"codes": {MODEL: {1.0: F[:0]}}}, "not a float vector"),
+        ({"codes": {MODEL: {1.0: F[None]}}}, "not a float vector"),
+        ({"codes": {MODEL: {1.0: [1.0]}}}, "not a float vector"),
         ({"codes": {MODEL: {1.0: F * np.inf}}}, "not finite"),
         ({"codes": {MODEL: {1.0: F * np.nan}}}, "not finite"),
         ({"codes": {MODEL: {1.0: F * 1e5}}}, "beyond 65504"),
@@ -181,18 +181,18 @@ def nan() -> str:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no style card"),
-        (b"\xff\xfe", "no style card"),
+        (b"", "not a style card"),
+        (b"\xff\xfe", "not a style card"),
         (b"[]", "impasto_style is missing"),
         (b"{}", "impasto_style is missing"),
-        (b"[" * 100_000, "no style card"),
-        (b'{"impasto_style": ' + b"9" * 5000 + b"}", "no style card"),
+        (b"[" * 100_000, "not a style card"),
+        (b'{"impasto_style": ' + b"9" * 5000 + b"}", "not a style card"),
         (b" " * (MAX_BYTES + 1), "more than 1048576 bytes"),
         (document(impasto_style=2), "version 2"),
         (document(impasto_style=True), "version True"),
         (document(impasto_style="1"), "version '1'"),
         (document(extra=1), "unknown field 'extra'"),
-        (document(name=None), "no style name"),
+        (document(name=None), "not a style name"),
         (document(title=["a"]), "title"),
         (document(palette={"a": 1}), "palette"),
         (document(thumbnail="!"), "thumbnail is '!'"),
@@ -206,7 +206,7 @@ def nan() -> str:
         (document(codes={MODEL: {"-1": "AAA="}}), "scale -1"),
         (document(codes={MODEL: {"1": "AA=="}}), "even number"),
         (document(codes={MODEL: {"1": "\u00e9"}}), "base64"),
-        (document(codes={MODEL: {"1": ""}}), "no float vector"),
+        (document(codes={MODEL: {"1": ""}}), "not a float vector"),
         (document(codes={MODEL: {"1": nan()}}), "not finite"),
     ],
 )
@@ -247,11 +247,11 @@ def test_a_card_without_the_newer_facts_is_the_file_that_it_always_was() -> None
     [("The Wave", "the-wave"), ("a  GRANDE onda", "A grande_onda"), ("São Jorge", "sao jorge"), ("星 夜", "星夜")],
 )
 def test_names_are_the_same_in_any_case_and_spacing(one: str, another: str) -> None:
-    assert folded(one) == folded(another)
+    assert fold_name(one) == fold_name(another)
 
 
 def test_other_names_stay_others() -> None:
-    assert len({folded(name) for name in ("the-wave", "the-waves", "../the-wave", "the-wave/", "巨浪", "")}) == 6
+    assert len({fold_name(name) for name in ("the-wave", "the-waves", "../the-wave", "the-wave/", "巨浪", "")}) == 6
 
 
 def test_messages_stay_short() -> None:
@@ -271,7 +271,7 @@ def test_files(tmp_path: Path) -> None:
     path.write_bytes(card().to_bytes())
     assert StyleCard.from_file(path).title == "The Starry Night"
     path.write_bytes(b"{")
-    with pytest.raises(StyleError, match=r"a\.style: this is no style card"):
+    with pytest.raises(StyleError, match=r"a\.style: this is not a style card"):
         StyleCard.from_file(path)
     path.write_bytes(bytes(MAX_BYTES + 5))
     with pytest.raises(StyleError, match="more than"):

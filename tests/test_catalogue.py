@@ -16,10 +16,10 @@ import pytest
 
 from impasto.errors import ModelError, OutputError
 from impasto.models import Model, Store, find, models
-from impasto.models.index import Shelf
-from impasto.models.key_value_file import Noted
+from impasto.models.index import ModelIndex
+from impasto.models.key_value_file import JsonKeyValueFile
 from impasto.models.licences import permits_commercial
-from impasto.models.published import PUBLISHED, called, file_of
+from impasto.models.published import PUBLISHED, find_by_sha256, find_published
 from impasto.models.store import shipped
 
 
@@ -122,7 +122,7 @@ def test_what_did_not_change_is_not_read_again(store: Store) -> None:
     old = time.time() - 5
     os.utime(store.folder / "mine@1" / "manifest.json", (old, old))
     os.utime(store.folder, (old, old))
-    shelf = Shelf(store.folder, reading)
+    shelf = ModelIndex(store.folder, reading)
     for _ in range(5):
         assert shelf.problems() == ("broken",)
     assert len(read) == 1
@@ -137,29 +137,29 @@ def test_one_that_ships_and_is_broken_is_told(store: Store) -> None:
     (store.folder / "empty").mkdir()
     told = "mine@1/manifest.json cannot be read"
     for bare, count in ((True, 2), (False, 1)):
-        shelf = Shelf(store.folder, Model.read, bare=bare)
+        shelf = ModelIndex(store.folder, Model.read, bare=bare)
         assert len(shelf.problems()) == count
-        assert shelf.called("mine") == shelf.called("yours", strict=True) == ()
+        assert shelf.named("mine") == shelf.named("yours", strict=True) == ()
         with pytest.raises(ModelError, match=told):
-            shelf.called("mine", strict=True)
+            shelf.named("mine", strict=True)
 
 
 def test_all_who_note_at_once_are_heard(tmp_path: Path) -> None:
-    noted = Noted(tmp_path / "new" / "noted.json")
+    noted = JsonKeyValueFile(tmp_path / "new" / "noted.json")
     assert noted.read() == {}
-    noted.note("nothing", None)
+    noted.set("nothing", None)
     assert not noted._file.exists()
-    threads = [threading.Thread(target=noted.note, args=(f"name-{n}", str(n))) for n in range(8)]
+    threads = [threading.Thread(target=noted.set, args=(f"name-{n}", str(n))) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert noted.read() == {f"name-{n}": str(n) for n in range(8)}
-    noted.note("name-3", None)
+    noted.set("name-3", None)
     assert "name-3" not in noted.read()
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"cannot be written"):
-        Noted(tmp_path / "file" / "noted.json").note("x", "y")
+        JsonKeyValueFile(tmp_path / "file" / "noted.json").set("x", "y")
 
 
 def test_the_next_version_is_free(store: Store) -> None:
@@ -212,12 +212,12 @@ def test_what_is_published_is_pinned() -> None:
             assert file.url.startswith("https://")
             assert file.size is None or len(file.sha256 or "") == 64
             assert len(file.sha256 or "") == 64 or len(file.sha1 or "") == 40, "nothing is taken on trust alone"
-    assert called("vgg19") == ["vgg19"]
-    assert called("candy") == ["johnson-candy", "zoo-candy"]
-    assert called("la-muse") == ["johnson-la-muse", "johnson-la-muse-eccv16"]
-    assert called("") == called("nothing") == []
-    assert file_of(PUBLISHED["zoo-udnie"].files[0].sha256 or "") == PUBLISHED["zoo-udnie"]
-    assert file_of("0" * 64) is None
+    assert find_published("vgg19") == ["vgg19"]
+    assert find_published("candy") == ["johnson-candy", "zoo-candy"]
+    assert find_published("la-muse") == ["johnson-la-muse", "johnson-la-muse-eccv16"]
+    assert find_published("") == find_published("nothing") == []
+    assert find_by_sha256(PUBLISHED["zoo-udnie"].files[0].sha256 or "") == PUBLISHED["zoo-udnie"]
+    assert find_by_sha256("0" * 64) is None
 
 
 def test_what_is_published_is_named_where_it_is_missing() -> None:

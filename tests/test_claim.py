@@ -175,7 +175,7 @@ def test_work_stops_with_the_lock_and_goes_on_with_it(
         rival = Rival(url)
         cluster.run(f"SELECT pg_terminate_backend(({HOLDER} LIMIT 1))")
         rival.wait()
-        listening.until(lambda: not jobs._work.doing and not jobs._flow._is_running)
+        listening.until(lambda: not jobs._runner.doing and not jobs._queue._is_running)
         assert not jobs.ready()
         assert jobs.get("ann", slow.id).state == "running"
         with pytest.raises(Suspended):

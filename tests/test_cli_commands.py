@@ -131,7 +131,7 @@ def test_a_card_can_be_taken_in_under_another_name() -> None:
     taken = impasto("styles", "import", "the-wave.style", "--name", "your-sea")
     assert taken.exit_code == 0, taken.stderr
     assert "--style your-sea" in taken.stderr
-    fails(impasto("styles", "import", "the-wave.style", "--name", "Your Sea"), "'Your Sea' is no style name")
+    fails(impasto("styles", "import", "the-wave.style", "--name", "Your Sea"), "'Your Sea' is not a style name")
     fails(impasto("styles", "import", "-", stdin=b"{" * (2**20 + 1)), "more than 1048576 bytes")
 
 
@@ -140,7 +140,7 @@ def test_a_name_that_cannot_be_is_told_before_any_work(monkeypatch: pytest.Monke
     assert impasto("styles", "import", "the-wave.style", "--name", "my-sea").exit_code == 0
     monkeypatch.setattr("impasto.stylizer.Stylizer.card", None)
     fails(impasto("styles", "add", "my-sea", "sea.png"), "you have a style my-sea already")
-    fails(impasto("styles", "add", "My Sea", "sea.png"), "'My Sea' is no style name")
+    fails(impasto("styles", "add", "My Sea", "sea.png"), "'My Sea' is not a style name")
 
 
 def test_a_broken_card_is_told_and_the_others_are_listed() -> None:
@@ -233,7 +233,7 @@ def test_doctor_prints_the_line_that_installs_an_extra(monkeypatch: pytest.Monke
 def test_doctor_survives_a_runtime_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.delitem(sys.modules, "impasto.inference.openvino", raising=False)
-    report = doctor_module.examine()
+    report = doctor_module.check_installation()
     assert not report["ok"]
     assert "openvino" in report["runtime"]["error"]
 
@@ -332,5 +332,5 @@ def test_export_hands_over_run_and_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("text", ["", "128,", "12", "128;192", "a"])
 def test_sizes_are_whole_numbers_with_commas(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no list of sizes"):
+    with pytest.raises(click.BadParameter, match="is not a list of sizes"):
         Sizes().convert(text, None, None)

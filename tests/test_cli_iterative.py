@@ -335,7 +335,7 @@ def test_a_state_of_another_run_is_told(watched: Callable[[Watch], None]) -> Non
         (["b.png", "--trace", "t.jsonl"], "--trace is for one photo, but there are 2"),
         (["b.png", "--state", "s"], "--state is for one photo"),
         (["b.png", "--snapshots", "3"], "--snapshots is for one photo"),
-        (["-o", "-", "--snapshots", "3"], "--snapshots go beside the pastiche, which is no file"),
+        (["-o", "-", "--snapshots", "3"], "--snapshots go beside the pastiche, which is not a file"),
         (["--trace", "a.sea.jpg"], "--trace is a.sea.jpg, where the pastiche goes; name another file"),
         (["--trace", "x", "--state", "./x"], "--state is ./x, where --trace goes"),
         (["--state", "gone/s"], "--state is gone/s, in a folder that does not exist; create it first"),
@@ -343,7 +343,7 @@ def test_a_state_of_another_run_is_told(watched: Callable[[Watch], None]) -> Non
         (["--engine", "instant", "--steps", "3"], "--steps is for the engine iterative, but --engine is instant"),
         (["--regions", "gone.png=sea.png"], "there is no file gone.png"),
         (["--snapshots", "0"], "Invalid value for '--snapshots'"),
-        (["--style-loss", "mrf"], "mrf is no loss"),
+        (["--style-loss", "mrf"], "mrf is not a loss"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], message: str) -> None:
@@ -356,7 +356,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--trace", "b.png"], "b.png exists and is no trace"),
+        (["--trace", "b.png"], "b.png exists and is not a trace"),
         (["--state", "b.png"], "b.png holds no state of a run"),
         (["--guide", "gone.png"], "gone.png"),
         (["--encoder", "nobodys"], "nobodys"),

@@ -229,7 +229,7 @@ def test_what_a_trial_found_is_told(tmp_path: Path) -> None:
     file.write_bytes(one_style("the-wave", taken="255", given="255"))
     result = impasto("add", str(file))
     assert result.exit_code == 0, result.stderr
-    assert "it takes RGB, as a trial found; white is 255, as numbers in its graph say" in result.stderr
+    assert "it takes RGB, found by running it; white is 255, from constants in its graph" in result.stderr
 
 
 def test_models_are_shown_listed_and_verified(network: Path) -> None:

@@ -238,7 +238,7 @@ def test_broken_standard_input_is_one_line(album: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.jpg", "-s", "art/sea.png", "-o", "-", "--json"], "both want standard output"),
+        (["a.jpg", "-s", "art/sea.png", "-o", "-", "--json"], "both go to standard output"),
         (["a.jpg", "-s", "art/sea.png", "--deterministic", "--precision", "bf16"], "deterministic needs f32"),
         (["a.jpg", "-s", "art/sea.png", "--bits", "12"], "bits is 12; give 8 or 16"),
         (["a.jpg", "-s", "art/sea.png:0"], "greater than 0"),

@@ -8,14 +8,14 @@ import pytest
 
 from impasto import Client
 from impasto.client import Busy, KeyRefused, NoAnswer, Upload
-from impasto.client.errors import coded
-from impasto.client.multipart import form
+from impasto.client.errors import error_of_code
+from impasto.client.multipart import multipart_form
 from impasto.errors import ImpastoError, MissingExtra, OutputError, PictureError, RequestError, UnknownStyle
 
 
 def test_weights_are_in_the_order_of_arrival_names_first() -> None:
     styles = {Upload("sea.png", b"sea"): 2.0, "udnie": 0.5, b"hill": 1.0}
-    found = form([b"photo"], styles, {})
+    found = multipart_form([b"photo"], styles, {})
     assert found["data"] == {"style": ["udnie"], "weight": ["0.5", "2.0", "1.0"]}
     assert found["files"] == [
         ("content", ("picture", b"photo")),
@@ -27,7 +27,7 @@ def test_weights_are_in_the_order_of_arrival_names_first() -> None:
 def test_settings_are_texts_and_what_is_none_is_not_sent(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_bytes(b"white")
     settings = {"deterministic": True, "size": None, "strength": 0.5, "mask": tmp_path / "m.png", "guide": None}
-    found = form([Upload("a.jpg", b"photo")], ["udnie", "the-wave"], settings)
+    found = multipart_form([Upload("a.jpg", b"photo")], ["udnie", "the-wave"], settings)
     assert found["data"] == {
         "style": ["udnie", "the-wave"],
         "weight": [],
@@ -38,13 +38,13 @@ def test_settings_are_texts_and_what_is_none_is_not_sent(tmp_path: Path) -> None
 
 
 def test_a_name_that_is_no_text_can_be_sent() -> None:
-    found = form([Upload("\udcff.jpg", b"photo")], "udnie", {})
+    found = multipart_form([Upload("\udcff.jpg", b"photo")], "udnie", {})
     assert found["files"] == [("content", ("�.jpg", b"photo"))]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"gone\.jpg cannot be read: No such file"):
-        form([tmp_path / "gone.jpg"], "udnie", {})
+        multipart_form([tmp_path / "gone.jpg"], "udnie", {})
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_an_answer_is_the_error_of_its_code(code: str, kind: type[ImpastoError]) -> None:
-    error = coded(code, "so it is", 418)
+    error = error_of_code(code, "so it is", 418)
     assert type(error) is kind
     assert (error.code, str(error)) == (code, "so it is")
     assert not isinstance(error, MissingExtra)

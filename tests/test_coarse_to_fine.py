@@ -13,10 +13,10 @@ from skimage import data
 from impasto import Picture, Stylizer
 from impasto.evaluation.metrics.evenness import evenness
 from impasto.instant import coarse_to_fine
-from impasto.instant.coarse_to_fine import Touch, levels, overpainted, underpainted
+from impasto.instant.coarse_to_fine import PassBlend, keep_coarse_strokes, levels, pass_input
 from impasto.picture import row_strips as strips_of_rows
 
-BOLD = Touch.of(0.5, 1.0)
+BOLD = PassBlend.of(0.5, 1.0)
 
 
 def random_picture(height: int, width: int, seed: int = 0, dtype: type = np.uint8) -> Picture:
@@ -43,10 +43,10 @@ def test_levels_grow_to_the_size_and_keep_the_proportions(width: int, height: in
 
 def test_nothing_is_done_at_boldness_0_and_less_and_less_towards_strength_0() -> None:
     photograph, coarser = random_picture(50, 70), random_picture(25, 35, 1)
-    assert underpainted(photograph, coarser, Touch.of(0, 1), 0) is photograph
+    assert pass_input(photograph, coarser, PassBlend.of(0, 1), 0) is photograph
     flat = Picture(np.full((64, 64, 3), 128, np.uint8))
     away = [
-        np.abs(underpainted(flat, coarser, Touch.of(0.5, strength), 0).pixels - 128.0).mean()
+        np.abs(pass_input(flat, coarser, PassBlend.of(0.5, strength), 0).pixels - 128.0).mean()
         for strength in (0.01, 0.25, 0.5, 1)
     ]
     assert away == sorted(away)
@@ -58,11 +58,11 @@ def test_nothing_is_done_at_boldness_0_and_less_and_less_towards_strength_0() ->
 def test_strips_are_the_whole(size: tuple[int, int], dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
     smooth = random_picture(9, 11, 3, dtype).resized(size[::-1])
     coarser = random_picture(8, 8, 4, dtype)
-    whole = underpainted(smooth, coarser, BOLD, 7)
+    whole = pass_input(smooth, coarser, BOLD, 7)
     assert whole.pixels.dtype == dtype
     assert whole.size == size[::-1]
     monkeypatch.setattr(coarse_to_fine, "_STRIP", 16)
-    strips = underpainted(smooth, coarser, BOLD, 7)
+    strips = pass_input(smooth, coarser, BOLD, 7)
     assert np.abs(strips.pixels.astype(int) - whole.pixels).max() <= 1
 
 
@@ -70,7 +70,7 @@ def test_grain_goes_where_the_photograph_is_flat_and_is_the_same_for_the_same_se
     pixels = np.full((128, 256, 3), 128, np.uint8)
     pixels[:, 128:] = np.random.default_rng(0).integers(0, 256, (128, 128, 1))
     photograph = Picture(pixels)
-    one, again, other = (underpainted(photograph, None, BOLD, seed).pixels for seed in (1, 1, 2))
+    one, again, other = (pass_input(photograph, None, BOLD, seed).pixels for seed in (1, 1, 2))
     assert (one == again).all()
     assert (one != other).any()
     flat, drawn = one[16:-16, 16:112].astype(float) - 128, one[16:-16, 144:240].astype(float) - pixels[16:-16, 144:240]
@@ -83,7 +83,7 @@ def test_a_drawing_is_kept_where_there_is_one() -> None:
     # Lettering, or nearly: strokes with gaps between them, over a third of the picture.
     pixels[64:192:8, 320:480] = 0
     photograph, coarser = Picture(pixels), Picture(np.full((32, 64, 3), 255, np.uint8))
-    made = underpainted(photograph, coarser, BOLD, 0).pixels.astype(float)
+    made = pass_input(photograph, coarser, BOLD, 0).pixels.astype(float)
     in_the_sky, in_the_letters = (255 - made)[96:160, 32:160].mean() / 127, None
     in_the_letters = ((made - pixels) / (255 - pixels.astype(float)))[96:160, 360:440].mean()
     assert in_the_sky < 0.55, "half of it is covered"
@@ -112,10 +112,10 @@ def test_a_sky_gets_no_stamped_grid_and_larger_strokes(stylizer: Stylizer) -> No
 def test_strips_of_strokes_are_the_whole(size: tuple[int, int], dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
     finer = random_picture(9, 11, 3, dtype).resized(size[::-1])
     coarser = random_picture(8, 8, 4, dtype).resized((max(1, size[1] // 2), max(1, size[0] // 2)))
-    whole = overpainted(finer, coarser, 0.7)
+    whole = keep_coarse_strokes(finer, coarser, 0.7)
     assert (whole.size, whole.pixels.dtype) == (finer.size, np.dtype(dtype))
     monkeypatch.setattr(strips_of_rows, "_STRIP", 16)
-    strips = overpainted(finer, coarser, 0.7)
+    strips = keep_coarse_strokes(finer, coarser, 0.7)
     assert np.abs(strips.pixels.astype(float) - whole.pixels).max() <= finer.peak / 255
 
 
@@ -124,7 +124,7 @@ def test_strokes_that_are_seen_stay_and_fine_ones_are_added() -> None:
     coarser = random_picture(16, 16, 1).resized((128, 128))
     grain = np.random.default_rng(2).integers(-40, 41, (512, 512, 1))
     finer = Picture((coarser.resized((512, 512)).pixels * 0.5 + 60 + grain).clip(0, 255).astype(np.uint8))
-    held, half, free = (overpainted(finer, coarser, hold) for hold in (1.0, 0.5, 0.0))
+    held, half, free = (keep_coarse_strokes(finer, coarser, hold) for hold in (1.0, 0.5, 0.0))
 
     def away(picture: Picture) -> float:
         return float(np.abs(picture.resized((64, 64)).pixels.astype(float) - coarser.resized((64, 64)).pixels).mean())

@@ -45,7 +45,7 @@ class Host:
 
 
 def load() -> ModuleType:
-    """The pack as ComfyUI imports one: a folder whose name is no name of a module."""
+    """The pack as ComfyUI imports one: a folder whose name is not a name of a module."""
     name = "custom_nodes/impasto-comfyui"
     spec = importlib.util.spec_from_file_location(
         name, FOLDER / "__init__.py", submodule_search_locations=[str(FOLDER)]

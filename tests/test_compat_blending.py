@@ -15,7 +15,7 @@ from replaying import Answer, dart_form, picture_of, replay, requests_form
 from serving import Served
 from test_server import PAINTING, picture, wait
 
-from impasto.server.compat.magenta_api import as_stored
+from impasto.server.compat.magenta_api import without_orientation
 
 HOST = "192.168.2.11:8000"
 
@@ -152,18 +152,18 @@ def test_without_the_option_there_is_no_such_door(served: Served, tmp_path: Path
 
 def test_only_what_says_how_to_turn_a_picture_is_taken_from_it() -> None:
     turned = photo(6)
-    stored = as_stored(turned)
+    stored = without_orientation(turned)
     assert b"Exif" not in stored
     assert far(turned, stored) == 0
     assert Image.open(io.BytesIO(stored)).getexif() == {}
-    assert as_stored(PAINTING) == PAINTING
+    assert without_orientation(PAINTING) == PAINTING
 
 
 @given(st.binary(max_size=200))
 def test_whatever_a_file_holds_it_comes_out_no_different_twice(data: bytes) -> None:
     for begun in (data, b"\xff\xd8" + data, b"\xff\xd8\xff\xe0\x00\x04ab" + data):
-        stored = as_stored(begun)
-        assert as_stored(stored) == stored
+        stored = without_orientation(begun)
+        assert without_orientation(stored) == stored
         assert stored == begun or b"\xff\xe1" in begun
         if begun[:2] == b"\xff\xd8":
-            assert as_stored(begun[:2] + b"\xff\xe1\x00\x04ab" + begun[2:]) == stored
+            assert without_orientation(begun[:2] + b"\xff\xe1\x00\x04ab" + begun[2:]) == stored

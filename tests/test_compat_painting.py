@@ -82,7 +82,7 @@ def test_one_style_is_answered_and_the_others_appear(server: Served) -> None:
         # And they go with it.
         assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
     until(lambda: not list(folder.glob(f"{job['id']}*")))
-    until(lambda: not list((server.home / "jobs" / "promises").glob(f"{job['id']}*")))
+    until(lambda: not list((server.home / "jobs" / "pending_files").glob(f"{job['id']}*")))
     assert replay(server.address, f"GET {facts['name']} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()).status == 404
 
 
@@ -156,7 +156,7 @@ def test_what_is_wrong_is_said_as_fastapi_does(server: Served) -> None:
         ("POST", "/candy%00"),
         ("POST", "/candy/"),
         ("POST", "//candy"),
-        ("GET", "/storage/../promises"),
+        ("GET", "/storage/../pending_files"),
         ("GET", "/storage/%2e%2e%2fjobs.sqlite"),
         ("GET", "/storage/..%5cjobs.sqlite"),
         ("GET", "/storage/"),
@@ -244,7 +244,11 @@ def test_killed_and_started_again_it_keeps_its_promises(tmp_path: Path) -> None:
             for name, data in firsts.items():
                 assert client.get(name).content == data
         # What is taken out of the folder then is not put there again.
-        until(lambda: all(b'"kept": true' in path.read_bytes() for path in (tmp_path / "jobs" / "promises").iterdir()))
+        until(
+            lambda: all(
+                b'"kept": true' in path.read_bytes() for path in (tmp_path / "jobs" / "pending_files").iterdir()
+            )
+        )
         taken = folder / Path(names[0]).name.replace(".jpg", "_mosaic.jpg")
         taken.unlink()
         assert server.stop() == 0

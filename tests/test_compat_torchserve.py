@@ -17,7 +17,7 @@ from serving import Served
 from test_server import PAINTING, picture, wait
 
 from impasto import Gallery
-from impasto.server.compat.form_fields import decoded
+from impasto.server.compat.form_fields import decode_urlencoded
 
 HOST = "localhost:8080"
 PHOTO = picture(5, 80, kind="JPEG")
@@ -176,14 +176,14 @@ def test_with_keys_the_front_end_needs_one(tmp_path: Path) -> None:
 @given(st.dictionaries(st.sampled_from(["content", "style", "more"]), st.binary(max_size=300)))
 def test_bytes_come_out_of_a_url_encoded_form_as_they_went_in(fields: dict[str, bytes]) -> None:
     body = "&".join(f"{name}={quote_plus(data)}" for name, data in fields.items()).encode()
-    assert decoded(body, fields) == fields
-    assert decoded(body, ["style"]) == {name: data for name, data in fields.items() if name == "style"}
+    assert decode_urlencoded(body, fields) == fields
+    assert decode_urlencoded(body, ["style"]) == {name: data for name, data in fields.items() if name == "style"}
     # Also where nothing is escaped that need not be.
     plain = b"&".join(name.encode() + b"=" + quote_plus(data, safe="=/:?").encode() for name, data in fields.items())
-    assert decoded(plain, fields) == fields
+    assert decode_urlencoded(plain, fields) == fields
 
 
 @given(st.binary(max_size=300))
 def test_a_form_that_is_none_is_read_to_its_end(body: bytes) -> None:
-    found = decoded(b"content=" + body, ["content"])
+    found = decode_urlencoded(b"content=" + body, ["content"])
     assert len(found["content"]) <= len(body)

@@ -111,14 +111,14 @@ def without(key: str) -> dict[str, Any]:
     ("content", "message"),
     [
         (state("vgg16"), "holds vgg16, not vgg19; call it vgg16"),
-        (without("features.16.bias"), r"is no vgg19: it has no conv3_4\.bias; give vgg19's weights"),
+        (without("features.16.bias"), r"is not vgg19: it has no conv3_4\.bias; give vgg19's weights"),
         ({}, r"it has no conv1_1\.weight, conv1_1\.bias, conv1_2\.weight, conv1_2\.bias and 22 more"),
-        (state() | {"features.1.weight": torch.ones(4)}, r"is no vgg19, which has no features\.1"),
+        (state() | {"features.1.weight": torch.ones(4)}, r"is not vgg19, which has no features\.1"),
         (
             state() | {"features.5.weight": torch.ones(6, 3, 3, 3)},
             r"conv2_1 of .* vgg19 has \(C, 4, 3, 3\) with \(C,\)",
         ),
-        (state() | {"features.5.bias": torch.full((6,), torch.nan)}, "conv2_1 of .* holds values that are no numbers"),
+        (state() | {"features.5.bias": torch.full((6,), torch.nan)}, "conv2_1 of .* contains NaN or infinity"),
         (state() | {"features.0.weight": 3}, r"features\.0\.weight of .* is a int; give a state dict of tensors"),
         ([1, 2], "holds a list; give a state dict: names with tensors"),
     ],
@@ -136,9 +136,9 @@ def test_vgg19_is_no_vgg16_and_a_resnet_is_nothing(tmp_path: Path, out: Path) ->
     with pytest.raises(ModelError, match="holds vgg19, not vgg16; call it vgg19"):
         convert_vgg(published(tmp_path / "vgg.pth"), out, name="vgg16")
     save_file(named(), tmp_path / "vgg.safetensors", {"convention": "caffe"})
-    with pytest.raises(ModelError, match="is no vgg16: it has conv3_4; give vgg16's weights"):
+    with pytest.raises(ModelError, match="is not vgg16: it has conv3_4; give vgg16's weights"):
         convert_vgg(tmp_path / "vgg.safetensors", out, name="vgg16")
-    with pytest.raises(ModelError, match="'resnet' is no architecture; choose one of vgg16, vgg19"):
+    with pytest.raises(ModelError, match="'resnet' is not an architecture; choose one of vgg16, vgg19"):
         convert_vgg(tmp_path / "vgg.pth", out, name="resnet")
 
 

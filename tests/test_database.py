@@ -19,7 +19,7 @@ from impasto.jobs.records.schema import TABLES
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("nonsense", "'nonsense' is no URL of a ledger; give sqlite:///FILE or postgresql://HOST/NAME"),
+        ("nonsense", "'nonsense' is not a URL of a ledger; give sqlite:///FILE or postgresql://HOST/NAME"),
         ("mysql://u:secret@h/n", "a ledger cannot be in mysql; give sqlite:///FILE"),
         ("sqlite://", "a ledger in memory would forget its jobs; name a file"),
         ("sqlite:///:memory:", "a ledger in memory"),
@@ -93,13 +93,13 @@ def test_no_table_is_read_from_end_to_end_and_no_index_is_idle(tmp_path: Path) -
     ledger.list("ann", states=["done", "failed"])
     ledger.unfinished()
     ledger.position(job)
-    ledger.queued_of("ann")
+    ledger.count_queued("ann")
     ledger.others_queued("ann")
     ledger.stored_bytes("ann")
     ledger.events("ann", 0)
     ledger.last_event("ann")
-    ledger.ask_keep("ann", "one")
-    ledger.ask_cancel("ann", "one")
+    ledger.request_keep("ann", "one")
+    ledger.request_cancel("ann", "one")
     ledger.finish("ann", "one", "failed")
     ledger.expired(1.0)
     ledger.reopen("ann", "one")

@@ -137,7 +137,7 @@ def test_a_server_that_sends_another_part_is_told(shelf: Shelf, path: Path) -> N
     path.parent.mkdir()
     part(path).write_bytes(DATA[:1_000])
     shelf.shift = 7
-    with pytest.raises(ModelError, match="sends another part of the file than was asked for"):
+    with pytest.raises(ModelError, match="sent another part of the file than was requested"):
         download(shelf.url, path, SHA256)
 
 
@@ -156,7 +156,7 @@ def test_no_connection_is_told(path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(ModelError, match=rf"no connection to 127\.0\.0\.1:{port}: .*; check the network"):
+    with pytest.raises(ModelError, match=rf"cannot connect to 127\.0\.0\.1:{port}: .*; check the network"):
         download(f"http://127.0.0.1:{port}/file.pth", path, SHA256)
 
 
@@ -165,7 +165,7 @@ def test_a_server_that_falls_silent_is_told(path: Path) -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/file.pth"
-        with pytest.raises(ModelError, match=r"no connection to .*timed out"):
+        with pytest.raises(ModelError, match=r"cannot connect to .*timed out"):
             download(url, path, SHA256, timeout=0.1)
 
 
@@ -173,13 +173,13 @@ def test_a_server_that_falls_silent_is_told(path: Path) -> None:
     "url", ["http://example.org/x", "ftp://localhost/x", "file:///etc/passwd", "x.pth", "https//x", "http://[1"]
 )
 def test_only_https_is_trusted(path: Path, url: str) -> None:
-    with pytest.raises(ModelError, match="is no address to download from; give one that begins with https://"):
+    with pytest.raises(ModelError, match="is not an address to download from; give one that begins with https://"):
         download(url, path, SHA256)
 
 
 def test_nor_is_what_a_server_leads_to(shelf: Shelf, path: Path) -> None:
     shelf.status, shelf.location = 302, "http://example.org/file.pth"
-    with pytest.raises(ModelError, match=r"http://example\.org/file\.pth is no address to download from"):
+    with pytest.raises(ModelError, match=r"http://example\.org/file\.pth is not an address to download from"):
         download(shelf.url, path, SHA256)
 
 
@@ -188,7 +188,7 @@ def test_a_full_disk_is_told(shelf: Shelf, path: Path, monkeypatch: pytest.Monke
     with monkeypatch.context() as little:
         little.setattr(shutil, "disk_usage", lambda _: usage)
         with pytest.raises(
-            OutputError, match="has room for 1 MB, and 3 are to come; make room there, or set IMPASTO_HO"
+            OutputError, match="has room for 1 MB, and 3 are needed; make room there, or set IMPASTO_HO"
         ):
             download(shelf.url, path, SHA256)
 

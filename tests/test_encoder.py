@@ -199,7 +199,7 @@ def test_pocket_is_read_frozen_and_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"part.safetensors has no conv3_2"):
         open_encoder(tmp_path / "part.safetensors")
     assert open_encoder(tmp_path / "part.safetensors", ("relu2_1",)).names[-1] == "2_1"
-    with pytest.raises(ValueError, match=r"weights.pth is no encoder"):
+    with pytest.raises(ValueError, match=r"weights.pth is not an encoder"):
         open_encoder(tmp_path / "weights.pth")
 
 

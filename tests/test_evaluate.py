@@ -22,9 +22,9 @@ from impasto.evaluation import evaluation
 from impasto.evaluation.contact_sheet import Sheet
 from impasto.evaluation.contestant import FromEngine
 from impasto.evaluation.engine_trials import Seams
-from impasto.evaluation.inputs import SIDE, square
+from impasto.evaluation.inputs import SIDE, read_square
 from impasto.evaluation.metrics import sharpness
-from impasto.evaluation.metrics.scorer import open_judge
+from impasto.evaluation.metrics.scorer import open_scorer
 from impasto.instant.painter import Painter
 from impasto.models import find
 
@@ -116,7 +116,7 @@ def test_the_light_of_faces_is_told_by_pair_and_in_sum(desk: Path, report: Any) 
     # The square of 90x60 begins 15 pixels from the left.
     box = (slice(256, 384), slice(256, 448))
     luma = [0.2126, 0.7152, 0.0722]
-    before, after = ((square(file)[box] @ luma).mean() for file in (desk / "one.png", desk / "theirs" / "one.jpg"))
+    before, after = ((read_square(file)[box] @ luma).mean() for file in (desk / "one.png", desk / "theirs" / "one.jpg"))
     assert first["other"]["light"][0] == pytest.approx(after - before, abs=1e-3)
     found = standing(report, "other")["light"]
     far = [abs(move) for move in first["other"]["light"]]
@@ -133,8 +133,8 @@ def test_a_large_photograph_is_painted_beside_the_small_one(desk: Path, report: 
     assert painted.shape == (600, 720, 3)
     own = np.asarray(Image.open(desk / "holiday.png").convert("RGB"))
     assert found["sharpness"] == pytest.approx(sharpness(painted) / sharpness(own))
-    judge, content, style = open_judge(), square(desk / "holiday.png"), square(desk / "painting.png")
-    score = judge.score(square(desk / "report" / "large" / "instant" / "holiday.png"), content, style)
+    scorer, content, style = open_scorer(), read_square(desk / "holiday.png"), read_square(desk / "painting.png")
+    score = scorer.score(read_square(desk / "report" / "large" / "instant" / "holiday.png"), content, style)
     assert found["large"] == {"style": score.style, "coarse": score.coarse, "content": score.content}
     assert found["small"] != found["large"]
     sheet = np.asarray(Image.open(desk / "report" / "large.png"))
@@ -255,7 +255,7 @@ def test_the_sheet_has_a_column_for_each(desk: Path, report: Any) -> None:
 def test_pictures_are_cut_and_scaled_as_inputs_are(desk: Path, report: Any) -> None:
     (desk / "cut").mkdir()
     for name, file in (("one", "one.png"), ("two", "two.png")):
-        Image.fromarray(square(desk / file)).save(desk / "cut" / f"{name}.png")
+        Image.fromarray(read_square(desk / file)).save(desk / "cut" / f"{name}.png")
     shutil.copytree(desk / "cut", desk / "raw")
     shutil.copy(desk / "one.png", desk / "raw" / "one.png")
     result = impasto(
@@ -272,7 +272,7 @@ def test_inputs_are_written_for_others_without_torch(desk: Path, monkeypatch: py
     assert result.exit_code == 0, result.output
     names = [f"{i}.{kind}.png" for i in ("one", "two") for kind in ("content", "style")]
     assert sorted(f.name for f in Path("in/puts").iterdir()) == names
-    assert (np.asarray(Image.open("in/puts/two.content.png")) == square(desk / "two.png")).all()
+    assert (np.asarray(Image.open("in/puts/two.content.png")) == read_square(desk / "two.png")).all()
     fails(impasto("--pairs", "pairs.json", "--inputs", "in/puts"), "exists", 1)
     assert impasto("--pairs", "pairs.json", "--inputs", "in/puts", "--overwrite").exit_code == 0
     fails(impasto("--pairs", "pairs.json", "--report", "none"), "pip install 'impasto[evaluate]'", 1)
@@ -304,10 +304,10 @@ def test_what_is_missing_is_named_before_any_work(desk: Path) -> None:
         (("--inputs", "in", "--faces", "faces.json"), "pictures are scored for a report", 2),
         (("--report", "bad", "--pictures", "other=theirs", "--large", "one.png"), "nobody has painted one.png", 2),
         (("--report", "bad", "--large", "one.png", "--large", "./one.png"), "two large photographs", 2),
-        (("--report", "bad", "--faces", "pairs.json"), "no list of faces", 2),
-        (("--report", "bad", "--pictures", "theirs"), "'theirs' is no NAME=FOLDER", 2),
-        (("--report", "bad", "--pictures", "=theirs"), "'=theirs' is no NAME=FOLDER", 2),
-        (("--report", "bad", "--pictures", "other=gone"), "'gone' is no folder", 2),
+        (("--report", "bad", "--faces", "pairs.json"), "not a list of faces", 2),
+        (("--report", "bad", "--pictures", "theirs"), "'theirs' is not NAME=FOLDER", 2),
+        (("--report", "bad", "--pictures", "=theirs"), "'=theirs' is not NAME=FOLDER", 2),
+        (("--report", "bad", "--pictures", "other=gone"), "'gone' is not a folder", 2),
         (("--report", "bad", "--pictures", "painting=theirs"), "two contestants are called 'painting'", 2),
         (("--report", "bad", "--pictures", "instant=theirs", "--engine", "instant"), "are called 'instant'", 2),
         (("--report", "bad", "--model", "./pocket"), "pocket@0 is a model of kind encoder", 1),

@@ -21,8 +21,8 @@ from impasto.cli.commands.stylize import stylize
 from impasto.cli.options.grouped_help import EngineOption
 from impasto.encoders.encoder import Encoder, Features
 from impasto.encoders.vgg import VGG16, VGG19
-from impasto.iterative.objective_builder import Brief, chosen_layers
-from impasto.iterative.targets import Aims, picture_tensor
+from impasto.iterative.objective_builder import ObjectiveBuilder, chosen_layers
+from impasto.iterative.targets import Targets, picture_tensor
 from impasto.plots import Trace
 
 ROOT = Path(__file__).parents[1]
@@ -133,7 +133,7 @@ def objective_losses(
     assert request.size == {"gatys-adam": 400, "gatys-lbfgs-tv": 512}[preset]
     layers = chosen_layers(request, kind)
     assert set(layers.all) == set(encoder.layers)
-    found = Brief(request, Aims(encoder, "dreamt"), layers, photograph).objective((side, side))
+    found = ObjectiveBuilder(request, Targets(encoder, "dreamt"), layers, photograph).objective((side, side))
     return found(picture_tensor(picture.pixels)).losses  # type: ignore[no-any-return]
 
 
@@ -163,7 +163,7 @@ def test_gatys_lbfgs_tv_weighs_as_the_notebook_does(side: int, stylizer: Stylize
     pictures = [drawn(side, 1), drawn(side, 2), drawn(side, 3)]
     losses = objective_losses(stylizer, "gatys-lbfgs-tv", VGG16, encoder, side, pictures)
 
-    # Its network sees 0..255, not divided by ImageNet's deviation: so its features are that much larger.
+    # Its network sees 0..255, not divided by ImageNet's standard deviation: so its features are that much larger.
     larger = 255 * 0.226
     content, style, target = (
         {name: value * larger for name, value in encoder(picture_tensor(picture.pixels)).items()}

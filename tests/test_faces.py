@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from impasto.errors import RequestError
-from impasto.evaluation.faces import moves, places, read_faces
+from impasto.evaluation.faces import luma_shifts, places, read_faces
 from impasto.evaluation.inputs import SIDE
 from impasto.evaluation.measurements import Light
 
@@ -29,7 +29,7 @@ def test_light_moves_by_place_and_keeps_its_sign() -> None:
     pastiche = photograph.copy()
     pastiche[:128, :128], pastiche[200:, :] = 140, 90
     where = places(((0, 0, 0.25, 0.25), (0, 0.5, 1, 1), (0.5, 0, 1, 0.25)), (SIDE, SIDE))
-    assert moves(pastiche, photograph, where) == pytest.approx((40, -10, 0), abs=1e-3)
+    assert luma_shifts(pastiche, photograph, where) == pytest.approx((40, -10, 0), abs=1e-3)
 
 
 def test_light_of_many_faces() -> None:
@@ -64,8 +64,8 @@ def test_own_faces_are_read_instead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "no list of faces"),
-        ("{", "is no JSON"),
+        ("[]", "not a list of faces"),
+        ("{", "is not JSON"),
         ('{"me.jpg": 3}', "the faces of me.jpg are 3"),
         ('{"me.jpg": [0, 0, 1, 1]}', "the faces of me.jpg are"),
         ('{"me.jpg": [[0, 0, 1]]}', "give a list of"),

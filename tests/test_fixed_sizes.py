@@ -88,9 +88,7 @@ def stubborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_keeps_to_its_size_paints_at_it_and_says_so(stubborn: Path) -> None:
     said = CliRunner().invoke(cli, ["models", "add", str(stubborn), "--order", "rgb", "--range", "255"])
     assert said.exit_code == 0, said.stderr
-    assert (
-        "it was exported for pictures of 48x64 and keeps to that: every picture is brought to this size" in said.stderr
-    )
+    assert "it was exported for pictures of 48x64 only: every picture is scaled to this size" in said.stderr
     model = find("stubborn")
     assert model.rules["fixed"] == [64, 48]
     photo = np.random.default_rng(1).integers(0, 255, (100, 130, 3), np.uint8)
@@ -119,8 +117,8 @@ def test_one_that_is_misread_keeps_to_its_size(tmp_path: Path, monkeypatch: pyte
     from impasto.models.probing import probe
 
     monkeypatch.setattr(baked_sizes._Walk, "_doubled", lambda self, node, root, counts: node)
-    monkeypatch.setattr(baked_sizes, "repeats", lambda dims, natural: [1, 1, 2, 2])
+    monkeypatch.setattr(baked_sizes, "count_repeats", lambda dims, natural: [1, 1, 2, 2])
     file = tmp_path / "old.onnx"
     file.write_bytes(era_network(*SIZE))
     order = {"files": [str(file)], "beside": [], "said": None, "order": "RGB", "peak": 255, "index": None}
-    assert probe.examine(order)["rules"]["fixed"] == [64, 48]
+    assert probe.probe(order)["rules"]["fixed"] == [64, 48]

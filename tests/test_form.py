@@ -11,7 +11,7 @@ from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
 from impasto.jobs.order import Order
 from impasto.request import PRESETS
-from impasto.server.forms import _order, body
+from impasto.server.forms import _order, form_schema
 
 
 def read(*fields: tuple[str, str]) -> Order:
@@ -34,7 +34,7 @@ def test_an_unknown_preset_is_told() -> None:
 
 @pytest.mark.parametrize("job", [False, True])
 def test_the_documentation_names_every_preset(job: bool) -> None:
-    schema = body(job=job)["requestBody"]["content"]["multipart/form-data"]["schema"]
+    schema = form_schema(job=job)["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert schema["properties"]["preset"]["enum"] == list(PRESETS)
 
 

@@ -13,7 +13,7 @@ import pytest
 from impasto.errors import OutputError, StyleError, StyleExists, UnknownStyle
 from impasto.styles import Gallery, StyleCard
 from impasto.styles import gallery as module
-from impasto.styles.card import folded
+from impasto.styles.card import fold_name
 
 SHIPPED = ("amber", "birch")
 OLD = """
@@ -103,7 +103,7 @@ def test_shared_cards_are_loaded_from_bytes_and_files(gallery: Gallery, tmp_path
         gallery.load(path.read_bytes())
     assert gallery.load(card("gift", "again").to_bytes(), overwrite=True).title == "again"
     assert gallery.get("gift").title == "again"
-    with pytest.raises(StyleError, match="no style card"):
+    with pytest.raises(StyleError, match="not a style card"):
         gallery.load(b"junk")
     with pytest.raises(StyleError, match="cannot read"):
         gallery.load(tmp_path / "none.style")
@@ -190,12 +190,12 @@ def test_a_broken_card_hides_no_other(gallery: Gallery) -> None:
     assert gallery.names() == (*SHIPPED, "broken", "mine")
     assert [c.name for c in gallery] == [*SHIPPED, "mine"]
     assert gallery.get("amber").title == "shipped"
-    with pytest.raises(StyleError, match=r"broken\.style: this is no style card"):
+    with pytest.raises(StyleError, match=r"broken\.style: this is not a style card"):
         gallery.get("broken")
     bad, amber, broken = gallery.problems()
-    assert bad.startswith("Bad Name.style is no style name")
+    assert bad.startswith("Bad Name.style is not a style name")
     assert amber.startswith("amber.style has the name of a style that comes with Impasto")
-    assert broken.startswith("broken.style: this is no style card")
+    assert broken.startswith("broken.style: this is not a style card")
     gallery.remove("broken")
     assert "broken" not in gallery
 
@@ -281,10 +281,10 @@ def test_the_shipped_cards_are_whole() -> None:
 def test_no_alias_of_a_shipped_style_means_another() -> None:
     from impasto.server.compat.style_names import MODELS
 
-    called: dict[str, str] = {folded(model): model.replace("_", "-") for model in MODELS}
+    called: dict[str, str] = {fold_name(model): model.replace("_", "-") for model in MODELS}
     for name, aliases in module._index().items():
         for text in (name, *aliases):
-            assert called.setdefault(folded(text), name) == name, text
+            assert called.setdefault(fold_name(text), name) == name, text
 
 
 @pytest.mark.parametrize("asked", ["Starry Night", "noite estrelada", "Noite  Estrelada", "星夜"])

@@ -12,7 +12,7 @@ from impasto.errors import ModelError
 from impasto.inference.ir.adapting import adapt
 from impasto.inference.ir.network import Preprocessing
 from impasto.inference.ir.sizes import take_any_size
-from impasto.inference.ir.statistics import give_statistics, measure_statistics
+from impasto.inference.ir.statistics import accept_statistics, measure_statistics
 from impasto.inference.openvino import op, ov
 from impasto.inference.openvino_core import core
 
@@ -93,7 +93,7 @@ def test_statistics_given_back_are_the_picture_itself(inside: bool) -> None:
     assert measure_statistics(measuring) == 3, "mean and variance of one normalisation, and a mean"
     same, *statistics = run(measuring, photo)
     assert np.abs(same - expected).max() < 1e-4
-    given = give_statistics(giving)
+    given = accept_statistics(giving)
     assert np.abs(run(given, photo, *statistics)[0] - expected).max() < 1e-4
     other = run(given, picture(40, 24), *statistics)[0]
     assert np.abs(other - expected).max() > 0.01
@@ -130,7 +130,7 @@ def test_means_are_found_however_their_axes_are_written(kind: str) -> None:
     assert measure_statistics(measuring) == 1
     expected, mean = run(measuring, photo)
     assert np.allclose(mean, photo.mean((0, 2, 3), keepdims=True), atol=1e-6)
-    assert np.allclose(run(give_statistics(model()), photo, mean + 1)[0], expected - 1, atol=1e-5)
+    assert np.allclose(run(accept_statistics(model()), photo, mean + 1)[0], expected - 1, atol=1e-5)
 
 
 def test_a_graph_of_our_own_habits_is_left_as_it_is() -> None:
@@ -154,7 +154,7 @@ def test_public_networks_take_any_size(shared: Path, name: str) -> None:
     assert expected.shape == photo.shape
     assert measure_statistics(measuring) == 30
     _, *statistics = run(measuring, photo)
-    assert np.abs(run(give_statistics(giving), photo, *statistics)[0] - expected).max() < 0.1
+    assert np.abs(run(accept_statistics(giving), photo, *statistics)[0] - expected).max() < 0.1
 
 
 @pytest.mark.parametrize("last", [False, True])

@@ -19,7 +19,7 @@ from impasto.jobs.limits import Limits
 from impasto.jobs.service import Jobs
 from impasto.server.app import make_app
 from impasto.server.auth import Keys
-from impasto.server.middleware.allowed_hosts import Hosts, same_origin
+from impasto.server.middleware.allowed_hosts import AllowedHosts, same_origin
 
 
 def turned_away(owner: str, id: str = "") -> None:
@@ -67,7 +67,7 @@ def ask(app: FastAPI, method: str, path: str, **more: Any) -> httpx.Response:
 )
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "::"])
 def test_this_machine_is_ours_whatever_it_listens_at(address: str, host: str) -> None:
-    assert host in Hosts.of(address, ())
+    assert host in AllowedHosts.of(address, ())
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_this_machine_is_ours_whatever_it_listens_at(address: str, host: str) ->
 )
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::", "192.0.2.7", "impasto.example"])
 def test_no_stranger_s_name_is(address: str, host: str) -> None:
-    assert host not in Hosts.of(address, ())
-    assert host not in Hosts.of(address, ["another.example"])
+    assert host not in AllowedHosts.of(address, ())
+    assert host not in AllowedHosts.of(address, ["another.example"])
 
 
 def test_an_address_is_no_stranger_s_where_others_reach_it() -> None:
-    everywhere = Hosts.of("0.0.0.0", ())
+    everywhere = AllowedHosts.of("0.0.0.0", ())
     for host in (
         "192.0.2.7:8000",
         "[2001:db8::7]",
@@ -105,11 +105,11 @@ def test_an_address_is_no_stranger_s_where_others_reach_it() -> None:
         f"{socket.gethostname().split('.')[0]}.local",
     ):
         assert host in everywhere
-    assert "192.0.2.7" not in Hosts.of("127.0.0.1", ())
-    assert "Impasto.Example.:443" in Hosts.of("127.0.0.1", ["impasto.example"])
-    assert "impasto.example" in Hosts.of("impasto.example", ())
-    with pytest.raises(RequestError, match="'http://x' is no host's name"):
-        Hosts.of("127.0.0.1", ["http://x"])
+    assert "192.0.2.7" not in AllowedHosts.of("127.0.0.1", ())
+    assert "Impasto.Example.:443" in AllowedHosts.of("127.0.0.1", ["impasto.example"])
+    assert "impasto.example" in AllowedHosts.of("impasto.example", ())
+    with pytest.raises(RequestError, match="'http://x' is not a host name"):
+        AllowedHosts.of("127.0.0.1", ["http://x"])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_an_origin_is_scheme_host_and_port(origin: str, scheme: str, host: str, 
     [("POST", "/v1/stylize"), ("POST", "/v1/jobs"), ("POST", "/v1/styles"), ("DELETE", "/v1/session")],
 )
 def test_pages_of_other_sites_change_nothing(headers: dict[str, str], status: int, method: str, path: str) -> None:
-    app = an_app(hosts=Hosts.of("0.0.0.0", ()))
+    app = an_app(hosts=AllowedHosts.of("0.0.0.0", ()))
     answer = ask(app, method, path, headers={"Host": "192.0.2.7"} | headers)
     wanted = 204 if method == "DELETE" and status == 429 else status
     assert answer.status_code == wanted, answer.text
@@ -167,7 +167,7 @@ def test_pages_of_other_sites_change_nothing(headers: dict[str, str], status: in
 
 def test_probes_ask_by_any_name_and_nobody_else() -> None:
     for address in ("127.0.0.1", "0.0.0.0"):
-        app = an_app(hosts=Hosts.of(address, ["impasto.example"]), root="/studio")
+        app = an_app(hosts=AllowedHosts.of(address, ["impasto.example"]), root="/studio")
         for host in ("10.1.2.3:8000", "anything.example", ""):
             for path in ("/healthz", "/readyz", "/studio/healthz"):
                 assert ask(app, "GET", path, headers={"Host": host}).status_code == 200
@@ -180,7 +180,7 @@ def test_probes_ask_by_any_name_and_nobody_else() -> None:
 def test_nobody_s_key_is_everyone_s(tmp_path: Path) -> None:
     file = tmp_path / "keys.txt"
     file.write_text(f"local:{hashlib.sha256(b'key').hexdigest()}\n")
-    with pytest.raises(RequestError, match="'local' is what everyone is called"):
+    with pytest.raises(RequestError, match="'local' is the owner's name"):
         Keys(file)
     with pytest.raises(RequestError, match="give the owner another name"):
         Keys.new("local")

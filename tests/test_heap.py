@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from impasto.inference import heap
-from impasto.inference.heap import kept_heap, return_memory
+from impasto.inference.heap import keep_heap, return_memory
 
 glibc = pytest.mark.skipif(sys.platform != "linux" or heap._library() is None, reason="needs glibc")
 
@@ -17,7 +17,7 @@ MEASURED = """
 import ctypes, resource
 import numpy as np
 from impasto.inference import heap
-from impasto.inference.heap import kept_heap
+from impasto.inference.heap import keep_heap
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -27,8 +27,8 @@ def faults():
 
 ctypes.CDLL(None).mallopt(heap._MMAP_THRESHOLD, 32 << 20)
 outside = faults()
-with kept_heap():
-    with kept_heap():
+with keep_heap():
+    with keep_heap():
         faults()
     # The inner one left, the outer has not.
     within = faults()
@@ -48,7 +48,7 @@ def test_pages_are_given_out_once_and_go_back_in_the_end() -> None:
 
 @glibc
 def test_it_ends_where_what_is_within_fails() -> None:
-    with pytest.raises(KeyError), kept_heap():
+    with pytest.raises(KeyError), keep_heap():
         raise KeyError
     assert heap._users == 0
 
@@ -77,7 +77,7 @@ for _ in range(4):
         thread.join()
 print(held() - before)
 """
-"""How many MiB are held after several threads have held some hundred each."""
+"""How many MiB are held after several threads have held a few hundred each."""
 
 
 @glibc
@@ -89,5 +89,5 @@ def test_large_blocks_go_back_from_every_thread() -> None:
 def test_elsewhere_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heap, "_library", lambda: None)
     return_memory()
-    with kept_heap():
+    with keep_heap():
         assert heap._users == 0

@@ -55,7 +55,7 @@ def hostile() -> dict[str, bytes]:
     found = {
         "nothing": b"",
         "a byte": b"\x89",
-        "text": b"this is no picture\n" * 50,
+        "text": b"this is not a picture\n" * 50,
         "html": b"<!doctype html><script>alert(1)</script>",
         "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
         "pdf": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer<<>>\n%%EOF",

@@ -21,9 +21,9 @@ from impasto.errors import ModelError, PictureTooLarge, RequestError
 from impasto.inference.machine import describe
 from impasto.iterative import engine as engine_module
 from impasto.iterative.engine import IterativeEngine
-from impasto.iterative.objective_builder import Brief, chosen_layers, scale_factors
+from impasto.iterative.objective_builder import ObjectiveBuilder, chosen_layers, scale_factors
 from impasto.iterative.optimisers import Optimiser
-from impasto.iterative.targets import Aims
+from impasto.iterative.targets import Targets
 from impasto.losses.objective import Evaluation
 from impasto.models import find
 from impasto.request import Region
@@ -310,13 +310,13 @@ def test_every_level_looks_at_as_many_scales_as_make_sense_or_are_asked_for(
     assert scale_factors((95, 300), None) == [1, 2]
     assert scale_factors((94, 300), None) == [1]
     seen: list[float] = []
-    style = Aims.style
+    style = Targets.style
 
-    def spied(self: Aims, given: Style, layers: Any, scale: float, *rest: Any) -> Any:
+    def spied(self: Targets, given: Style, layers: Any, scale: float, *rest: Any) -> Any:
         seen.append(scale)
         return style(self, given, layers, scale, *rest)
 
-    monkeypatch.setattr(Aims, "style", spied)
+    monkeypatch.setattr(Targets, "style", spied)
     engine.finish(asked(200, 100, steps=0, style_scale=2.0, levels=2))
     # 100 x 50 at one scale, 200 x 100 at two: a scale half as large shows the painting half as large.
     assert seen == [1.0, 2.0, 1.0]
@@ -327,8 +327,11 @@ def test_beyond_a_size_strokes_grow_with_the_picture() -> None:
         """How large the painting is looked at, by the side of the scale."""
         request = asked(16, 16, size=longest, style_scale=2.0)
         working = Picture(np.zeros((longest // 2, longest, 3), np.uint8))
-        brief = Brief(request, Aims(open_encoder(), ""), chosen_layers(request, Pocket), working)
-        return {side: brief._look((side, side // 2)) for side in (longest, longest // 2, longest // 4, longest // 8)}
+        builder = ObjectiveBuilder(request, Targets(open_encoder(), ""), chosen_layers(request, Pocket), working)
+        return {
+            side: builder._style_scale((side, side // 2))
+            for side in (longest, longest // 2, longest // 4, longest // 8)
+        }
 
     assert looked(512) == {512: 2.0, 256: 1.0, 128: 0.5, 64: 0.25}
     assert looked(768) == {768: 2.0, 384: 1.0, 192: 0.5, 96: 0.25}

@@ -16,7 +16,7 @@ from impasto.errors import RequestError, StyleError
 from impasto.instant import arbitrary
 from impasto.iterative import engine as engine_module
 from impasto.iterative.engine import IterativeEngine
-from impasto.iterative.targets import Aims
+from impasto.iterative.targets import Targets
 from impasto.losses.terms import GramTerm
 from impasto.models import find
 from impasto.request import Region
@@ -36,12 +36,14 @@ def test_regions_take_each_its_own_style(engine: IterativeEngine) -> None:
     both = engine.finish(asked(128, 64, style=None, regions=regions, **settings)).pastiche
     rest = engine.finish(asked(128, 64, style=Style.of(BLUE), regions=regions[:1], **settings)).pastiche
     encoder = open_encoder()
-    aims = [Aims(encoder, "").style(Style.of(x), STYLE_LAYERS, 0.25) for x in (RED, BLUE)]
+    targets = [Targets(encoder, "").style(Style.of(x), STYLE_LAYERS, 0.25) for x in (RED, BLUE)]
     for found in (both, rest):
-        for half, (own, other) in ((slice(0, 56), aims), (slice(72, 128), aims[::-1])):
+        for half, (own, other) in ((slice(0, 56), targets), (slice(72, 128), targets[::-1])):
             part = Style.of(Picture(found.pixels[:, half].copy()))
-            statistics = Aims(encoder, "").style(part, STYLE_LAYERS, 64 / 512)
-            near, far = (GramTerm(aim, dict.fromkeys(STYLE_LAYERS, 1.0))(statistics).item() for aim in (own, other))
+            statistics = Targets(encoder, "").style(part, STYLE_LAYERS, 64 / 512)
+            near, far = (
+                GramTerm(target, dict.fromkeys(STYLE_LAYERS, 1.0))(statistics).item() for target in (own, other)
+            )
             assert near < 0.5 * far
     # The rest is a region as any other.
     assert np.array_equal(both.pixels, rest.pixels)
@@ -66,7 +68,7 @@ def test_a_guide_says_which_part_of_a_painting_to_learn_from(engine: IterativeEn
     bluish = engine.finish(asked(guide=Picture(255 - guide), **settings)).pastiche.pixels.mean((0, 1))
     assert reddish[0] > bluish[0] + 20
     assert bluish[2] > reddish[2] + 20
-    with pytest.raises(StyleError, match="the guide leaves next to nothing of the style's picture"):
+    with pytest.raises(StyleError, match="the guide leaves almost nothing of the style's picture"):
         engine.finish(asked(guide=Picture(guide * 0), **settings))
 
 
@@ -113,7 +115,7 @@ def test_a_card_made_without_torch_is_refused(
 
 def test_what_a_card_cannot_do_is_told(engine: IterativeEngine, card: StyleCard) -> None:
     style = Style.of(card)
-    with pytest.raises(StyleError, match=r"is a card, which has no relu3_2; choose of relu1_1, relu2_1, .* or give"):
+    with pytest.raises(StyleError, match=r"is a card, which has no relu3_2; choose from relu1_1, relu2_1, .* or give"):
         engine.finish(asked(style=style, style_layers="relu3_2"))
     with pytest.raises(StyleError, match="is a card, made with max pooling, but pooling is average; give its picture"):
         engine.finish(asked(style=style, pooling="average"))

@@ -274,7 +274,7 @@ def test_a_job_that_fell_out_of_its_queue_is_queued_again(start: Starter, monkey
         raise OSError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(jobs._flow, "enqueue", fail)
+        patched.setattr(jobs._queue, "enqueue", fail)
         with pytest.raises(OSError, match="disk full"):
             jobs.submit(order(1, id="never-queued"), "ann")
     with monkeypatch.context() as patched:
@@ -314,7 +314,7 @@ def test_a_job_that_the_server_cannot_do_is_tried_a_few_times(start: Starter, mo
         ]
         for count in (1, 2, 3):
             assert not any(jobs.get("ann", job.id).is_final for job in submitted)
-            until(lambda: all(tries.count(job.id) == count for job in submitted) and not jobs._work.doing)  # noqa: B023
+            until(lambda: all(tries.count(job.id) == count for job in submitted) and not jobs._runner.doing)  # noqa: B023
             jobs.sweep()
         failed = [ended(jobs, job) for job in submitted]
     for job in failed:
@@ -358,7 +358,7 @@ def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(
     gone = jobs._blobs.path(kept.items[1].content)
     gone.rename(gone.with_suffix(".away"))
     jobs.cancel("ann", blocking.id)
-    until(lambda: all(jobs.get("ann", job.id).done_items == 2 for job in (kept, lost)) and not jobs._work.doing)
+    until(lambda: all(jobs.get("ann", job.id).done_items == 2 for job in (kept, lost)) and not jobs._runner.doing)
     for job in (kept, lost):
         assert jobs.get("ann", job.id).state == "running", "it is tried again"
         assert jobs.get("ann", job.id).items[1].state == "waiting"
@@ -372,7 +372,7 @@ def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(
     partial, _ = jobs.submit(order(kind="batch", contents=photos, settings={"boldness": 0.3}), "ann")
     gone.rename(gone.with_suffix(".away"))
     jobs.cancel("ann", blocking.id)
-    until(lambda: jobs.get("ann", partial.id).done_items == 2 and not jobs._work.doing)
+    until(lambda: jobs.get("ann", partial.id).done_items == 2 and not jobs._runner.doing)
     jobs.sweep()
     ended_so = ended(jobs, partial)
     assert ended_so.state == "partial"
@@ -381,7 +381,7 @@ def test_what_the_server_has_lost_is_tried_again_and_never_the_pictures_fault(
     assert ended_so.error["message"].startswith("1 of 3 failed; of '2.png': the server cannot read a picture")
     assert jobs.view(ended_so)["state"] == "partial"
     assert [item.state for item in ended_so.items] == ["done", "failed", "done"]
-    # What was made and is lost is no deleted job either.
+    # What was made and is lost is not a deleted job either.
     jobs._blobs.remove(str(ended_so.items[0].result))
     with pytest.raises(StorageLost):
         jobs.result(ended_so, 0)
@@ -487,7 +487,7 @@ def test_what_takes_too_long_for_an_answer_can_be_a_job(start: Starter, monkeypa
 def test_who_would_be_refused_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, limits=Limits(at_once=2, requests_per_minute=3, queued_per_owner=1), interactive=1)
     try:
-        with jobs._line.place("ann", 2), jobs._line.place("ann", 2):
+        with jobs._waiting.place("ann", 2), jobs._waiting.place("ann", 2):
             for check in (jobs.check_line, jobs.check_shelf):
                 with pytest.raises(QueueFull, match="2 requests wait already"):
                     check("ann")
@@ -531,7 +531,7 @@ def test_what_was_made_before_a_cut_is_not_taken_for_what_its_name_means_since(
     with monkeypatch.context() as patched:
         patched.setattr(jobs._ledger, "publish", publish_first)
         job, _ = jobs.submit(asked, "ann")
-        until(lambda: jobs.get("ann", job.id).done_items == 1 and not jobs._work.doing)
+        until(lambda: jobs.get("ann", job.id).done_items == 1 and not jobs._runner.doing)
     jobs.remove_style("ann", "mine")
     jobs.add_style("ann", "mine", [Gallery().export("the-wave")])
     jobs.sweep()
@@ -543,7 +543,7 @@ def test_what_was_made_before_a_cut_is_not_taken_for_what_its_name_means_since(
 def test_a_job_tells_which_files_it_does_without_whenever_it_is_asked(start: Starter) -> None:
     jobs = start()
     until(jobs.ready)
-    junk = tuple((f"{number}.txt", "is no picture by its name") for number in range(103))
+    junk = tuple((f"{number}.txt", "is not a picture by its name") for number in range(103))
     job, _ = jobs.submit(order(kind="batch", left_out=junk), "ann")
     told = jobs.view(jobs.get("ann", job.id))
     assert told["left_out"][:2] == [{"name": name, "message": why} for name, why in junk[:2]]
@@ -573,7 +573,7 @@ def test_a_training_waits_for_a_disk_that_is_full(start: Starter, monkeypatch: p
         patched.setattr("impasto.jobs.runner.make_folder", full)
         job, _ = jobs.submit(order(kind="train-style", style=photo(4), training=Training("mine")), "ann")
         for count in (1, 2, 3):
-            until(lambda: len(tries) == count and not jobs._work.doing)  # noqa: B023
+            until(lambda: len(tries) == count and not jobs._runner.doing)  # noqa: B023
             assert not jobs.get("ann", job.id).is_final
             jobs.sweep()
     jobs.delete("ann", job.id)

@@ -54,8 +54,8 @@ def test_an_owner_sees_only_what_is_theirs(ledger: Ledger) -> None:
         lambda owner: publish(ledger, owner, "one", 0),
         lambda owner: ledger.fail_item(owner, "one", 0, "error", "no"),
         lambda owner: ledger.finish(owner, "one", "failed"),
-        lambda owner: ledger.ask_cancel(owner, "one"),
-        lambda owner: ledger.ask_keep(owner, "one"),
+        lambda owner: ledger.request_cancel(owner, "one"),
+        lambda owner: ledger.request_keep(owner, "one"),
         lambda owner: ledger.reopen(owner, "one"),
         lambda owner: ledger.delete(owner, "one"),
     ]
@@ -68,7 +68,7 @@ def test_an_owner_sees_only_what_is_theirs(ledger: Ledger) -> None:
         assert ledger.list(owner) == []
         assert ledger.events(owner, 0) == []
         assert ledger.find_twin(owner, before.fingerprint) is None
-        assert (ledger.last_event(owner), ledger.queued_of(owner), ledger.stored_bytes(owner)) == (0, 0, 0)
+        assert (ledger.last_event(owner), ledger.count_queued(owner), ledger.stored_bytes(owner)) == (0, 0, 0)
     assert ledger.get("ann", "one") == before
     assert ledger.last_event("ann") == 2
 
@@ -141,22 +141,22 @@ def test_what_no_job_and_no_item_can_become(ledger: Ledger) -> None:
 def test_giving_up(ledger: Ledger) -> None:
     for id in ("queued", "running"):
         ledger.add(a_job(id), {})
-    cancelled = ledger.ask_cancel("ann", "queued")
+    cancelled = ledger.request_cancel("ann", "queued")
     assert (cancelled.state, cancelled.cancelling) == ("cancelled", False)
     assert ledger.start("ann", "queued") == cancelled
     ledger.start("ann", "running")
-    assert [ledger.ask_cancel("ann", "running").cancelling for _ in range(2)] == [True, True]
+    assert [ledger.request_cancel("ann", "running").cancelling for _ in range(2)] == [True, True]
     assert ledger.get("ann", "running").state == "running"
     assert ledger.finish("ann", "running", "cancelled")
-    assert ledger.ask_cancel("ann", "running") == ledger.get("ann", "running")
+    assert ledger.request_cancel("ann", "running") == ledger.get("ann", "running")
     assert told(ledger)[2:] == [("queued", "cancelled"), ("running", "running"), ("running", "cancelled")]
 
 
 def test_stopping_early(ledger: Ledger) -> None:
     ledger.add(a_job(), {})
-    assert not ledger.ask_keep("ann", "one").keep, "there is nothing to keep"
+    assert not ledger.request_keep("ann", "one").keep, "there is nothing to keep"
     ledger.start("ann", "one")
-    assert ledger.ask_keep("ann", "one").keep
+    assert ledger.request_keep("ann", "one").keep
     assert ledger.find_twin("ann", blob("one")) is None, "who asks for all of it does not want a part"
     ledger.finish("ann", "one", "done")
     assert ledger.find_twin("ann", blob("one")) is None
@@ -169,7 +169,7 @@ def test_trying_again(ledger: Ledger) -> None:
     ledger.start("ann", "one")
     publish(ledger, "ann", "one", 0)
     ledger.fail_item("ann", "one", 1, "error", "no")
-    running = ledger.ask_cancel("ann", "one")
+    running = ledger.request_cancel("ann", "one")
     assert ledger.reopen("ann", "one") == running
     ledger.finish("ann", "one", "failed", {"code": "error", "message": "no"})
     again = ledger.reopen("ann", "one")
@@ -211,12 +211,12 @@ def test_a_twin_is_of_the_same_content_and_alive(ledger: Ledger) -> None:
     assert twin() == "new"
     ledger.start("ann", "new")
     assert twin() == "new"
-    ledger.ask_cancel("ann", "new")
+    ledger.request_cancel("ann", "new")
     assert twin() == "old"
     ledger.finish("ann", "new", "done")
     assert twin() == "new", "it was done before it was given up"
     ledger.delete("ann", "new")
-    ledger.ask_cancel("ann", "old")
+    ledger.request_cancel("ann", "old")
     assert twin() is None
 
 
@@ -226,7 +226,7 @@ def test_lists_are_newest_first_and_go_on(ledger: Ledger) -> None:
         ledger.add(a_job(f"job-{i}", items=1 + i % 3), {})
     ledger.add(a_job("other", owner="bob"), {})
     for i in (2, 3, 7):
-        ledger.ask_cancel("ann", f"job-{i}")
+        ledger.request_cancel("ann", f"job-{i}")
     ledger.start("ann", "job-5")
     found: list[Job] = []
     while page := ledger.list("ann", before=found[-1].created if found else None, limit=3):
@@ -241,7 +241,7 @@ def test_lists_are_newest_first_and_go_on(ledger: Ledger) -> None:
         "job-3",
     ]
     assert ledger.list("ann", states=[]) == []
-    with pytest.raises(RequestError, match="the state 'lost' is none; give some of queued, running"):
+    with pytest.raises(RequestError, match="there is no state 'lost'; give some of queued, running"):
         ledger.list("ann", states=["queued", "lost"])
     with pytest.raises(RequestError, match="limit is 0; give 1 or more"):
         ledger.list("ann", limit=0)
@@ -271,11 +271,11 @@ def test_the_queue_and_its_counts(ledger: Ledger) -> None:
         "bulk": 0,
     }
     ledger.start("ann", "first")
-    ledger.ask_cancel("bob", "early")
+    ledger.request_cancel("bob", "early")
     assert ledger.position(ledger.get("ann", "last")) == 2
     assert ledger.position(ledger.get("ann", "first")) == 0
     assert ledger.counts() == {"queued": 4, "running": 1, "done": 0, "partial": 0, "failed": 0, "cancelled": 1}
-    assert (ledger.queued_of("ann"), ledger.queued_of("bob")) == (3, 1)
+    assert (ledger.count_queued("ann"), ledger.count_queued("bob")) == (3, 1)
     assert [ledger.others_queued(owner) for owner in ("ann", "bob", "eve")] == [1, 1, 2]
     assert {job.id for job in ledger.unfinished()} == {"first", "late", "last", "bulk", "tie"}
 
@@ -318,7 +318,7 @@ def test_only_final_jobs_expire_and_results_are_kept_as_long_as_promised(ledger:
         ledger.add(a_job(id, expires=expires), {})
     before = time.time()
     for id in ("soon", "sooner"):
-        ledger.ask_cancel("ann", id)
+        ledger.request_cancel("ann", id)
     assert before + 30 <= ledger.get("ann", "sooner").expires <= time.time() + 30
     assert ledger.expired(time.time()) == []
     assert [job.id for job in ledger.expired(time.time() + 3600)] == ["sooner", "soon"]
@@ -336,7 +336,7 @@ def test_events_are_read_from_anywhere_and_old_ones_forgotten(ledger: Ledger) ->
     assert ledger.forget_events(0) == 0
     assert ledger.forget_events(time.time() + 1) == 5
     assert ledger.events("ann", 0) == []
-    ledger.ask_cancel("ann", "job-0")
+    ledger.request_cancel("ann", "job-0")
     assert [event.number for event in ledger.events("ann", 5)] == [6], "as after what readers have seen"
 
 
@@ -357,7 +357,7 @@ def test_an_error_within_a_turn_leaves_all_as_it_was(ledger: Ledger, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("impasto.jobs.records.ledger.refer", broken)
+        patch.setattr("impasto.jobs.records.ledger.add_blob_reference", broken)
         with pytest.raises(KeyboardInterrupt):
             publish(ledger, "ann", "one", 0)
     assert ledger.get("ann", "one") == before

@@ -114,7 +114,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(key=keys)
     def ask_cancel(self, key: tuple[str, str]) -> None:
-        if self.take(key, lambda: self.ledger.ask_cancel(*key)):
+        if self.take(key, lambda: self.ledger.request_cancel(*key)):
             if self.jobs[key].state == "queued":
                 self.expect(key, "cancelled", state="cancelled")
             elif self.jobs[key].state == "running":
@@ -122,7 +122,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(key=keys)
     def ask_keep(self, key: tuple[str, str]) -> None:
-        if self.take(key, lambda: self.ledger.ask_keep(*key)) and self.jobs[key].state == "running":
+        if self.take(key, lambda: self.ledger.request_keep(*key)) and self.jobs[key].state == "running":
             self.expect(key, None, keep=True)
 
     @rule(key=keys)
@@ -168,7 +168,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert [job.id for job in ledger.list(owner)] == [job.id for job in mine]
             done = [job.id for job in mine if job.state == "done"]
             assert [job.id for job in ledger.list(owner, states=["done"])] == done
-            assert ledger.queued_of(owner) == sum(job.state == "queued" for job in mine)
+            assert ledger.count_queued(owner) == sum(job.state == "queued" for job in mine)
             twins = [job for job in mine if job.state in ("queued", "running", "done") and job.fingerprint == blob("x")]
             twin = next((job.id for job in twins if not job.cancelling and not job.keep), None)
             alike = ledger.find_twin(owner, blob("x"))

@@ -5,7 +5,7 @@ import pytest
 from pictures import noise
 from PIL import Image
 
-from impasto.evaluation.metrics import light, sharpness
+from impasto.evaluation.metrics import mean_luma, sharpness
 from impasto.picture.luma import luma
 
 
@@ -18,10 +18,10 @@ def test_light_is_that_of_the_box_alone() -> None:
     pixels = np.zeros((20, 30, 3), np.uint8)
     pixels[5:10, 10:20] = 200
     pixels[5:10, 15:20] = 100
-    assert light(pixels, (slice(5, 10), slice(10, 20))) == pytest.approx(150)
-    assert light(pixels, (slice(10, 20), slice(0, 30))) == 0
+    assert mean_luma(pixels, (slice(5, 10), slice(10, 20))) == pytest.approx(150)
+    assert mean_luma(pixels, (slice(10, 20), slice(0, 30))) == 0
     with pytest.raises(ValueError, match="has no pixel"):
-        light(pixels, (slice(5, 5), slice(10, 20)))
+        mean_luma(pixels, (slice(5, 5), slice(10, 20)))
 
 
 def test_sharpness_is_a_mean_gradient() -> None:

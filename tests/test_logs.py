@@ -84,17 +84,17 @@ def test_what_a_task_logs_is_about_its_request_alone() -> None:
     seen: list[Any] = []
 
     def task(id: str) -> None:
-        logs.begin(request=id)
-        with logs.about(job="x"):
-            seen.append(dict(logs.facts()))
-        seen.append(dict(logs.facts()))
+        logs.set_log_context(request=id)
+        with logs.log_context(job="x"):
+            seen.append(dict(logs.log_facts()))
+        seen.append(dict(logs.log_facts()))
 
     for id in "ab":
         thread = threading.Thread(target=task, args=(id,))
         thread.start()
         thread.join()
     assert seen == [{"request": "a", "job": "x"}, {"request": "a"}, {"request": "b", "job": "x"}, {"request": "b"}]
-    assert dict(logs.facts()) == {}
+    assert dict(logs.log_facts()) == {}
 
 
 def test_a_server_logs_json_with_ids_on_every_line(tmp_path: Path) -> None:

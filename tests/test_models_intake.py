@@ -22,7 +22,7 @@ from impasto.encoders.vgg_conversion import convert_vgg
 from impasto.encoders.weights import Weights
 from impasto.errors import ModelError
 from impasto.models import Model, Store
-from impasto.models.file_lock import alone
+from impasto.models.file_lock import process_lock
 from impasto.models.published import PUBLISHED, Published, PublishedFile
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
@@ -138,7 +138,7 @@ def test_what_another_process_fetches_is_waited_for_and_there_then(
     store = Store()
     store.folder.mkdir(parents=True)
     runner = threading.Thread(target=lambda: results.append(impasto(*arguments)))
-    with alone(store.folder / ".vgg19.lock"):
+    with process_lock(store.folder / ".vgg19.lock"):
         runner.start()
         assert waits.wait(60)
         assert notes == ["another process is at vgg19; waiting for it"]
@@ -165,7 +165,7 @@ def test_a_lock_lets_one_in_after_the_other(tmp_path: Path) -> None:
         nonlocal inside, most
         gate.wait()
         for _ in range(20):
-            with alone(tmp_path / "lock"):
+            with process_lock(tmp_path / "lock"):
                 inside += 1
                 most = max(most, inside)
                 inside -= 1

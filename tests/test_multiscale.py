@@ -12,7 +12,7 @@ from painting import Narrow, directions, drawn, slope
 
 from impasto.encoders.encoder import STYLE_LAYERS
 from impasto.encoders.vgg_layout import Padding
-from impasto.losses.multiscale import MultiScale, scale_size, shrunk
+from impasto.losses.multiscale import MultiScale, scale_size, shrink
 from impasto.losses.objective import Objective, StyledRegion
 from impasto.losses.statistics import measure
 from impasto.losses.terms import ContentTerm, GramTerm, MomentTerm, TotalVariation
@@ -29,9 +29,11 @@ def parts(
     left = torch.linspace(3, -2.5, size[1], dtype=torch.float64).clamp(0, 1).expand(*size)
     for i in range(count):
         factor = 2**i
-        aim = measure(encoder(drawn(96 // factor, 80 // factor, 2)))
-        masks = [shrunk(m[None, None], factor)[0, 0] for m in (left, 1 - left)] if regions else [None]
-        styled = [StyledRegion({"gram": GramTerm(aim, LAYERS), "moments": MomentTerm(aim, LAYERS)}, m) for m in masks]
+        target = measure(encoder(drawn(96 // factor, 80 // factor, 2)))
+        masks = [shrink(m[None, None], factor)[0, 0] for m in (left, 1 - left)] if regions else [None]
+        styled = [
+            StyledRegion({"gram": GramTerm(target, LAYERS), "moments": MomentTerm(target, LAYERS)}, m) for m in masks
+        ]
         content = ContentTerm(encoder(picture), {"relu4_1": 1.0}, distance="mse", relative=True) if i == 0 else None
         variation = TotalVariation(weight=0.3) if i == 0 else None
         found.append((factor, Objective(encoder, styled, content, variation, tile=tile)))
@@ -46,10 +48,10 @@ def test_a_smaller_picture_keeps_what_is_coarse_and_loses_what_is_fine(size: tup
     slope_of = (rows[:, None] + columns) / 2
     # A checkerboard finer than any smaller picture can hold.
     checks = (torch.arange(height)[:, None] + torch.arange(width)) % 2 - 0.5
-    found = shrunk((slope_of + checks)[None, None], factor)
+    found = shrink((slope_of + checks)[None, None], factor)
     assert (found.shape[3], found.shape[2]) == scale_size((width, height), factor)
     if factor > 1:
-        assert (found - shrunk(slope_of[None, None], factor))[..., 2:-2, 2:-2].abs().max() < 0.05
+        assert (found - shrink(slope_of[None, None], factor))[..., 2:-2, 2:-2].abs().max() < 0.05
     assert float(found.mean()) == pytest.approx(float(slope_of.mean()), abs=0.01)
 
 
@@ -84,7 +86,7 @@ def test_tiles_give_what_the_whole_gives(height: int, width: int, tile: int, pad
 def test_terms_of_one_name_are_summed_over_the_scales() -> None:
     picture, scales = drawn(73, 66, 4), parts((73, 66), None)
     found = MultiScale(scales)(picture)
-    single = [objective(shrunk(picture, factor)) for factor, objective in scales]
+    single = [objective(shrink(picture, factor)) for factor, objective in scales]
     assert list(found.losses) == ["gram", "moments", "content", "variation"]
     for name in ("gram", "moments"):
         assert found.losses[name] == pytest.approx(sum(x.losses[name] for x in single))

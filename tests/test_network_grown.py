@@ -13,7 +13,7 @@ from torch import nn
 from impasto.inference.graph import OnnxGraph, OpenVinoGraph
 from impasto.models import Model
 from impasto.training.architecture.layers import BlurPool
-from impasto.training.architecture.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, grown
+from impasto.training.architecture.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, grow_network
 from impasto.training.export import export_network, export_style, margin
 from impasto.training.pretrained import read_instant, read_style
 
@@ -54,7 +54,7 @@ def test_a_grown_network_begins_as_the_one_it_grew_from() -> None:
     small = stirred(InstantNetwork(PLAIN))
     assert isinstance(small, InstantNetwork)
     large = InstantNetwork(GROWN)
-    grown(small, large)
+    grow_network(small, large)
     style, content = torch.rand(2, 3, 64, 80), torch.rand(2, 3, 64, 96)
     with torch.no_grad():
         code = small.encoder(style)
@@ -72,7 +72,7 @@ def test_a_grown_network_begins_as_the_one_it_grew_from() -> None:
 
 def test_widths_do_not_grow() -> None:
     with pytest.raises(ValueError, match="no place for down1"):
-        grown(TransferNetwork(PLAIN), TransferNetwork(replace(PLAIN, widths=(16, 16, 24))))
+        grow_network(TransferNetwork(PLAIN), TransferNetwork(replace(PLAIN, widths=(16, 16, 24))))
 
 
 def test_a_shape_that_did_not_grow_is_described_as_ever() -> None:
@@ -145,7 +145,7 @@ def test_one_style_of_a_grown_network_is_folded_exported_and_read_back(tmp_path:
     graph = OpenVinoGraph(model.file("network"), ["pastiche"], precision="f32")
     found = graph(content=content.numpy(), statistics=blank, given=np.array([[False]]))["pastiche"]
     read, shape = read_style(model)
-    assert shape == GROWN.alone
+    assert shape == GROWN.single_style
     with torch.no_grad():
         stored = read(content)[0]
     assert np.abs(found - stored.numpy()).max() < 1 / 255

@@ -217,7 +217,7 @@ def test_weights_of_the_other_convention_are_brought_to_the_notebook_s_scale(pre
     scale = 255 * 0.226
     weights = {name: value for name, value in vgg_weights(convolutions).items() if name.endswith("weight")}
     zeros = {f"{name[:7]}.bias": torch.zeros(len(value)) for name, value in weights.items()}
-    # What BGR in 0..255 less Caffe's mean is, in ImageNet's deviations: nearly the other's mean, too.
+    # What BGR in 0..255 less Caffe's mean is, in ImageNet's standard deviations: nearly the other's mean, too.
     flipped = {**weights, "conv1_1.weight": weights["conv1_1.weight"].flip(1) * (scale / (255 * DEVIATION))}
     losses = []
     architecture = "vgg19" if preset == "gatys-adam" else "vgg16"

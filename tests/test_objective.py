@@ -33,10 +33,10 @@ def opened(deep: bool, pooling: Pooling = "max", padding: Padding = "zeros") -> 
 def styled(
     encoder: Encoder, layers: Mapping[str, float], seed: int, where: Tensor | None = None, *, every: bool = True
 ) -> StyledRegion:
-    aim = measure(encoder(drawn(80, 90, seed)))
-    terms: dict[str, StyleTerm] = {"gram": GramTerm(aim, layers, weight=2.0), "moments": MomentTerm(aim, layers)}
+    target = measure(encoder(drawn(80, 90, seed)))
+    terms: dict[str, StyleTerm] = {"gram": GramTerm(target, layers, weight=2.0), "moments": MomentTerm(target, layers)}
     if every:
-        terms["wasserstein"] = WassersteinTerm(aim, layers, weight=0.5)
+        terms["wasserstein"] = WassersteinTerm(target, layers, weight=0.5)
     return StyledRegion(terms, where)
 
 
@@ -151,13 +151,13 @@ def test_the_losses_sum_to_the_loss_and_are_the_terms(tile: int | None) -> None:
     # Regions count by their area, and are pooled to each layer's size.
     expected = 0.0
     for region in evaluate.regions:
-        assert region.where is not None
+        assert region.mask is not None
         weights = {}
         for name in SHALLOW:
             step = evaluate.encoder.stride(name)  # type: ignore[operator]
-            cut = region.where[: 41 // step * step, : 36 // step * step]
+            cut = region.mask[: 41 // step * step, : 36 // step * step]
             weights[name] = cut.reshape(41 // step, step, 36 // step, step).mean((1, 3))
-        expected += float(region.where.mean()) * region.terms["gram"](measure(features, weights)).item()
+        expected += float(region.mask.mean()) * region.terms["gram"](measure(features, weights)).item()
     assert found.losses["gram"] == pytest.approx(expected)
 
 
@@ -220,8 +220,8 @@ def test_losses_are_measured_with_what_they_need_and_no_more(monkeypatch: pytest
 
     monkeypatch.setattr("impasto.losses.objective.measure", spied)
     encoder, layers, _ = opened(deep=False)
-    aim = measure(encoder(drawn(80, 90, 2)))
-    terms: list[StyleTerm] = [MomentTerm(aim, layers), GramTerm(aim, layers), WassersteinTerm(aim, layers)]
+    target = measure(encoder(drawn(80, 90, 2)))
+    terms: list[StyleTerm] = [MomentTerm(target, layers), GramTerm(target, layers), WassersteinTerm(target, layers)]
     for term, needs in zip(terms, [(True, False), (False, True), (True, True)], strict=True):
         loss = Objective(encoder, [StyledRegion({"style": term})])(drawn(41, 36, 4)).loss
         assert asked.pop() == needs
@@ -262,8 +262,8 @@ def test_half_precision_comes_close_and_gives_single(tile: int | None) -> None:
     for half in (False, True):
         encoder = encoder.bfloat16() if half else encoder
         content = ContentTerm(encoder(drawn(90, 100, 1).float()), {"relu4_1": 1.0}, relative=True)
-        aim = measure(encoder(drawn(80, 90, 2).float()))
-        terms: dict[str, StyleTerm] = {"gram": GramTerm(aim, SHALLOW), "moments": MomentTerm(aim, SHALLOW)}
+        target = measure(encoder(drawn(80, 90, 2).float()))
+        terms: dict[str, StyleTerm] = {"gram": GramTerm(target, SHALLOW), "moments": MomentTerm(target, SHALLOW)}
         losses.append(Objective(encoder, [StyledRegion(terms)], content, tile=tile)(picture))
         assert losses[-1].gradient.dtype == torch.float32
     exact, found = losses

@@ -17,13 +17,13 @@ from PIL import Image
 from impasto import Gallery, Picture, Style, Stylizer
 from impasto.errors import OutputError, PictureError, PictureTooLarge, RequestError, StyleError, UnknownStyle
 from impasto.jobs.errors import StorageLost, TooDear
-from impasto.jobs.records.error_codec import raised
-from impasto.jobs.records.error_codec import told as failed
+from impasto.jobs.records.error_codec import decode_error
+from impasto.jobs.records.error_codec import encode_error as failed
 from impasto.jobs.workers import progress_reports as reports_module
 from impasto.jobs.workers import stylize as module
 from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.progress_reports import Report
-from impasto.jobs.workers.stylize import Painting
+from impasto.jobs.workers.stylize import TaskPainter
 from impasto.request import Enough, Progress
 
 PHOTO = saved(Image.fromarray(noise(64, 48)), "png")
@@ -43,8 +43,8 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def painting(gallery: Path) -> Painting:
-    painting = Painting(gallery)
+def painting(gallery: Path) -> TaskPainter:
+    painting = TaskPainter(gallery)
     painting.warm()
     return painting
 
@@ -75,7 +75,7 @@ def pixels(painted: Painted) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(painted.data)).convert("RGB"))
 
 
-def test_a_task_is_painted_as_the_stylizer_does(painting: Painting, stylizer: Stylizer, tmp_path: Path) -> None:
+def test_a_task_is_painted_as_the_stylizer_does(painting: TaskPainter, stylizer: Stylizer, tmp_path: Path) -> None:
     expected = stylizer.stylize(PHOTO, "starry-night", deterministic=True)
     reports, painted = drained(painting.run(plain()))
     assert painted.data == expected.to_bytes()
@@ -93,7 +93,7 @@ def test_a_task_is_painted_as_the_stylizer_does(painting: Painting, stylizer: St
 
 
 def test_styles_are_mixed_by_weight_whether_names_pictures_or_cards(
-    painting: Painting, stylizer: Stylizer, tmp_path: Path
+    painting: TaskPainter, stylizer: Stylizer, tmp_path: Path
 ) -> None:
     card = stylizer.gallery.get("starry-night").to_bytes()
     (tmp_path / "painting").write_bytes(PAINTING)
@@ -111,7 +111,7 @@ def test_styles_are_mixed_by_weight_whether_names_pictures_or_cards(
     assert len(set(found)) == 4
 
 
-def test_styles_added_meanwhile_are_found(painting: Painting, gallery: Path) -> None:
+def test_styles_added_meanwhile_are_found(painting: TaskPainter, gallery: Path) -> None:
     task = plain(styles=[(1, {"name": "mine"})])
     with pytest.raises(UnknownStyle, match="no style is named 'mine'"):
         drained(painting.run(task))
@@ -122,14 +122,14 @@ def test_styles_added_meanwhile_are_found(painting: Painting, gallery: Path) -> 
     assert first.data != second.data
 
 
-def test_a_name_is_never_a_file(painting: Painting, tmp_path: Path) -> None:
+def test_a_name_is_never_a_file(painting: TaskPainter, tmp_path: Path) -> None:
     file = tmp_path / "painting.png"
     file.write_bytes(PAINTING)
     with pytest.raises(UnknownStyle):
         drained(painting.run(plain(styles=[(1, {"name": str(file)})])))
 
 
-def test_masks_and_limits_are_heeded(painting: Painting) -> None:
+def test_masks_and_limits_are_heeded(painting: TaskPainter) -> None:
     black = saved(Image.new("L", (64, 48)), "png")
     _, painted = drained(painting.run(plain(files={"mask": black})))
     assert np.array_equal(pixels(painted), noise(64, 48))
@@ -144,7 +144,7 @@ def test_masks_and_limits_are_heeded(painting: Painting) -> None:
             drained(painting.run(task))
 
 
-def test_errors_name_no_file(painting: Painting, tmp_path: Path) -> None:
+def test_errors_name_no_file(painting: TaskPainter, tmp_path: Path) -> None:
     (tmp_path / "broken").write_bytes(b"broken")
     (tmp_path / "cut").write_bytes(PHOTO[:300])
     tasks = [
@@ -164,7 +164,7 @@ def test_errors_name_no_file(painting: Painting, tmp_path: Path) -> None:
         drained(painting.run(plain(styles=[])))
 
 
-def test_what_the_server_has_lost_is_its_own_fault(painting: Painting, tmp_path: Path) -> None:
+def test_what_the_server_has_lost_is_its_own_fault(painting: TaskPainter, tmp_path: Path) -> None:
     torn = tmp_path / hashlib.sha256(PHOTO).hexdigest()
     torn.write_bytes(PHOTO[:300])
     lost = [
@@ -182,7 +182,7 @@ def test_what_the_server_has_lost_is_its_own_fault(painting: Painting, tmp_path:
     assert drained(painting.run(plain(content=torn)))[1].width == 64
 
 
-def test_a_picture_that_would_come_too_late_is_not_begun(painting: Painting) -> None:
+def test_a_picture_that_would_come_too_late_is_not_begun(painting: TaskPainter) -> None:
     large = saved(Image.new("RGB", (1100, 1000)), "png")
     task = plain(content=large, settings={"boldness": 0.0})
     # Before one was painted, nobody knows.
@@ -190,13 +190,13 @@ def test_a_picture_that_would_come_too_late_is_not_begun(painting: Painting) -> 
     with pytest.raises(TooDear, match=r"1\.4 megapixels take about .* make it a job") as told:
         next(painting.run(task, 1e-6))
     assert told.value.retry_after >= 1
-    assert raised(failed(told.value)).retry_after == told.value.retry_after  # type: ignore[attr-defined]
+    assert decode_error(failed(told.value)).retry_after == told.value.retry_after  # type: ignore[attr-defined]
     for fine in (painting.run(task, 1e6), painting.run(task), painting.run(plain(), 1e-6)):
         next(fine)
         fine.close()
 
 
-def test_pictures_are_probed_without_painting(painting: Painting, stylizer: Stylizer, tmp_path: Path) -> None:
+def test_pictures_are_probed_without_painting(painting: TaskPainter, stylizer: Stylizer, tmp_path: Path) -> None:
     (tmp_path / "photo").write_bytes(PHOTO)
     assert painting.probe(PHOTO, 10_000) == (64, 48)
     assert painting.probe(tmp_path / "photo", 10_000) == (64, 48)
@@ -210,7 +210,7 @@ def test_pictures_are_probed_without_painting(painting: Painting, stylizer: Styl
 
 
 def test_an_iterative_task_reports_every_step_and_previews(
-    painting: Painting, stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
+    painting: TaskPainter, stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reports_module, "_SECONDS", 0.0)
     monkeypatch.setattr(reports_module, "_PREVIEW_SECONDS", 0.0)
@@ -229,7 +229,7 @@ def test_an_iterative_task_reports_every_step_and_previews(
     assert all(preview is None for _, preview in drained(painting.run(iterative()))[0])
 
 
-def test_reports_are_few_and_miss_no_step(painting: Painting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_are_few_and_miss_no_step(painting: TaskPainter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports_module, "_SECONDS", 1e9)
     steps = painting.run(iterative(preview=True))
     yielded = list(steps)
@@ -243,15 +243,15 @@ def test_reports_are_few_and_miss_no_step(painting: Painting, monkeypatch: pytes
 
 def test_large_previews_are_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports_module, "_PREVIEW_SIDE", 24)
-    reports = reports_module.Reports(previews=True)
-    told = reports.of(Progress("paint", 0.5, 1.0, preview=Picture.from_array(noise(96, 48))))
+    reports = reports_module.ProgressReports(previews=True)
+    told = reports.due(Progress("paint", 0.5, 1.0, preview=Picture.from_array(noise(96, 48))))
     assert told is not None
     assert told[1] is not None
     assert Image.open(io.BytesIO(told[1])).size == (24, 12)
-    assert reports.last() is None
+    assert reports.held_back() is None
 
 
-def test_who_has_enough_gets_the_best_so_far(painting: Painting, tmp_path: Path) -> None:
+def test_who_has_enough_gets_the_best_so_far(painting: TaskPainter, tmp_path: Path) -> None:
     steps = painting.run(iterative(settings={"steps": 50}, state=tmp_path / "run.state"))
     # Asked before there is anything, it ends after the first step.
     next(steps)
@@ -262,7 +262,7 @@ def test_who_has_enough_gets_the_best_so_far(painting: Painting, tmp_path: Path)
     assert np.array_equal(pixels(painted), pixels(one))
 
 
-def test_the_engine_instant_goes_on_to_its_end(painting: Painting) -> None:
+def test_the_engine_instant_goes_on_to_its_end(painting: TaskPainter) -> None:
     steps = painting.run(plain())
     next(steps)
     steps.throw(Enough())
@@ -270,7 +270,7 @@ def test_the_engine_instant_goes_on_to_its_end(painting: Painting) -> None:
     assert painted.complete
 
 
-def test_a_closed_task_goes_on_where_it_was(painting: Painting, tmp_path: Path) -> None:
+def test_a_closed_task_goes_on_where_it_was(painting: TaskPainter, tmp_path: Path) -> None:
     task = iterative(state=tmp_path / "run.state")
     _, expected = drained(painting.run(iterative()))
     steps = painting.run(task)
@@ -285,7 +285,7 @@ def test_a_closed_task_goes_on_where_it_was(painting: Painting, tmp_path: Path) 
     assert not task.state.exists()
 
 
-def test_a_saved_run_of_no_use_is_left_behind(painting: Painting, tmp_path: Path) -> None:
+def test_a_saved_run_of_no_use_is_left_behind(painting: TaskPainter, tmp_path: Path) -> None:
     state = tmp_path / "run.state"
     _, expected = drained(painting.run(iterative()))
     steps = painting.run(iterative(state=state, settings={"seed": 1}))
@@ -300,7 +300,7 @@ def test_a_saved_run_of_no_use_is_left_behind(painting: Painting, tmp_path: Path
 
 
 def test_where_a_run_cannot_be_saved_that_is_told_without_its_place(
-    painting: Painting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    painting: TaskPainter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SAVE_SECONDS", 0.0)
     with pytest.raises(OutputError) as told:
@@ -326,9 +326,9 @@ def test_a_run_keeps_to_the_memory_allowed(gallery: Path, monkeypatch: pytest.Mo
     photo = saved(Image.fromarray(noise(640, 640)), "png")
     task = iterative(content=photo, settings={"steps": 1, "levels": 1})
     monkeypatch.setattr(reports_module, "_SECONDS", 0.0)
-    whole = next(facts["memory"] for facts, _ in drained(Painting(gallery).run(task))[0] if facts["memory"])
-    monkeypatch.setattr(module, "_needed", lambda _, planned: planned)
-    little = Painting(gallery, memory=int(0.9 * whole))
+    whole = next(facts["memory"] for facts, _ in drained(TaskPainter(gallery).run(task))[0] if facts["memory"])
+    monkeypatch.setattr(module, "_memory_needed", lambda _, planned: planned)
+    little = TaskPainter(gallery, memory=int(0.9 * whole))
     reports, painted = drained(little.run(task))
     planned = [facts["memory"] for facts, _ in reports if facts["memory"]]
     assert max(planned) <= 0.9 * whole
@@ -338,15 +338,15 @@ def test_a_run_keeps_to_the_memory_allowed(gallery: Path, monkeypatch: pytest.Mo
         with pytest.raises(
             PictureTooLarge, match=rf"needs .* of memory, and 0\.0 are allowed; give a smaller {remedy}"
         ):
-            drained(Painting(gallery, memory=1000).run(asked))
+            drained(TaskPainter(gallery, memory=1000).run(asked))
 
 
-def test_settings_that_are_wrong_are_told(painting: Painting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_are_wrong_are_told(painting: TaskPainter, monkeypatch: pytest.MonkeyPatch) -> None:
     for settings in ({"strength": 2}, {"nonsense": 1}, {"steps": 3}):
         with pytest.raises(RequestError):
             drained(painting.run(plain(settings=settings)))
     monkeypatch.setattr(Stylizer, "run", lambda *_, **__: exhausted())
-    with pytest.raises(PictureTooLarge, match="memory does not suffice"):
+    with pytest.raises(PictureTooLarge, match="there is not enough memory"):
         drained(painting.run(plain()))
 
 

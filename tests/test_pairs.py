@@ -36,17 +36,17 @@ def test_paths_are_relative_to_the_list_and_other_fields_are_let_be(desk: Path) 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([], "no list of pairs; give "),
-        ({"one": GOOD}, "no list of pairs"),
+        ([], "not a list of pairs; give "),
+        ({"one": GOOD}, "not a list of pairs"),
         (["one"], "pair 1 is 'one'; give an object with id, content, style"),
         ([GOOD, {"id": "two", "content": "photo.jpg"}], "pair 2: style is missing"),
         ([{**GOOD, "id": 7}], "pair 1: id is 7; give a text"),
         ([{**GOOD, "content": None}], "pair 1: content is None"),
         ([GOOD, {**GOOD, "id": "ONE"}], "pair 2 has the id 'ONE' of another"),
-        ([{**GOOD, "style": "gone.jpg"}], r"pair 1 \(one\) names .*gone\.jpg', which is no file"),
-        ([{**GOOD, "style": "paint"}], "which is no file"),
-        ([{**GOOD, "style": "x" * 5000}], "which is no file"),
-        ([{**GOOD, "style": "nul\0"}], "which is no file"),
+        ([{**GOOD, "style": "gone.jpg"}], r"pair 1 \(one\) names .*gone\.jpg', which is not a file"),
+        ([{**GOOD, "style": "paint"}], "which is not a file"),
+        ([{**GOOD, "style": "x" * 5000}], "which is not a file"),
+        ([{**GOOD, "style": "nul\0"}], "which is not a file"),
     ],
 )
 def test_what_is_wrong_is_named(desk: Path, value: Any, message: str) -> None:
@@ -65,7 +65,7 @@ def test_what_is_no_json_is_told(desk: Path) -> None:
     file = desk / "bad.json"
     for data in (b"", b"[", b"\xff\xfe", b"[" * 100_000):
         file.write_bytes(data)
-        with pytest.raises(RequestError, match=r"bad\.json is no JSON"):
+        with pytest.raises(RequestError, match=r"bad\.json is not JSON"):
             read_pairs(file)
     with pytest.raises(RequestError, match=r"gone\.json cannot be read: No such file"):
         read_pairs(desk / "gone.json")

@@ -27,8 +27,8 @@ from impasto import Gallery, StyleCard, Stylizer
 from impasto.errors import ImpastoError, PictureError, PictureTooLarge, RequestError, UnknownStyle, UnsupportedFormat
 from impasto.jobs.errors import Cancelled, QueueFull, WorkerLost
 from impasto.jobs.workers import call_runner, supervisor, watchdog
-from impasto.jobs.workers.call import Errand
-from impasto.jobs.workers.call_runner import Doing
+from impasto.jobs.workers.call import WorkerCall
+from impasto.jobs.workers.call_runner import CallRunner
 from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.pool import Cancel, Pool
 
@@ -112,7 +112,7 @@ def works(pool: Pool, lane: Any = "interactive") -> bool:
 
 def test_a_worker_paints_as_the_stylizer_does(pool: Pool, stylizer: Stylizer) -> None:
     told: list[dict[str, Any]] = []
-    painted = pool.submit(plain(format="jpeg"), lane="interactive", told=told.append).result(WAIT)
+    painted = pool.submit(plain(format="jpeg"), lane="interactive", on_report=told.append).result(WAIT)
     expected = stylizer.stylize(PHOTO, "starry-night", format="jpeg")
     found = np.asarray(Image.open(io.BytesIO(painted.data)))
     shown = np.asarray(Image.open(io.BytesIO(expected.to_bytes())))
@@ -161,7 +161,7 @@ def test_errors_come_back_as_they_are(pool: Pool) -> None:
             with pytest.raises(ImpastoError) as told:
                 pool.submit(task, lane=lane).result(WAIT)
             assert type(told.value) is kind
-    with pytest.raises(RequestError, match=r"the settings are no JSON: .*Path is not JSON serializable"):
+    with pytest.raises(RequestError, match=r"the settings are not JSON: .*Path is not JSON serializable"):
         pool.submit(plain(size=Path()), lane="interactive")
     with pytest.raises(RequestError, match=r"^strength is 2; give a number from 0 to 1$"):
         pool.paint(plain(strength=2), lane="interactive")
@@ -255,7 +255,7 @@ def test_a_picture_that_takes_too_long_to_read_or_kills_its_reader_is_refused(st
     killer.start()
     slow = saved(Image.new("RGB", (4000, 4000)), "webp")
     try:
-        with pytest.raises(PictureError, match="the picture cannot be read: what reads it crashes"):
+        with pytest.raises(PictureError, match="the picture cannot be read: its decoder crashes"):
             pool.probe([slow], 10**8)
     finally:
         ended.set()
@@ -265,7 +265,7 @@ def test_a_picture_that_takes_too_long_to_read_or_kills_its_reader_is_refused(st
 def test_a_task_that_waits_is_given_up_at_once_and_a_running_one_within_a_step(start: Starter, tmp_path: Path) -> None:
     pool, watcher = start(), Watcher()
     first, second = Cancel(), Cancel()
-    running = pool.submit(endless(tmp_path / "run.state"), lane="interactive", told=watcher, cancelled=first)
+    running = pool.submit(endless(tmp_path / "run.state"), lane="interactive", on_report=watcher, cancelled=first)
     waiting = pool.submit(plain(), lane="interactive", cancelled=second)
     third = pool.submit(plain(), lane="interactive")
     watcher.wait()
@@ -289,7 +289,7 @@ def test_a_task_that_waits_is_given_up_at_once_and_a_running_one_within_a_step(s
 
 def test_who_has_enough_gets_the_best_so_far(pool: Pool) -> None:
     cancel, watcher = Cancel(), Watcher()
-    future = pool.submit(endless(), lane="bulk", told=watcher, cancelled=cancel)
+    future = pool.submit(endless(), lane="bulk", on_report=watcher, cancelled=cancel)
     watcher.wait()
     cancel.keep()
     painted = future.result(WAIT)
@@ -307,7 +307,7 @@ def test_who_has_enough_gets_the_best_so_far(pool: Pool) -> None:
 def test_a_worker_that_does_not_listen_is_killed(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call_runner, "_ANSWER_SECONDS", 0.5)
     cancel, watcher = Cancel(), Watcher()
-    future = pool.submit(endless(), lane="bulk", told=watcher, cancelled=cancel)
+    future = pool.submit(endless(), lane="bulk", on_report=watcher, cancelled=cancel)
     watcher.wait()
     (pid,) = pids(pool, "bulk")
     os.kill(pid, signal.SIGSTOP)
@@ -324,13 +324,13 @@ def test_what_a_listener_raises_ends_the_task(pool: Pool) -> None:
             raise LookupError("no such job")
 
     with pytest.raises(LookupError, match="no such job"):
-        pool.submit(endless(), lane="bulk", told=told).result(WAIT)
+        pool.submit(endless(), lane="bulk", on_report=told).result(WAIT)
     assert works(pool, "bulk")
 
 
 def test_a_killed_worker_is_told_at_once_and_another_started(pool: Pool) -> None:
     watcher = Watcher()
-    future = pool.submit(endless(), lane="bulk", told=watcher)
+    future = pool.submit(endless(), lane="bulk", on_report=watcher)
     watcher.wait()
     (before,) = (worker for worker in pool.status() if worker["lane"] == "bulk")
     os.kill(before["pid"], signal.SIGKILL)
@@ -351,7 +351,7 @@ def test_a_worker_killed_between_tasks_costs_nobody_anything(start: Starter) -> 
         (pid,) = pids(pool, "interactive")
         os.kill(pid, signal.SIGKILL)
         psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], WAIT)
-        # Until its keeper has seen it, it may be given a task.
+        # Until its supervisor has seen it, it may be given a task.
         until(lambda pid=pid: pid not in pids(pool, "interactive"))  # type: ignore[misc]
 
 
@@ -403,7 +403,7 @@ def test_too_much_memory_and_too_much_time_end_a_task(start: Starter, monkeypatc
 
 def test_who_waits_too_long_is_sent_away(start: Starter) -> None:
     pool, cancel, watcher = start(), Cancel(), Watcher()
-    running = pool.submit(endless(), lane="interactive", cancelled=cancel, told=watcher)
+    running = pool.submit(endless(), lane="interactive", cancelled=cancel, on_report=watcher)
     watcher.wait()
     with pytest.raises(QueueFull, match=r"no worker was free for 0\.1 seconds; try again later"):
         pool.submit(plain(), lane="interactive", timeout=0.1).result(WAIT)
@@ -415,13 +415,13 @@ def test_a_run_goes_on_after_its_worker_was_killed(pool: Pool, tmp_path: Path) -
     task, watcher = endless(tmp_path / "run.state", steps=60), Watcher()
     expected = pool.submit(endless(steps=60), lane="bulk").result(WAIT)
     endless_task = endless(tmp_path / "other.state")
-    future = pool.submit(endless_task, lane="bulk", told=watcher)
+    future = pool.submit(endless_task, lane="bulk", on_report=watcher)
     until((tmp_path / "other.state").exists)
     os.kill(pids(pool, "bulk")[0], signal.SIGKILL)
     with pytest.raises(WorkerLost):
         future.result(WAIT)
     again, cancel = Watcher(), Cancel()
-    future = pool.submit(endless_task, lane="bulk", told=again, cancelled=cancel)
+    future = pool.submit(endless_task, lane="bulk", on_report=again, cancelled=cancel)
     again.wait()
     cancel.cancel()
     with pytest.raises(Cancelled):
@@ -429,7 +429,7 @@ def test_a_run_goes_on_after_its_worker_was_killed(pool: Pool, tmp_path: Path) -
     assert min(point["step"] for report in again.reports for point in report["trace"]) > 1
     # And a terminated one saves it first.
     watcher = Watcher()
-    future = pool.submit(task, lane="bulk", told=watcher)
+    future = pool.submit(task, lane="bulk", on_report=watcher)
     watcher.wait()
     os.kill(pids(pool, "bulk")[0], signal.SIGTERM)
     try:
@@ -443,7 +443,7 @@ def test_a_run_goes_on_after_its_worker_was_killed(pool: Pool, tmp_path: Path) -
 
 def test_a_pool_that_stops_saves_what_runs_and_takes_no_more(start: Starter, tmp_path: Path) -> None:
     pool, watcher = start(), Watcher()
-    running = pool.submit(endless(tmp_path / "run.state"), lane="interactive", told=watcher)
+    running = pool.submit(endless(tmp_path / "run.state"), lane="interactive", on_report=watcher)
     waiting = pool.submit(plain(), lane="interactive")
     watcher.wait()
     (pid,) = pids(pool, "interactive")
@@ -462,7 +462,7 @@ def test_a_pool_that_stops_saves_what_runs_and_takes_no_more(start: Starter, tmp
 
 def test_what_ends_in_time_is_finished_before_a_pool_stops(start: Starter) -> None:
     pool, watcher = start(), Watcher()
-    future = pool.submit(endless(steps=20), lane="interactive", told=watcher)
+    future = pool.submit(endless(steps=20), lane="interactive", on_report=watcher)
     watcher.wait()
     pool.stop(WAIT)
     assert future.result(WAIT).complete
@@ -472,7 +472,7 @@ def test_a_pool_stops_while_its_workers_start_or_hang(start: Starter, monkeypatc
     start(interactive=2).stop(0)
     monkeypatch.setattr(call_runner, "_ANSWER_SECONDS", 0.5)
     pool, watcher = start(), Watcher()
-    future = pool.submit(endless(), lane="interactive", told=watcher)
+    future = pool.submit(endless(), lane="interactive", on_report=watcher)
     watcher.wait()
     os.kill(pids(pool, "interactive")[0], signal.SIGSTOP)
     pool.stop(0)
@@ -545,7 +545,7 @@ def test_workers_die_with_their_parent() -> None:
 
 def test_a_worker_that_hangs_is_noticed_soon(start: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
     pool, watcher = start(), Watcher()
-    future = pool.submit(endless(), lane="interactive", told=watcher)
+    future = pool.submit(endless(), lane="interactive", on_report=watcher)
     watcher.wait()
     (pid,) = pids(pool, "interactive")
     with monkeypatch.context() as patched:
@@ -590,7 +590,7 @@ def test_one_that_is_lost_is_not_there_until_the_next_is(start: Starter) -> None
 
 def test_pictures_are_read_beside_those_that_are_painted(start: Starter) -> None:
     pool, watcher, cancel = start(probing=1), Watcher(), Cancel()
-    pool.submit(endless(), lane="interactive", told=watcher, cancelled=cancel)
+    pool.submit(endless(), lane="interactive", on_report=watcher, cancelled=cancel)
     watcher.wait()
     assert pool.probe([PHOTO], 10_000) == [(64, 64)]
     assert pool.workers("probing") == 1
@@ -603,7 +603,7 @@ class Slow:
     threads, rss = 1, 0
 
     def __init__(self, answer: dict[str, Any], looks: int) -> None:
-        self.wire, self.said, self.used, self.killed = self, list[str](), 0.0, False
+        self.connection, self.said, self.used, self.killed = self, list[str](), 0.0, False
         self.wait: Callable[[bool], None] | None = None
         self._answer, self._looks = answer, looks
 
@@ -630,10 +630,10 @@ def test_who_leaves_does_not_cost_a_worker_that_is_in_the_midst_of_a_step(monkey
         process.used += 0.5
         cancel.cancelled = True
 
-    errand: Errand[None] = Errand({"kind": "paint"}, (), lambda _: None, 60, cancel=cancel)
-    doing = Doing(errand, process, 1, memory_limit=1, leave_at=lambda: float("inf"), poll=poll)  # type: ignore[arg-type]
+    call: WorkerCall[None] = WorkerCall({"kind": "paint"}, (), lambda _: None, 60, cancel=cancel)
+    doing = CallRunner(call, process, 1, memory_limit=1, leave_at=lambda: float("inf"), poll=poll)  # type: ignore[arg-type]
     doing.run()
     with pytest.raises(Cancelled):
-        errand.future.result(0)
+        call.future.result(0)
     assert process.said == ["paint", "cancel"]
     assert not process.killed

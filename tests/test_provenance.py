@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 from impasto.errors import PictureError, UnsupportedFormat
 from impasto.picture import Picture
-from impasto.picture.provenance import annotated, note, read_settings
+from impasto.picture.provenance import annotate_exif, read_settings, settings_note
 from impasto.picture.writing import WRITABLE, encode
 
 PICTURE = Picture.from_array(np.full((8, 8, 3), 90, np.uint8))
@@ -65,7 +65,7 @@ def test_software_is_named_where_exif_is() -> None:
 
 
 def test_compact_and_ascii() -> None:
-    text = note({"a": [1, 2], "b": "é", "c": Path("x")})
+    text = settings_note({"a": [1, 2], "b": "é", "c": Path("x")})
     assert text == '{"a":[1,2],"b":"\\u00e9","c":"x"}'
 
 
@@ -146,11 +146,11 @@ def test_what_is_not_a_picture(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_left_out() -> None:
     exif = Image.Exif()
     exif[270] = "x" * 500
-    whole = annotated(exif.tobytes(), {"a": 1}, limit=10_000)
+    whole = annotate_exif(exif.tobytes(), {"a": 1}, limit=10_000)
     assert b"x" * 500 in whole
     assert b"impasto:" in whole
-    note_only = annotated(exif.tobytes(), {"a": 1}, limit=400)
+    note_only = annotate_exif(exif.tobytes(), {"a": 1}, limit=400)
     assert b"xx" not in note_only
     assert b"impasto:" in note_only
-    assert annotated(exif.tobytes(), {"a": 1}, limit=10) == b""
-    assert annotated(b"", None, limit=10_000) == b""
+    assert annotate_exif(exif.tobytes(), {"a": 1}, limit=10) == b""
+    assert annotate_exif(b"", None, limit=10_000) == b""

@@ -57,4 +57,4 @@ def test_the_channels_chosen_are_those_that_the_others_are_told_from() -> None:
     random = torch.Generator().manual_seed(0)
     own = torch.rand(500, 3, generator=random)
     copies = torch.stack([own[:, 0], own[:, 1], own[:, 0] * 0.5, own[:, 1] * 0.5, own[:, 2] * 0.9], 1)
-    assert pruning._telling(copies, 3).tolist() == [0, 1, 4]
+    assert pruning._select_columns(copies, 3).tolist() == [0, 1, 4]

@@ -15,13 +15,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.models import Model
 from impasto.training.base import BaseLearner, BasePlan
-from impasto.training.cuda_graph import Recorder
-from impasto.training.data.device_dataset import read_albums
+from impasto.training.cuda_graph import StepRecorder
+from impasto.training.data.device_dataset import read_datasets
 from impasto.training.instant import Plan, Trainer
 from impasto.training.pretrained import read_base, read_instant, read_style
-from impasto.training.recipe import Recipe, Style, cook
+from impasto.training.recipe import Recipe, Style, train_recipe
 from impasto.training.style import StyleLearner, StylePlan
-from impasto.training.trainer import adam, descend, follow_average, following, load_optimiser, set_rate
+from impasto.training.trainer import average_share, load_optimiser, make_adam, optimise_step, set_rate, update_average
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def recipe(tmp_path: Path) -> Recipe:
 
 
 def test_every_stage_ends_in_models_that_go_together(recipe: Recipe, tmp_path: Path) -> None:
-    reports = list(cook(recipe))
+    reports = list(train_recipe(recipe))
     made = [(report.name, report.model) for report in reports if report.model]
     assert [name for name, _ in made] == ["instant", "base", "starry-night", "mine"]
     models = [Model.read(folder) for _, folder in made if folder]
@@ -71,14 +71,14 @@ def test_every_stage_ends_in_models_that_go_together(recipe: Recipe, tmp_path: P
         assert (kept / "log.jsonl").is_file()
     before = torch.load(tmp_path / "out" / "mine" / "average.pt", weights_only=True)
     on = replace(recipe, stages=("styles",), styles={"mine": recipe.styles["mine"]}, runs=tmp_path / "elsewhere")
-    steps = [report.step for report in cook(on) if report.step]
+    steps = [report.step for report in train_recipe(on) if report.step]
     assert steps[0].number == before["number"] + 1
     assert steps[0].minutes > before["minutes"]
 
 
 def test_an_unknown_stage_is_refused(recipe: Recipe) -> None:
     with pytest.raises(ValueError, match="no stage pocket"):
-        next(cook(replace(recipe, stages=("pocket",))))
+        next(train_recipe(replace(recipe, stages=("pocket",))))
 
 
 def test_a_style_goes_on_from_its_weights_alone(recipe: Recipe, tmp_path: Path) -> None:
@@ -98,19 +98,19 @@ def test_a_style_goes_on_from_its_weights_alone(recipe: Recipe, tmp_path: Path) 
 
 def test_an_endless_gradient_moves_nothing() -> None:
     network = torch.nn.Linear(2, 1)
-    optimiser = adam(network, 0.1, torch.device("cpu"))
+    optimiser = make_adam(network, 0.1, torch.device("cpu"))
     before = network.weight.clone()
-    told = descend(optimiser, network, {}, (network(torch.ones(1, 2)) * torch.inf).sum())
+    told = optimise_step(optimiser, network, {}, (network(torch.ones(1, 2)) * torch.inf).sum())
     assert not torch.isfinite(told["gradient"])
     assert torch.equal(network.weight, before)
-    descend(optimiser, network, {}, network(torch.ones(1, 2)).sum())
+    optimise_step(optimiser, network, {}, network(torch.ones(1, 2)).sum())
     assert not torch.equal(network.weight, before)
 
 
 def test_rates_stay_where_the_optimiser_keeps_them() -> None:
     network, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
-    first, second = (adam(n, 0.1, torch.device("cpu")) for n in (network, other))
-    descend(first, network, {}, network(torch.ones(1, 2)).sum())
+    first, second = (make_adam(n, 0.1, torch.device("cpu")) for n in (network, other))
+    optimise_step(first, network, {}, network(torch.ones(1, 2)).sum())
     rate = torch.tensor(0.5)
     second.param_groups[0]["lr"] = rate
     load_optimiser(second, first.state_dict())
@@ -122,13 +122,13 @@ def test_rates_stay_where_the_optimiser_keeps_them() -> None:
 def test_an_average_follows_by_its_share() -> None:
     average, network = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
     start, goal = average.weight.clone(), network.weight.clone()
-    follow_average(average, network, torch.tensor(0.25))
+    update_average(average, network, torch.tensor(0.25))
     assert torch.allclose(average.weight, start + 0.25 * (goal - start))
-    assert following(1) > following(100) > following(10_000) == pytest.approx(1 / 500)
+    assert average_share(1) > average_share(100) > average_share(10_000) == pytest.approx(1 / 500)
 
 
 def test_a_lesson_on_a_processor_is_just_run() -> None:
-    recorder = Recorder(lambda x: {"sum": x.sum(), "most": x.max()}, torch.device("cpu"))
+    recorder = StepRecorder(lambda x: {"sum": x.sum(), "most": x.max()}, torch.device("cpu"))
     with recorder.lane():
         assert recorder((torch.tensor([1.0, 2.0]),)) == {"sum": 3.0, "most": 2.0}
     recorder.wait()
@@ -153,18 +153,18 @@ class _Waiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def test_a_lesson_asks_nothing_of_the_processors_memory(recipe: Recipe, tmp_path: Path) -> None:
     weights = random_vgg19(tmp_path)
-    albums = read_albums(recipe.photos, recipe.paintings, torch.device("cpu"), 2, 0)
+    datasets = read_datasets(recipe.photos, recipe.paintings, torch.device("cpu"), 2, 0)
     folders = (recipe.photos, recipe.paintings)
     instant = Plan(*folders, tmp_path / "i", weights, sizes=(64,))
     base = BasePlan(*folders, tmp_path / "b", weights, sizes=(64,))
     painting = recipe.styles["mine"].painting
     style = StylePlan((painting,), recipe.photos, tmp_path / "s", weights, sizes=(64,), shift_weight=1)
-    learners = (Trainer(instant, albums=albums), BaseLearner(base, albums=albums), StyleLearner(style))
+    learners = (Trainer(instant, datasets=datasets), BaseLearner(base, datasets=datasets), StyleLearner(style))
     for learner in learners:
         learner.step()
         batch = learner.batch()
         with _Waiting() as watch:
-            learner.lesson(*batch)
+            learner.batch_step(*batch)
         assert watch.seen > 500
         assert not watch.asked, type(learner).__name__
     with _Waiting() as watch:

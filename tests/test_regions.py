@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from impasto import Picture, Style
 from impasto.errors import RequestError
-from impasto.iterative.regions import where
+from impasto.iterative.regions import region_weights
 from impasto.iterative.targets import mask_tensor
 from impasto.request import Region
 
@@ -32,7 +32,7 @@ def cut(left: int, right: int, width: int = 40, height: int = 20, name: str = "r
 
 
 def test_regions_that_cover_the_picture_are_taken_as_they_are() -> None:
-    shares = where([cut(0, 13), cut(13, 40)], (40, 20), rest=False)
+    shares = region_weights([cut(0, 13), cut(13, 40)], (40, 20), rest=False)
     assert len(shares) == 2
     assert shares[0].shape == (20, 40)
     assert (shares[0][:, :13] == 1).all()
@@ -41,17 +41,19 @@ def test_regions_that_cover_the_picture_are_taken_as_they_are() -> None:
 
 
 def test_the_rest_is_what_no_region_has() -> None:
-    first, second, rest = where([cut(0, 10), cut(30, 40)], (40, 20), rest=True)
+    first, second, rest = region_weights([cut(0, 10), cut(30, 40)], (40, 20), rest=True)
     assert (rest[:, 10:30] == 1).all()
     assert (rest[:, :10] == 0).all()
     assert torch.equal(first + second + rest, torch.ones(20, 40))
-    *_, nothing = where([cut(0, 13), cut(13, 40)], (40, 20), rest=True)
+    *_, nothing = region_weights([cut(0, 13), cut(13, 40)], (40, 20), rest=True)
     assert (nothing == 0).all()
 
 
 def test_an_overlap_says_how_much_and_where() -> None:
     with pytest.raises(RequestError) as told:
-        where([cut(0, 15, name="sky"), cut(15, 25, name="tree"), cut(22, 40, name="sea")], (40, 20), rest=False)
+        region_weights(
+            [cut(0, 15, name="sky"), cut(15, 25, name="tree"), cut(22, 40, name="sea")], (40, 20), rest=False
+        )
     assert str(told.value) == (
         "regions tree and sea overlap on 60 pixels (7.5 %), between 22, 0 and 24, 19; make their masks disjoint"
     )
@@ -61,11 +63,11 @@ def test_what_is_in_no_region_says_how_much_and_where() -> None:
     mask = np.ones((20, 40))
     mask[3:5, 7:10] = 0
     with pytest.raises(RequestError) as told:
-        where([region(mask)], (40, 20), rest=False)
+        region_weights([region(mask)], (40, 20), rest=False)
     assert str(told.value) == (
         "the regions leave 6 pixels (0.75 %), between 7, 3 and 9, 4 without a style; give a style for the rest"
     )
-    _, rest = where([region(mask)], (40, 20), rest=True)
+    _, rest = region_weights([region(mask)], (40, 20), rest=True)
     assert rest.sum() == 6
 
 
@@ -74,7 +76,7 @@ def test_a_black_region_is_told_and_named() -> None:
     for mask in (black, faint):
         for rest in (True, False):
             with pytest.raises(RequestError) as told:
-                where([cut(0, 40), region(mask, "moon")], (40, 20), rest=rest)
+                region_weights([cut(0, 40), region(mask, "moon")], (40, 20), rest=rest)
             assert str(told.value) == ("region moon is black all over; make its mask white where the style applies")
 
 
@@ -82,7 +84,7 @@ def test_a_small_region_is_not_black_at_a_small_size() -> None:
     mask = np.zeros((400, 400))
     mask[100:103, 200:203] = 1
     for side in (400, 100, 32):
-        dot, rest = where([region(mask, "dot")], (side, side), rest=True)
+        dot, rest = region_weights([region(mask, "dot")], (side, side), rest=True)
         assert 0 < dot.sum() < 10
         assert float(dot.mean()) == pytest.approx(9 / 400**2, rel=0.2)
         assert torch.allclose(dot + rest, torch.ones(()))
@@ -90,16 +92,16 @@ def test_a_small_region_is_not_black_at_a_small_size() -> None:
 
 def test_soft_edges_stay_soft_and_sum_to_1() -> None:
     ramp = np.tile(np.linspace(0, 1, 40), (20, 1))
-    left, right = where([region(1 - ramp), region(ramp)], (40, 20), rest=False)
+    left, right = region_weights([region(1 - ramp), region(ramp)], (40, 20), rest=False)
     assert torch.allclose(left + right, torch.ones(()))
     assert float(left[0, 20]) == pytest.approx(1 - 20 / 39, abs=0.01)
     # A little more or less, as soft brushes leave it, is put right; more is told.
-    left, right = where([region(1 - ramp), region(ramp * 0.96)], (40, 20), rest=False)
+    left, right = region_weights([region(1 - ramp), region(ramp * 0.96)], (40, 20), rest=False)
     assert torch.allclose(left + right, torch.ones(()))
     with pytest.raises(RequestError, match=r"overlap on \d+ pixels"):
-        where([region(1 - ramp), region((ramp * 1.2).clip(0, 1))], (40, 20), rest=False)
+        region_weights([region(1 - ramp), region((ramp * 1.2).clip(0, 1))], (40, 20), rest=False)
     with pytest.raises(RequestError, match=r"leave \d+ pixels"):
-        where([region(1 - ramp), region(ramp * 0.8)], (40, 20), rest=False)
+        region_weights([region(1 - ramp), region(ramp * 0.8)], (40, 20), rest=False)
 
 
 @given(
@@ -119,7 +121,7 @@ def test_masks_that_cover_a_picture_cover_it_once_at_every_size(
     whose = random.integers(0, count, (-(-height // step), -(-width // step))).repeat(step, 0).repeat(step, 1)
     whose = whose[:height, :width]
     masks = [whose == i for i in range(count) if (whose == i).any()]
-    shares = where([region(mask) for mask in masks], to, rest=rest)
+    shares = region_weights([region(mask) for mask in masks], to, rest=rest)
     assert len(shares) == len(masks) + rest
     assert all(share.shape == to[::-1] and share.min() >= 0 and share.max() <= 1 for share in shares)
     assert torch.allclose(torch.stack(shares).sum(0), torch.ones(()), atol=1e-5)

@@ -44,8 +44,11 @@ def request(**settings: Any) -> Request:
         ({"engine": "iterative", "steps": -1}, "steps is -1; give a number from 0 to 100000"),
         ({"engine": "iterative", "tile": 8}, "tile is 8; give a number from 64 to 32768 pixels"),
         ({"engine": "iterative", "optimiser": "sgd"}, "optimiser is 'sgd'; choose one of adam, lbfgs, scipy"),
-        ({"engine": "iterative", "style_loss": "gram:2,mrf"}, "mrf is no loss; choose of moments, gram, wasserstein"),
-        ({"engine": "iterative", "style_layers": "relu1_1:x"}, "'relu1_1:x' is no name with a weight"),
+        (
+            {"engine": "iterative", "style_loss": "gram:2,mrf"},
+            "mrf is not a loss; choose from moments, gram, wasserstein",
+        ),
+        ({"engine": "iterative", "style_layers": "relu1_1:x"}, "'relu1_1:x' is not a name with a weight"),
         ({"engine": "iterative", "style_layers": "a,a:2"}, "names a twice; leave one out"),
         ({"engine": "iterative", "content_layers": "a:0"}, "nothing has any weight"),
         ({"steps": 3}, "steps is for the engine iterative; set engine to iterative, or leave it out"),

@@ -20,7 +20,7 @@ from impasto.errors import OutputError, RequestError
 from impasto.inference.machine import describe
 from impasto.iterative import engine as engine_module
 from impasto.iterative.engine import IterativeEngine
-from impasto.iterative.objective_builder import Brief
+from impasto.iterative.objective_builder import ObjectiveBuilder
 from impasto.request import Enough, Result
 
 
@@ -136,11 +136,11 @@ def test_a_deterministic_run_keeps_its_tiles_however_much_memory_is_free_later(
 
         def spied(*given: Any) -> Any:
             tiles.append(given[-1])
-            return Brief(*given)
+            return ObjectiveBuilder(*given)
 
         with monkeypatch.context() as patch:
             patch.setattr(engine_module, "describe", lambda: replace(machine, memory_free=int(share * needed / 0.8)))
-            patch.setattr(engine_module, "Brief", spied)
+            patch.setattr(engine_module, "ObjectiveBuilder", spied)
             _, result = drained(engine.run(request, state=state))
         return tiles, result
 

@@ -25,7 +25,7 @@ from impasto.jobs.limits import Limits
 from impasto.server import shutdown as ending_module
 from impasto.server.auth import Keys
 from impasto.server.client_limits import ClientLimits
-from impasto.server.shutdown import Ending
+from impasto.server.shutdown import Shutdown
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         given["left"] = status
 
     monkeypatch.setattr("impasto.server.run.serve", served)
-    monkeypatch.setattr("impasto.server.shutdown.leave", left)
+    monkeypatch.setattr("impasto.server.shutdown.exit_now", left)
     monkeypatch.setattr("impasto.logs.set_up", lambda *form: given.update(logs=form))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.delenv("IMPASTO_DATABASE", raising=False)
@@ -116,7 +116,7 @@ def test_what_is_typed_goes_before_the_environment(run: Any) -> None:
 def test_what_stands_for_no_option_is_told(run: Any, caplog: pytest.LogCaptureFixture) -> None:
     run(IMPASTO_SERVE_MAXUPLOAD="7", IMPASTO_SERVE_PORT="81")
     assert [record.getMessage() for record in caplog.records] == [
-        "IMPASTO_SERVE_MAXUPLOAD stands for no option of impasto serve, and is passed over"
+        "IMPASTO_SERVE_MAXUPLOAD is not an option of impasto serve, and is ignored"
     ]
 
 
@@ -241,8 +241,8 @@ def _ask(address: str) -> None:
 def test_an_end_that_does_not_come_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending_module, "_SECONDS", 0.01)
     left = threading.Event()
-    monkeypatch.setattr(ending_module, "leave", left.set)
-    ending = Ending()
+    monkeypatch.setattr(ending_module, "exit_now", left.set)
+    ending = Shutdown()
     ending.begin()
     ending.begin()
     assert left.wait(60)
@@ -251,11 +251,11 @@ def test_an_end_that_does_not_come_is_made(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_end_that_came_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
     left = threading.Event()
-    monkeypatch.setattr(ending_module, "leave", left.set)
-    ending = Ending()
+    monkeypatch.setattr(ending_module, "exit_now", left.set)
+    ending = Shutdown()
     ending.begin()
     threads += [thread for thread in threading.enumerate() if thread.name == "impasto-ending"]
-    ending.avert()
+    ending.finish()
     for thread in threads:
         thread.join(60)
     assert len(threads) == 1

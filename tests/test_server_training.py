@@ -18,7 +18,7 @@ from trainings import a_base, a_photo
 
 from impasto import Client
 from impasto.client import Upload
-from impasto.client.training_photos import album
+from impasto.client.training_photos import load_training_photos
 from impasto.errors import PictureError, StyleExists
 
 FILES = [("content", ("a.png", PHOTO)), ("style", ("b.png", PAINTING))]
@@ -47,7 +47,7 @@ def client(server: Served) -> Iterator[httpx.Client]:
     ("data", "status", "code", "text"),
     [
         ({"kind": "train-style"}, 422, "bad_request", "needs a name"),
-        (ASKED | {"name": "The Harbour"}, 422, "bad_style", "is no style name"),
+        (ASKED | {"name": "The Harbour"}, 422, "bad_style", "is not a style name"),
         (ASKED | {"name": "starry-night"}, 409, "style_exists", "comes with Impasto"),
         (ASKED | {"minutes": "nan"}, 422, "bad_request", "minutes is nan"),
         (ASKED | {"minutes": "soon"}, 422, "bad_request", "minutes is 'soon'"),
@@ -129,7 +129,7 @@ def test_a_training_goes_on_in_a_server_that_was_killed(server: Served, tmp_path
         wait(http, "/v1/jobs/mine", lambda answer: answer.json()["step"])
         (log,) = saved.glob("*.style/log.jsonl")
         begun = [line for line in log.read_text().splitlines() if line.startswith('{"step": 1,')]
-        assert len(begun) == 1, "it began anew"
+        assert len(begun) == 1, "it began again"
         job = client.job("mine")
         with pytest.raises(TimeoutError, match="job mine is still running after 0 seconds"):
             job.wait(0)
@@ -154,17 +154,20 @@ def test_photographs_are_sent_as_small_as_they_are_looked_at(tmp_path: Path) -> 
     Image.fromarray(large).save(tmp_path / "b.png")
     Image.fromarray(large[:50, :70]).save(tmp_path / "a.webp")
     (tmp_path / "c.txt").write_text("no picture")
-    sent = album(tmp_path)
+    sent = load_training_photos(tmp_path)
     assert [one.name for one in sent] == ["a.jpg", "b.jpg"]
     assert [Image.open(io.BytesIO(one.data)).size for one in sent] == [(70, 50), (996, 640)]
-    assert len(album([a_photo(1)] * 750)) == 300
-    assert [one.name for one in album([Upload("sea.heic", a_photo(1)), tmp_path / "b.png"])] == ["sea.jpg", "b.jpg"]
+    assert len(load_training_photos([a_photo(1)] * 750)) == 300
+    assert [one.name for one in load_training_photos([Upload("sea.heic", a_photo(1)), tmp_path / "b.png"])] == [
+        "sea.jpg",
+        "b.jpg",
+    ]
     (tmp_path / "torn.png").write_bytes(a_photo(1)[:100])
     with pytest.raises(PictureError, match=r"^torn\.png: "):
-        album(tmp_path / "torn.png")
+        load_training_photos(tmp_path / "torn.png")
     with pytest.warns(UserWarning, match=r"^a photograph is left out: torn\.png: "):
-        assert [one.name for one in album(tmp_path)] == ["a.jpg", "b.jpg"]
+        assert [one.name for one in load_training_photos(tmp_path)] == ["a.jpg", "b.jpg"]
     with pytest.raises(PictureError, match="there is no photograph"):
-        album([])
+        load_training_photos([])
     with pytest.raises(PictureError, match="nowhere"):
-        album(tmp_path / "nowhere")
+        load_training_photos(tmp_path / "nowhere")

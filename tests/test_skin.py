@@ -7,9 +7,9 @@ import pytest
 from skimage import data
 
 from impasto import Picture, Stylizer
-from impasto.evaluation.metrics import light
+from impasto.evaluation.metrics import mean_luma
 from impasto.instant.faces import find_faces
-from impasto.instant.skin_tone import keep_skin, skin
+from impasto.instant.skin_tone import keep_skin, skin_mask
 from impasto.picture import row_strips
 from impasto.picture.raster import Pixels
 
@@ -36,7 +36,7 @@ def flat(level: int, like: Picture) -> Picture:
 
 @pytest.mark.parametrize("tone", TONES)
 def test_skin_of_every_tone_is_found(tone: tuple[int, int, int]) -> None:
-    where = skin(with_face(tone))
+    where = skin_mask(with_face(tone))
     assert where.shape == (128, 128)
     assert where[CELLS].min() > 0.9
     assert where[:, 118:].max() < 0.02
@@ -45,7 +45,7 @@ def test_skin_of_every_tone_is_found(tone: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("picture", [data.camera(), data.astronaut()[..., 1]], ids=["camera", "astronaut"])
 def test_a_photograph_without_colour_has_skin(picture: Pixels) -> None:
-    where = skin(Picture.from_array(picture))
+    where = skin_mask(Picture.from_array(picture))
     (face,) = find_faces(Picture.from_array(picture))
     middle = round((face.top + face.bottom) * 64), round((face.left + face.right) * 64)
     assert where[middle] > 0.95
@@ -57,14 +57,14 @@ def test_what_has_the_hue_of_skin_is_none_where_there_is_no_face(colour: tuple[i
     pixels = np.tile(np.array([90, 130, 230], np.uint8), (240, 320, 1))
     pixels[60:180, 80:200] = colour
     photograph = Picture(pixels)
-    assert not skin(photograph).any()
+    assert not skin_mask(photograph).any()
     painted = flat(230, photograph)
     assert keep_skin(painted, photograph) is painted
 
 
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "brick"])
 def test_photographs_without_people_are_painted_whole(name: str) -> None:
-    assert not skin(Picture.from_array(getattr(data, name)())).any()
+    assert not skin_mask(Picture.from_array(getattr(data, name)())).any()
 
 
 def test_wood_behind_somebody_is_painted() -> None:
@@ -72,7 +72,7 @@ def test_wood_behind_somebody_is_painted() -> None:
     pixels[:, 380:] = WOOD
     photograph = Picture(pixels)
     kept = keep_skin(flat(230, photograph), photograph).pixels
-    assert light(kept, FACE) < 215
+    assert mean_luma(kept, FACE) < 215
     assert (kept[:, 400:] == 230).all()
 
 
@@ -86,7 +86,7 @@ def test_what_hangs_together_with_a_face_and_has_its_hue_is_skin() -> None:
         pixels = photograph.copy()
         pixels[shoulder] = (30, 90, 200)
         pixels[top:260, 185:265] = colour
-        return float(skin(Picture(pixels))[52:60, 50:62].mean())
+        return float(skin_mask(Picture(pixels))[52:60, 50:62].mean())
 
     assert with_shoulder(tone) > 0.9
     assert with_shoulder(tone[::-1]) < 0.1
@@ -97,7 +97,7 @@ def test_dark_hair_beside_a_face_stays_dark() -> None:
     pixels = data.astronaut().copy()
     pixels[20:175, 265:300] = 20
     pixels[300:450, 265:300] = 20
-    where = skin(Picture(pixels))
+    where = skin_mask(Picture(pixels))
     assert where[20:35, 68:72].min() > 0.8
     assert where[80:110, 68:72].max() == 0
 
@@ -110,8 +110,8 @@ def test_its_light_moves_no_further_than_people_accept(tone: tuple[int, int, int
     kept = keep_skin(painted, photograph)
     assert kept.pixels.dtype == dtype
     scale = photograph.peak / 255
-    moved = (light(kept.pixels, FACE) - light(photograph.pixels, FACE)) / scale
-    wanted = ground - light(photograph.pixels, FACE) / scale
+    moved = (mean_luma(kept.pixels, FACE) - mean_luma(photograph.pixels, FACE)) / scale
+    wanted = ground - mean_luma(photograph.pixels, FACE) / scale
     assert moved == pytest.approx(np.clip(wanted, -20, 20), abs=5)
     # What is beside it is as the painting has it.
     assert (kept.pixels[BESIDE] == painted.pixels[BESIDE]).all()
@@ -133,7 +133,7 @@ def test_strokes_and_hues_stay() -> None:
     photograph = with_face((96, 65, 50))
     strokes: Pixels = np.random.default_rng(0).integers(120, 250, photograph.pixels.shape, np.uint8)
     pixels = keep_skin(Picture(strokes), photograph).pixels
-    assert light(pixels, FACE) < light(strokes, FACE) - 60
+    assert mean_luma(pixels, FACE) < mean_luma(strokes, FACE) - 60
     kept, before = (each[FACE].astype(float) for each in (pixels, strokes))
     share = kept.sum(0) / before.sum(0)
     assert np.ptp(share, axis=1).max() < 0.02, "one factor for all three colours"
@@ -141,7 +141,7 @@ def test_strokes_and_hues_stay() -> None:
 
 def test_what_did_not_move_is_not_touched() -> None:
     photograph = Picture(data.astronaut())
-    assert skin(photograph).any()
+    assert skin_mask(photograph).any()
     assert (keep_skin(photograph, photograph).pixels == photograph.pixels).all()
 
 
@@ -158,9 +158,9 @@ def test_any_size_and_in_strips_the_same(size: tuple[int, int], monkeypatch: pyt
 def test_every_engine_keeps_it_unless_asked_to_leave_it_to_the_style() -> None:
     dark = Picture((data.astronaut() * 0.5).astype(np.uint8))
     face = (slice(60, 170), slice(180, 260))
-    before = light(dark.pixels, face)
+    before = mean_luma(dark.pixels, face)
     stylizer = Stylizer()
-    kept, free = (light(stylizer.stylize(dark, "the-wave", skin=s).pastiche.pixels, face) for s in ("keep", "free"))
+    kept, free = (mean_luma(stylizer.stylize(dark, "the-wave", skin=s).pastiche.pixels, face) for s in ("keep", "free"))
     assert free - before > 40
     assert abs(kept - before) < 26
     pytest.importorskip("torch")
@@ -169,7 +169,7 @@ def test_every_engine_keeps_it_unless_asked_to_leave_it_to_the_style() -> None:
     where = tuple(slice(s.start * 96 // 512, s.stop * 96 // 512) for s in face)
     made = {s: slow.stylize(small, "the-wave", skin=s, steps=3).pastiche.pixels for s in ("keep", "free")}
     far = {
-        s: abs(light(pixels, (where[0], where[1])) - light(small.pixels, (where[0], where[1])))
+        s: abs(mean_luma(pixels, (where[0], where[1])) - mean_luma(small.pixels, (where[0], where[1])))
         for s, pixels in made.items()
     }
     assert far["keep"] < min(25, far["free"])

@@ -22,7 +22,7 @@ from impasto import Gallery
 from impasto.errors import ImpastoError, ModelError, OutputError, OutputExists
 from impasto.jobs.errors import StorageAway, Suspended, WorkerLost
 from impasto.jobs.limits import Limits
-from impasto.jobs.records.error_codec import placeless, shown
+from impasto.jobs.records.error_codec import client_error, without_places
 from impasto.jobs.records.job import EVERYONE
 from impasto.jobs.service import Jobs
 from impasto.jobs.workers.pool import Pool
@@ -76,7 +76,7 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the server has uploads wait."""
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", "/a folder/that is read-only")
-    run._spool(tmp_path / "jobs" / "uploads")
+    run._use_spool_folder(tmp_path / "jobs" / "uploads")
     return tmp_path / "jobs" / "uploads"
 
 
@@ -169,7 +169,7 @@ def test_uploads_wait_beside_the_jobs(client: Client, uploads: Path, tmp_path: P
 
 def test_what_a_killed_server_left_of_uploads_goes(uploads: Path) -> None:
     (uploads / "half").write_bytes(b"half")
-    run._spool(uploads)
+    run._use_spool_folder(uploads)
     assert list(uploads.iterdir()) == []
 
 
@@ -272,28 +272,28 @@ def test_places_are_not_shown() -> None:
         ("it is at C:\\models\\x.onnx; see", "it is at (a place on the server); see"),
         ("give 3/4 or and/or 1.5 / 2", "give 3/4 or and/or 1.5 / 2"),
     ):
-        assert placeless(text) == seen
+        assert without_places(text) == seen
     for error, kind in (
         (OutputError("/a/b cannot be written"), StorageAway),
         (OutputExists("x exists"), OutputExists),
         (ModelError("/a/b.onnx is broken"), ModelError),
         (WorkerLost("no worker can be started: /bin/x is gone", "down"), WorkerLost),
     ):
-        found = shown(error)
+        found = client_error(error)
         assert type(found) is kind
         assert "/" not in str(found)
-    lost = shown(WorkerLost("no worker can be started: /bin/x is gone", "down"))
+    lost = client_error(WorkerLost("no worker can be started: /bin/x is gone", "down"))
     assert isinstance(lost, WorkerLost)
     assert lost.reason == "down"
     kept = ImpastoError("strength is 2")
-    assert shown(kept) is kept
+    assert client_error(kept) is kept
 
 
 @pytest.mark.parametrize(
     ("room", "deed", "error"),
     [
         ("_ledger", "publish", OutputError("the ledger cannot be used: no route to the host")),
-        ("_ledger", "publish", Suspended("this server does not have its database to itself")),
+        ("_ledger", "publish", Suspended("another server holds this server's database")),
         ("_pool", "paint", OutputError("the saved run cannot be written: No space left on device")),
     ],
     ids=["database", "lock", "disk"],
@@ -317,10 +317,10 @@ def test_a_job_outlives_what_is_away_for_long(
             until(jobs.ready)  # else a busy machine may let a picture wait too long
             job, _ = jobs.submit(order(3), EVERYONE)
             for count in (1, 2, 3, 4):
-                until(lambda: len(tries) == count and not jobs._work.doing)  # noqa: B023
+                until(lambda: len(tries) == count and not jobs._runner.doing)  # noqa: B023
                 assert not jobs.get(EVERYONE, job.id).is_final, "an acknowledged job is lost"
                 jobs.sweep()
-        until(lambda: not jobs._work.doing)
+        until(lambda: not jobs._runner.doing)
         jobs.sweep()
         assert ended(jobs, job).state == "done"
     finally:

@@ -1,4 +1,4 @@
-"""The studio's batch: a file that is no picture, broken or gone is no harm to the others."""
+"""The studio's batch: a file that is not a picture, broken or gone does not harm the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def paint(page: Page) -> None:
 
 def test_a_broken_photograph_fails_alone(studio: Page) -> None:
     bring(studio, CAT, NOTES, TORN, COFFEE)
-    notice(studio, "1 file that is no photograph was left out: notes.txt.")
+    notice(studio, "1 file that is not a photograph was left out: notes.txt.")
     expect(listed(studio)).to_have_count(3)
     paint(studio)
     notice(studio, "2 photographs are on their way. Not painted, for they cannot be read: torn.jpg.")
@@ -80,6 +80,6 @@ def test_a_zip_is_painted_without_what_is_no_picture(studio: Page) -> None:
     give = studio.locator("#batch input[type=file]")
     give.set_input_files({"name": "all.zip", "mimeType": "application/zip", "buffer": buffer.getvalue()})
     paint(studio)
-    notice(studio, "2 files that are no photographs were left out: Thumbs.db, a/cat.png.json.")
+    notice(studio, "2 files that are not photographs were left out: Thumbs.db, a/cat.png.json.")
     job = studio.locator(".job", has_text="1 photograph").first
     expect(job.locator(".state")).to_have_text("Done")

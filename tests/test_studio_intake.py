@@ -193,7 +193,7 @@ def test_a_painting_of_ones_own_is_kept_in_the_gallery(browser: Browser, served:
         page.hover("li:has(.thumb[aria-pressed=true])")
         with repainting(page):
             page.get_by_role("button", name="Keep in the gallery of this server").click()
-            notice(page, "My wall goes into the gallery. This takes some seconds.")
+            notice(page, "My wall goes into the gallery. This takes a few seconds.")
         notice(page, "My wall is in the gallery now.")
         assert chosen(page) == ["My wall"]
         expect(page.locator(".thumb", has_text="My wall")).to_have_count(1)

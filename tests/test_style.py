@@ -54,7 +54,7 @@ def test_of_a_card_and_of_its_bytes(gallery: Gallery) -> None:
         part = Style.of(data).parts[0][0]
         assert isinstance(part, StyleCard)
         assert part.title == "title of a"
-    with pytest.raises(StyleError, match="no style card"):
+    with pytest.raises(StyleError, match="not a style card"):
         Style.of(b"{}")
 
 

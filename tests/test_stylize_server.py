@@ -230,7 +230,7 @@ def test_a_key_is_asked_for_and_sent(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("IMPASTO_API_KEY", made["key"])
         assert impasto(*command).exit_code == 0
     monkeypatch.setenv("IMPASTO_API_KEY", "schlüssel")
-    assert "the API key holds characters that no key has" in impasto(*command).stderr
+    assert "the API key contains invalid characters" in impasto(*command).stderr
 
 
 def test_steps_are_told_and_the_job_is_removed(
@@ -474,7 +474,7 @@ def test_the_key_goes_to_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
     with stub() as other, stub((307, {"Location": f"{other.url}/v1/stylize"})) as sending:
         result = impasto("a.jpg", "-s", "udnie", "--server", sending.url)
     assert (result.exit_code, other.keys, sending.keys) == (1, [], ["Bearer secret"])
-    assert f"sends on to {other.url}/v1/stylize; give that address" in result.stderr
+    assert f"redirects to {other.url}/v1/stylize; give that address" in result.stderr
 
 
 def test_what_is_no_impasto_server_is_told() -> None:

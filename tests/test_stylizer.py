@@ -55,7 +55,7 @@ def test_the_function_keeps_its_stylizer() -> None:
     [
         ("nowhere.jpg", "udnie", {}, PictureError, "nowhere.jpg"),
         (b"hello", "udnie", {}, PictureError, "not a picture"),
-        (3, "udnie", {}, PictureError, "int is no picture"),
+        (3, "udnie", {}, PictureError, "int is not a picture"),
         (np.zeros((4, 4)) * np.nan, "udnie", {}, PictureError, "not finite"),
         (np.full((4, 4, 3), 200.0), "udnie", {}, PictureError, "200 to 200"),
         ("nowhere.jpg", "udnie", {"max_pixels": "50M"}, RequestError, "max_pixels is '50M'"),

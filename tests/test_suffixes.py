@@ -12,7 +12,7 @@ from pictures import noise, saved
 from PIL import Image
 
 from impasto.cli.stylize.photos import find
-from impasto.client.training_photos import album
+from impasto.client.training_photos import load_training_photos
 from impasto.errors import MissingExtra, PictureError, RequestError
 from impasto.evaluation.contestant import FromFolder
 from impasto.picture.files import SUFFIXES, is_picture_name, pictures_in
@@ -25,7 +25,7 @@ NAMES = [f"photo{suffix}" for suffix in SUFFIXES]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """One file of every suffix, in both cases, beside what is no picture by its name."""
+    """One file of every suffix, in both cases, beside what is not a picture by its name."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for name in (*NAMES, "IMG_1.HEIC", "._photo.jpg", "index.json", "notes.txt", "Thumbs.db", "raw.dng"):
@@ -51,7 +51,7 @@ def test_every_door_finds_the_same_files_in_a_folder(folder: Path) -> None:
 def test_a_picture_of_any_suffix_is_taken(tmp_path: Path, name: str) -> None:
     image = Image.fromarray(noise(40, 30))
     (tmp_path / name).write_bytes(saved(image, SUFFIXES[Path(name).suffix]))
-    assert [upload.name for upload in album(tmp_path)] == ["photo.jpg"]
+    assert [upload.name for upload in load_training_photos(tmp_path)] == ["photo.jpg"]
     assert FromFolder("theirs", tmp_path)._file("photo") == tmp_path / name
     (file,) = training_files(tmp_path)
     found = read_picture(file, 20)
@@ -128,7 +128,7 @@ def test_a_photograph_that_cannot_be_read_is_left_out_of_an_album_and_told(tmp_p
     whole = saved(Image.fromarray(noise(40, 30)), "png")
     (tmp_path / "torn.png").write_bytes(whole[:300])
     with pytest.raises(PictureError, match=r"torn\.png: "):
-        album(tmp_path)
+        load_training_photos(tmp_path)
     (tmp_path / "whole.png").write_bytes(whole)
     with pytest.warns(UserWarning, match=r"a photograph is left out: torn\.png: "):
-        assert [upload.name for upload in album(tmp_path)] == ["whole.jpg"]
+        assert [upload.name for upload in load_training_photos(tmp_path)] == ["whole.jpg"]

@@ -19,7 +19,7 @@ from torch7_files import Nets, checkpoint, t7
 from transformer_nets import Blocks, Example
 
 from impasto.errors import ModelError
-from impasto.inference.ir.layers import Affine, Layer, Relu, Residual, flattened
+from impasto.inference.ir.layers import Affine, Layer, Relu, Residual, flatten_layers
 from impasto.inference.ir.network import Network, Preprocessing
 from impasto.inference.ir.safetensors_file import Tensors, pack_tensors
 from impasto.inference.ir.stored import pack_network, unpack_network
@@ -107,7 +107,9 @@ def test_a_network_comes_back(options: Any) -> None:
     network = read_network(t7(checkpoint(Nets(width=4, blocks=1, **options).build())))
     whole, half = (read_network(pack_network(network, half=half)) for half in (False, True))
     assert whole.preprocessing == half.preprocessing == network.preprocessing
-    assert [type(layer) for layer in flattened(whole.layers)] == [type(layer) for layer in flattened(network.layers)]
+    assert [type(layer) for layer in flatten_layers(whole.layers)] == [
+        type(layer) for layer in flatten_layers(network.layers)
+    ]
     reference = painted(network)
     assert (painted(whole) == reference).all()
     assert np.abs(painted(half) - reference).mean() < 2 / 255
@@ -161,7 +163,7 @@ def test_blocks_within_blocks_end() -> None:
     for _ in range(8):
         layer = Residual((layer,))
     network = Network((layer,), Preprocessing())
-    assert len(list(flattened(unpack_network(Tensors(pack_network(network))).layers))) == 9
+    assert len(list(flatten_layers(unpack_network(Tensors(pack_network(network))).layers))) == 9
     with pytest.raises(ModelError, match="nested more than 8 deep"):
         Network((Residual((layer,)),), Preprocessing())
     deep: Any = {"kind": "relu"}

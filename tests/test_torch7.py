@@ -141,7 +141,7 @@ def test_no_depth_of_nesting_exhausts_the_stack() -> None:
     [
         (b"", "ends too early"),
         (struct.pack("<i", 99), "type 99"),
-        (struct.pack("<ii", 2, 2**31 - 1), "2147483647 bytes are to come"),
+        (struct.pack("<ii", 2, 2**31 - 1), "2147483647 bytes are needed"),
         (struct.pack("<ii", 2, -5), "-5 bytes"),
         (struct.pack("<iii", 3, 1, 2**31 - 1), "table of 2147483647 fields"),
         (struct.pack("<iiii", 3, 1, 1, 0), "field of no name"),

@@ -19,7 +19,7 @@ from impasto import Stylizer
 from impasto.cli.main import cli
 from impasto.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD
 from impasto.encoders.open import find_encoder, open_any, open_encoder
-from impasto.encoders.torchvision_layers import TORCHVISION, known_as
+from impasto.encoders.torchvision_layers import TORCHVISION, canonical_name
 from impasto.errors import MissingExtra, ModelError, RequestError
 from impasto.models import find
 
@@ -241,7 +241,7 @@ def test_an_unknown_encoder_is_told_of_encoders() -> None:
 
 
 def test_names_are_taken_however_they_are_written(tmp_path: Path) -> None:
-    assert [known_as(text) for text in ("VGG-19", "ResNet50", "Inception_V3", "Pocket", "other")] == [
+    assert [canonical_name(text) for text in ("VGG-19", "ResNet50", "Inception_V3", "Pocket", "other")] == [
         "vgg19",
         "resnet50",
         "inception_v3",

@@ -153,7 +153,7 @@ def test_a_torn_end_may_be_no_text(tmp_path: Path, tail: bytes) -> None:
 def test_a_torn_beginning_is_begun_again(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text(HEAD[:keep])
-    with pytest.raises(RequestError, match=r"run\.jsonl is no trace: it is empty"):
+    with pytest.raises(RequestError, match=r"run\.jsonl is not a trace: it is empty"):
         Trace.read(path)
     write(path, 1)
     assert numbers(Trace.read(path)) == [1]
@@ -162,9 +162,9 @@ def test_a_torn_beginning_is_begun_again(tmp_path: Path, keep: int) -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ('{"step": 2, "lev', "it is no JSON"),
+        ('{"step": 2, "lev', "it is not JSON"),
         ("[1]", r"it is \[1\], where an object is needed"),
-        ("[" * 100_000, "it is no JSON"),
+        ("[" * 100_000, "it is not JSON"),
         ("{}", "step is None, where a whole number"),
         (line(2, level=-1), "level is -1, where a whole number"),
         (line(2, step=True), "step is True, where a whole number"),
@@ -197,9 +197,9 @@ def test_a_whole_last_line_is_no_excuse(tmp_path: Path) -> None:
 
 def test_what_is_no_trace_is_told(tmp_path: Path) -> None:
     for first in ("a,b,c", line(1), "{}", "7"):
-        with pytest.raises(RequestError, match="is no trace: its first line has no impasto_trace"):
+        with pytest.raises(RequestError, match="is not a trace: its first line has no impasto_trace"):
             read(tmp_path, first, line(2))
-    with pytest.raises(RequestError, match="is no trace: it is empty"):
+    with pytest.raises(RequestError, match="is not a trace: it is empty"):
         read(tmp_path, "", "", "")
     with pytest.raises(RequestError, match="a trace of version 2, but this Impasto reads 1; update it"):
         read(tmp_path, HEAD.replace("1", "2", 1))
@@ -266,7 +266,7 @@ def test_no_other_file_is_added_to(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes")
     with (
-        pytest.raises(OutputExists, match=r"notes\.txt exists and is no trace; choose"),
+        pytest.raises(OutputExists, match=r"notes\.txt exists and is not a trace; choose"),
         TraceWriter(path),
     ):
         pass

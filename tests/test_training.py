@@ -19,7 +19,7 @@ from impasto.instant.engine import InstantEngine
 from impasto.models import Model
 from impasto.training.architecture.network import Shape
 from impasto.training.data.dataset import training_files, vary_colors
-from impasto.training.data.device_dataset import Album
+from impasto.training.data.device_dataset import DeviceCropDataset
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer, load_network, train
 from impasto.training.pocket import PocketPlan, distil, load_pocket
@@ -182,7 +182,7 @@ def test_held_out_pictures_are_never_trained_on(tmp_path: Path) -> None:
 def test_crops_have_the_size_asked_for_and_differ(tmp_path: Path) -> None:
     y, x = np.mgrid[0:50, 0:90]
     Image.fromarray(np.stack([x * 2, y * 4, x + y], 2).astype(np.uint8)).save(tmp_path / "a.png")
-    batch = Album.read([tmp_path / "a.png"], torch.device("cpu"), 0, 640).batch(6, 48, 48, 300)
+    batch = DeviceCropDataset.read([tmp_path / "a.png"], torch.device("cpu"), 0, 640).batch(6, 48, 48, 300)
     assert batch.shape == (6, 3, 48, 48)
     assert 0 <= batch.min() < batch.max() <= 1
     assert len({float(crop.mean()) for crop in batch}) == 6

@@ -38,8 +38,8 @@ from impasto.jobs.records.job import EVERYONE, Item, Job
 from impasto.jobs.service import Jobs
 from impasto.jobs.training_order import Training
 from impasto.jobs.workers.messages import Painted
-from impasto.jobs.workers.train import Teaching
-from impasto.jobs.workers.train_task import Lesson
+from impasto.jobs.workers.train import StyleTrainer
+from impasto.jobs.workers.train_task import TrainTask
 from impasto.models import Store, find
 
 MOMENT = 0.05
@@ -305,8 +305,8 @@ def test_no_two_networks_have_one_name_and_names_tell_whose_they_are(tmp_path: P
     names = [networks.identity(job) for job in jobs]
     assert len(set(names)) == len(names)
     assert networks.identity(trained("mine", "ann")) == names[0]
-    assert [networks.may_name("ann", name) for name in names] == [True, False, True, True, True, True]
-    assert [networks.may_name("bob", name.partition("@")[0]) for name in names] == [
+    assert [networks.is_visible("ann", name) for name in names] == [True, False, True, True, True, True]
+    assert [networks.is_visible("bob", name.partition("@")[0]) for name in names] == [
         False,
         True,
         False,
@@ -314,9 +314,9 @@ def test_no_two_networks_have_one_name_and_names_tell_whose_they_are(tmp_path: P
         True,
         False,
     ]
-    assert all(networks.may_name(EVERYONE, name) for name in names)
-    assert networks.may_name("bob", "candy")
-    assert networks.may_name("bob", "instant@2")
+    assert all(networks.is_visible(EVERYONE, name) for name in names)
+    assert networks.is_visible("bob", "candy")
+    assert networks.is_visible("bob", "instant@2")
 
 
 def test_a_style_is_published_once_and_never_over_another(tmp_path: Path) -> None:
@@ -327,10 +327,10 @@ def test_a_style_is_published_once_and_never_over_another(tmp_path: Path) -> Non
     networks.publish("ann", new.to_bytes())
     networks.publish("ann", new.to_bytes())
     assert networks.is_published(job)
-    assert galleries.of("ann").own() == ("mine",)
+    assert galleries.for_owner("ann").own() == ("mine",)
     with pytest.raises(StyleExists, match="was given to another style while the network learnt"):
         networks.publish("ann", card("mine", networks.identity(trained("mine", "ann", "b"))).to_bytes())
-    assert galleries.of("ann").get("mine").network == new.network
+    assert galleries.for_owner("ann").get("mine").network == new.network
     networks.publish("bob", card("mine", networks.identity(trained("mine", "bob"))).to_bytes())
 
 
@@ -341,13 +341,13 @@ def test_a_network_goes_with_the_last_style_that_names_it(tmp_path: Path) -> Non
         installed(model, origin=networks.origin(trained("mine", "ann")) if model == name else {})
         networks.withdraw(f"{model}@1") if model == "candy" else None
     assert find("candy", kind="per-style")
-    galleries.of("ann").add(card("mine", name))
-    galleries.of("bob").add(card("theirs", f"{name}@1"))
-    galleries.of("bob").folder.joinpath("broken.style").write_bytes(b"nothing")
+    galleries.for_owner("ann").add(card("mine", name))
+    galleries.for_owner("bob").add(card("theirs", f"{name}@1"))
+    galleries.for_owner("bob").folder.joinpath("broken.style").write_bytes(b"nothing")
     for owner, style in (("ann", "mine"), ("bob", "theirs")):
         networks.withdraw(f"{name}@1")
         assert find(name, kind="per-style")
-        galleries.of(owner).remove(style)
+        galleries.for_owner(owner).remove(style)
     networks.withdraw(f"{name}@1")
     networks.withdraw(f"{name}@1")
     with pytest.raises(ModelError):
@@ -364,14 +364,14 @@ def test_an_operators_model_is_never_taken_for_a_jobs(tmp_path: Path) -> None:
         networks.withdraw(name)
         networks.withdraw(f"{name}@1")
         assert find(name)
-        assert networks.may_name("bob", name)
+        assert networks.is_visible("bob", name)
         assert name in [model.name for model in networks.visible("bob")]
     # And this is a name that none does: what counts is what the manifest says.
     job = trained("mine", "ann")
     installed("renamed", origin=networks.origin(job))
     installed("renamed", version="2")
-    assert networks.may_name("ann", "renamed")
-    assert not networks.may_name("bob", "renamed@1")
+    assert networks.is_visible("ann", "renamed")
+    assert not networks.is_visible("bob", "renamed@1")
     assert "renamed@1" not in [model.identity for model in networks.visible("bob")]
     assert "ann" not in str(networks.origin(job))
     networks.withdraw("renamed@1")
@@ -404,9 +404,9 @@ def test_a_lesson_goes_on_from_whatever_its_folder_holds(tmp_path: Path, user: P
     run.mkdir()
     # As after a power cut.
     (run / "checkpoint.pt").write_bytes(b"torn")
-    lesson = Lesson(a_painting(), (clear, deep), run, "mine-0123abcd@1", 0.02, "Mine")
+    task = TrainTask(a_painting(), (clear, deep), run, "mine-0123abcd@1", 0.02, "Mine")
     for _ in range(2):
-        steps = Teaching().run(lesson)
+        steps = StyleTrainer().run(task)
         while True:
             try:
                 next(steps)

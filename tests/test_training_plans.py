@@ -1,4 +1,4 @@
-"""Plans of trainings: numbers that no training could heed are refused at every door, before anything is done."""
+"""Plans of trainings: numbers that no training could use are refused at every door, before anything is done."""
 
 from __future__ import annotations
 

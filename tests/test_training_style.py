@@ -24,10 +24,10 @@ from impasto.models import Model, Store, find, models
 from impasto.training.architecture.layers import InstanceNorm
 from impasto.training.architecture.network import Shape, StyleNetwork, TransferNetwork
 from impasto.training.base import BasePlan, load_base, train_base
-from impasto.training.data.device_dataset import Album
+from impasto.training.data.device_dataset import DeviceCropDataset
 from impasto.training.export import export, export_style
 from impasto.training.install import install_style, style_name
-from impasto.training.loss import Critic, mean_look, weighed
+from impasto.training.loss import StyleCriterion, mean_features, weighted_sum
 from impasto.training.pretrained import read_base, read_instant, read_style
 from impasto.training.style import StyleLearner, StylePlan, train_style
 
@@ -228,40 +228,40 @@ def test_the_base_learns_goes_on_and_is_a_model(plan: StylePlan, tmp_path: Path)
 
 
 def test_several_pictures_of_a_style_count_as_one() -> None:
-    critic = Critic(open_encoder())
+    criterion = StyleCriterion(open_encoder())
     pictures = torch.rand(2, 3, 48, 48) * torch.tensor([0.3, 1.0])[:, None, None, None]
-    both = mean_look([critic.look(picture[None]) for picture in pictures])
-    joined = {k: v.transpose(0, 1).flatten(1)[None] for k, v in critic.encoder(pictures).items()}
+    both = mean_features([criterion.features(picture[None]) for picture in pictures])
+    joined = {k: v.transpose(0, 1).flatten(1)[None] for k, v in criterion.encoder(pictures).items()}
     for layer, value in joined.items():
         mean, std = both.moments[0][layer]
         assert torch.allclose(mean, value.mean(2), rtol=1e-3, atol=1e-3)
         assert torch.allclose(std, value.std(2, correction=0), rtol=1e-2, atol=1e-2)
-    alone = critic.look(pictures[:1])
-    assert torch.equal(mean_look([alone]).grams[0]["relu1_1"], alone.grams[0]["relu1_1"])
+    alone = criterion.features(pictures[:1])
+    assert torch.equal(mean_features([alone]).grams[0]["relu1_1"], alone.grams[0]["relu1_1"])
 
 
 def test_a_photograph_is_its_own_drawing_and_terms_add_up_by_weight() -> None:
-    critic, photos = Critic(open_encoder()), torch.rand(2, 3, 48, 48)
-    look = critic.look(photos)
-    terms = critic.compare(photos, look.repeat_interleave(1), critic.look(photos.flip(0)).repeat(1))
+    criterion, photos = StyleCriterion(open_encoder()), torch.rand(2, 3, 48, 48)
+    look = criterion.features(photos)
+    terms = criterion.compare(photos, look.repeat_interleave(1), criterion.features(photos.flip(0)).repeat(1))
     assert float(terms["content"]) == pytest.approx(0, abs=1e-4)
     assert float(terms["style"]) > 0
     assert float(content_distance(look.drawing, look.drawing).max()) < 1e-4
-    assert float(weighed({"a": torch.tensor(2.0), "b": torch.tensor(3.0)}, {"a": 5.0})) == 13
+    assert float(weighted_sum({"a": torch.tensor(2.0), "b": torch.tensor(3.0)}, {"a": 5.0})) == 13
 
 
 def test_an_album_cuts_from_its_pictures() -> None:
     dark, light = (Image.new("RGB", (40, 30), (v, v, v)) for v in (51, 204))
-    album = Album([dark], CPU, 0).with_more([light])
-    assert len(album) == 2
-    batch = album.batch(12, 16, 20, 60)
+    dataset = DeviceCropDataset([dark], CPU, 0).with_more([light])
+    assert len(dataset) == 2
+    batch = dataset.batch(12, 16, 20, 60)
     assert batch.shape == (12, 3, 16, 16)
     found = {round(float(v), 3) for v in batch.mean((1, 2, 3))}
     assert found == {0.2, 0.8}
-    album.reseed(3)
-    first = album.batch(4, 16, 20, 60)
-    album.reseed(3)
-    assert torch.equal(first, album.batch(4, 16, 20, 60))
+    dataset.reseed(3)
+    first = dataset.batch(4, 16, 20, 60)
+    dataset.reseed(3)
+    assert torch.equal(first, dataset.batch(4, 16, 20, 60))
 
 
 @pytest.mark.parametrize(

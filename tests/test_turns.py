@@ -24,7 +24,7 @@ import json, os, socket, sys
 from impasto.jobs.workers.main import main
 ours, theirs = socket.socketpair()
 ours.close()
-facts = {"wire": theirs.detach(), "parent": os.getppid(), "nice": 0, "home": None, "memory": None, "warm": False}
+facts = {"connection": theirs.detach(), "parent": os.getppid(), "nice": 0, "home": None, "memory": None, "warm": False}
 sys.argv[1:] = [json.dumps(facts)]
 main()
 """

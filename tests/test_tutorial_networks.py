@@ -23,14 +23,14 @@ from waiting import until
 from impasto import Stylizer
 from impasto.cli.main import cli
 from impasto.errors import ModelError
-from impasto.jobs.name_resolution import Meanings
+from impasto.jobs.name_resolution import NameResolver
 from impasto.jobs.owners.styles import Galleries
 from impasto.jobs.records.blobs import Blobs
 from impasto.jobs.records.job import EVERYONE
 from impasto.models import Model, Store, find
 from impasto.models.published import PUBLISHED, SETS, Published, PublishedFile
 from impasto.models.store import shipped
-from impasto.server.compat.style_names import MODELS, TUTORIAL, Chosen, chosen
+from impasto.server.compat.style_names import MODELS, TUTORIAL, ChosenStyle, choose_style
 from impasto.styles import Gallery
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
@@ -84,7 +84,7 @@ def test_nine_files_under_the_tutorials_names_are_added_and_painted_by_its_door(
 def test_a_network_under_a_shipped_styles_name_is_meant_by_it(tmp_path: Path) -> None:
     ours = find("udnie")
     before = painters("udnie")
-    meanings = Meanings(Galleries(Gallery(), tmp_path / "owners"), Blobs(tmp_path / "blobs"))
+    meanings = NameResolver(Galleries(Gallery(), tmp_path / "owners"), Blobs(tmp_path / "blobs"))
     told = meanings.fingerprint("", EVERYONE, {}, ["udnie"])
     said = added(str(network(tmp_path, "udnie")))
     assert "the style udnie, which comes with Impasto, is painted by it from now on" in said
@@ -156,8 +156,8 @@ def test_a_set_is_pulled_as_a_whole_and_compat_prefers_it(publisher: list[Shelf]
     assert impasto("pull", "fast-neural-style", "--url", publisher[0].url).exit_code == 2
     gallery = Gallery()
     for asked, model in TUTORIAL.items():
-        assert chosen(gallery, asked) == Chosen(f"johnson-{model.replace('_', '-')}", model)
-    assert painters(chosen(gallery, "the wave").style) == "johnson-the-wave@1"
+        assert choose_style(gallery, asked) == ChosenStyle(f"johnson-{model.replace('_', '-')}", model)
+    assert painters(choose_style(gallery, "the wave").style) == "johnson-the-wave@1"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_whose_network_is_painted(there: list[str], meant: str, tmp_path: Path) 
     file = network(tmp_path, "network")
     for name in there:
         added(str(file), "--name", name)
-    assert chosen(Gallery(), "candy") == Chosen(meant, "candy", stand_in=not there)
+    assert choose_style(Gallery(), "candy") == ChosenStyle(meant, "candy", stand_in=not there)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_whose_network_is_painted_for_a_style_that_ships(there: list[str], meant
     file = network(tmp_path, "network")
     for name in there:
         added(str(file), "--name", name)
-    assert chosen(Gallery(), "composition 6") == Chosen(meant, "composition_vii")
+    assert choose_style(Gallery(), "composition 6") == ChosenStyle(meant, "composition_vii")
 
 
 def test_a_folder_that_a_training_exported_goes_before_ours_too(tmp_path: Path) -> None:

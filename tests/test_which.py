@@ -13,7 +13,7 @@ from PIL import Image
 
 from impasto import Picture, Stylizer
 from impasto.errors import ImpastoError, MissingExtra, PictureError, StyleError, UnknownStyle
-from impasto.picture.error_context import about
+from impasto.picture.error_context import naming_errors
 from impasto.styles import Style
 
 PHOTO = saved(Image.fromarray(noise(48, 48)), "png")
@@ -39,7 +39,7 @@ def test_the_library_names_the_role(stylizer: Stylizer, role: str, kind: str) ->
 
 
 def test_a_broken_card_is_named(stylizer: Stylizer) -> None:
-    with pytest.raises(StyleError, match=r"^style: this is no style card"):
+    with pytest.raises(StyleError, match=r"^style: this is not a style card"):
         stylizer.request(PHOTO, b"{}")
 
 
@@ -69,7 +69,7 @@ def test_of_a_cards_paintings_the_number_is_told(stylizer: Stylizer) -> None:
 @pytest.mark.parametrize("error", [PictureError("torn"), StyleError("torn"), MissingExtra("reading it", "heif")])
 def test_an_error_keeps_its_class_and_its_words(error: ImpastoError) -> None:
     before = str(error)
-    with pytest.raises(type(error)) as told, about("style", 2, of=3):
+    with pytest.raises(type(error)) as told, naming_errors("style", 2, of=3):
         raise error
     assert told.value is error
     assert str(error) == f"style 2 of 3: {before}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 __all__ = ["WAIT", "until"]
 
 WAIT = 600.0
-"""Seconds after which a test that hangs fails. It is no limit of speed: the slowest of all ends in a tenth of it."""
+"""Seconds after which a test that hangs fails. It is not a limit of speed: the slowest of all ends in a tenth of it."""
 
 
 def until(holds: Callable[[], object]) -> None:

@@ -113,7 +113,7 @@ def palette(picture: Picture, count: int = 6) -> tuple[str, ...]:
         seen = picture.alpha[::step, ::step].reshape(-1) > 0
         sample = sample[seen] if seen.any() else sample
     points = _oklab(sample).astype(np.float64) * _HUES_FIRST
-    centres, sizes = _merged(*_clusters(points, 4 * count), count)
+    centres, sizes = _merge_clusters(*_clusters(points, 4 * count), count)
     order = np.argsort(-sizes, kind="stable")
     shown = _encode(_linear((centres[order] / _HUES_FIRST).astype(np.float32)), np.dtype(np.uint8))
     return tuple(f"#{r:02x}{g:02x}{b:02x}" for r, g, b in shown.tolist())
@@ -179,7 +179,7 @@ def _in_gamut(lab: Pixels) -> Pixels:
     """Linear light of ``lab``; where sRGB ends, chroma is taken back at the same lightness and hue."""
     lab[..., 0].clip(0, 1, out=lab[..., 0])
     light = _linear(lab)
-    outside = ~_shown(light[..., 0], light[..., 1], light[..., 2])
+    outside = ~_fits_srgb(light[..., 0], light[..., 1], light[..., 2])
     if outside.any():
         # Channel by channel, where NumPy is fastest: halving steps towards the most chroma that fits.
         far = lab[outside].T
@@ -187,13 +187,13 @@ def _in_gamut(lab: Pixels) -> Pixels:
         chroma = np.zeros(far.shape[1], np.float32)
         for step in 0.5 ** np.arange(1, 9, dtype=np.float32):
             lms = grey + (chroma + step) * tint
-            chroma += step * _shown(*(_LMS_TO_RGB.T @ (lms * lms * lms)))
+            chroma += step * _fits_srgb(*(_LMS_TO_RGB.T @ (lms * lms * lms)))
         lms = grey + chroma * tint
         light[outside] = (_LMS_TO_RGB.T @ (lms * lms * lms)).T
     return light
 
 
-def _shown(*channels: Pixels) -> Pixels:
+def _fits_srgb(*channels: Pixels) -> Pixels:
     """Where linear light lies in what sRGB can show."""
     inside = [(c >= -_SLACK) & (c <= 1 + _SLACK) for c in channels]
     return np.asarray(np.logical_and.reduce(inside))
@@ -237,7 +237,7 @@ def _clusters(points: Pixels, count: int) -> tuple[Pixels, Pixels]:
     return centres[sizes > 0], sizes[sizes > 0]
 
 
-def _merged(centres: Pixels, sizes: Pixels, count: int) -> tuple[Pixels, Pixels]:
+def _merge_clusters(centres: Pixels, sizes: Pixels, count: int) -> tuple[Pixels, Pixels]:
     """Join the closest clusters until ``count`` are left and no two look alike."""
     while len(centres) > 1:
         distance = np.sqrt(((centres[:, None] - centres[None]) ** 2).sum(axis=2))

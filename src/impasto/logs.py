@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-__all__ = ["FORM_VARIABLE", "Form", "about", "begin", "facts", "set_up"]
+__all__ = ["FORM_VARIABLE", "Form", "log_context", "log_facts", "set_log_context", "set_up"]
 
 Form = Literal["text", "json"]
 FORM_VARIABLE = "IMPASTO_SERVE_LOG"
@@ -25,7 +25,7 @@ _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 1
 
 
 @contextmanager
-def about(**of: str) -> Iterator[None]:
+def log_context(**of: str) -> Iterator[None]:
     """Lines that are logged in the block carry these facts: ``request``, ``job``, ``owner``."""
     token = _ABOUT.set({**_ABOUT.get(), **of})
     try:
@@ -34,12 +34,12 @@ def about(**of: str) -> Iterator[None]:
         _ABOUT.reset(token)
 
 
-def begin(**of: str) -> None:
+def set_log_context(**of: str) -> None:
     """Lines that this task logs from now on carry these facts."""
     _ABOUT.set(of)
 
 
-def facts() -> Mapping[str, str]:
+def log_facts() -> Mapping[str, str]:
     """What lines that are logged here and now are about."""
     return _ABOUT.get()
 
@@ -47,8 +47,8 @@ def facts() -> Mapping[str, str]:
 def set_up(form: Form, level: str = "INFO") -> None:
     """Log to standard error from now on, also what libraries, warnings and errors that nobody caught say.
 
-    A line in JSON has ``time``, ``level``, ``logger`` and ``message``, what it is :func:`about`, the facts given as
-    ``extra={"facts": ...}``, and as ``error`` the traceback.
+    A line in JSON has ``time``, ``level``, ``logger`` and ``message``, what it is :func:`log_context`, the facts given
+    as ``extra={"facts": ...}``, and as ``error`` the traceback.
     """
     formatter = _Json() if form == "json" else _Text()
 
@@ -81,15 +81,15 @@ def _uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
         logging.getLogger("impasto").error("%s failed: %s", name, told.exc_value, exc_info=error)
 
 
-def _parts(record: logging.LogRecord) -> dict[str, Any]:
-    about = dict(facts())
+def _record_parts(record: logging.LogRecord) -> dict[str, Any]:
+    about = dict(log_facts())
     if "job" not in about and isinstance(workflow := getattr(record, "operationUUID", None), str):
         # The queue's own lines: owner, job and a number.
         about |= dict(zip(("owner", "job"), workflow.split("/"), strict=False))
     return {**about, **getattr(record, "facts", {})}
 
 
-def _moment(record: logging.LogRecord) -> str:
+def _timestamp(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -97,8 +97,8 @@ class _Json(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {"time": _moment(record), "level": record.levelname.lower(), "logger": record.name}
-        line |= {"message": record.getMessage(), **_parts(record)}
+        line = {"time": _timestamp(record), "level": record.levelname.lower(), "logger": record.name}
+        line |= {"message": record.getMessage(), **_record_parts(record)}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
@@ -108,7 +108,7 @@ class _Text(logging.Formatter):
     """For people; a traceback follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_moment(record), record.levelname, f"{record.name}:", record.getMessage().strip()]
-        words += [f"{name}={value}" for name, value in _parts(record).items()]
+        words = [_timestamp(record), record.levelname, f"{record.name}:", record.getMessage().strip()]
+        words += [f"{name}={value}" for name, value in _record_parts(record).items()]
         line = " ".join(words).translate(_CONTROLS)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

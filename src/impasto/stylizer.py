@@ -15,7 +15,7 @@ from impasto.errors import MissingExtra, RequestError
 from impasto.instant.engine import InstantEngine
 from impasto.models import find
 from impasto.picture import Picture
-from impasto.picture.error_context import about
+from impasto.picture.error_context import naming_errors
 from impasto.picture.limits import MAX_PIXELS
 from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent
@@ -68,7 +68,7 @@ class Stylizer:
         self._encoder = encoder
         self._instant = InstantEngine("instant" if model is None else model)
         if engine == "iterative":
-            _ = self._iterative  # tells at once what is missing
+            _ = self._iterative_engine  # tells at once what is missing
 
     @property
     def model(self) -> str:
@@ -87,7 +87,7 @@ class Stylizer:
         Raises the errors of :mod:`impasto.errors`.
         """
         request = self.request(content, style, mask=mask, **settings)
-        return (self._iterative if request.engine == "iterative" else self._instant).finish(request)
+        return (self._iterative_engine if request.engine == "iterative" else self._instant).finish(request)
 
     def run(
         self, request: Request, *, state: str | Path | None = None, save_every: float = 5.0
@@ -99,7 +99,9 @@ class Stylizer:
         ends the iterative engine with the best so far.
         """
         if request.engine == "iterative":
-            return self._iterative.run(request, state=None if state is None else Path(state), save_every=save_every)
+            return self._iterative_engine.run(
+                request, state=None if state is None else Path(state), save_every=save_every
+            )
         return self._instant.run(request)
 
     def request(
@@ -134,7 +136,7 @@ class Stylizer:
 
     def _style(self, given: object, limit: int) -> Style:
         # Of several styles, the mix tells which.
-        with nullcontext() if isinstance(given, Mapping) else about("style"):
+        with nullcontext() if isinstance(given, Mapping) else naming_errors("style"):
             return Style.of(given, self.gallery, max_pixels=limit)
 
     def _region(self, given: object, which: str, limit: int) -> Region:
@@ -144,12 +146,12 @@ class Stylizer:
             raise RequestError(f"a region is {type(given).__name__}; give a Region, or a pair of mask and style")
         mask, style = given
         name = Path(mask).stem if isinstance(mask, (str, os.PathLike)) else "region"
-        with about(f"the style of {which}"):
+        with naming_errors(f"the style of {which}"):
             painted = Style.of(style, self.gallery, max_pixels=limit)
         return Region(_opened(f"the mask of {which}", mask, limit), painted, name)
 
     @cached_property
-    def _iterative(self) -> IterativeEngine:
+    def _iterative_engine(self) -> IterativeEngine:
         try:
             from impasto.iterative.engine import IterativeEngine
         except ImportError as error:
@@ -197,12 +199,12 @@ class Stylizer:
         """What each engine needs of a style; the iterative engine's share only where torch is installed."""
         codes: dict[str, Mapping[float, Pixels]] = {self.model: self._instant.codes(list(pictures))}
         with suppress(MissingExtra):
-            codes |= self._iterative.codes(pictures)
+            codes |= self._iterative_engine.codes(pictures)
         return codes
 
 
 def _opened(what: str, given: object, limit: int, number: int = 1, of: int = 1) -> Picture:
-    with about(what, number, of=of):
+    with naming_errors(what, number, of=of):
         return Picture.of(given, max_pixels=limit)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from impasto.errors import OutputError
 
-__all__ = ["ELSEWHERE", "made", "own_folder", "somewhere", "unwritable"]
+__all__ = ["ELSEWHERE", "make_folder", "own_folder", "somewhere", "unwritable_error"]
 
 ELSEWHERE = "make room there, or set IMPASTO_HOME to a folder elsewhere"
 """What to do where something in a folder of the user's own cannot be written."""
@@ -20,7 +20,7 @@ def own_folder(name: str) -> Path:
     """The folder ``name`` in ``$IMPASTO_HOME``, else in the user's data folder. It is not made.
 
     Containers run as users whom the system does not know, without ``$HOME``: they have nothing of their own, which is
-    no error until something is to be kept, and then :func:`made` tells.
+    no error until something is to be kept, and then :func:`make_folder` tells.
     """
     if home := os.environ.get("IMPASTO_HOME"):
         return Path(home) / name
@@ -44,15 +44,15 @@ def somewhere(folder: Path) -> Path:
     return folder
 
 
-def made(folder: Path) -> Path:
+def make_folder(folder: Path) -> Path:
     """``folder``, made where it is not there. Raises :class:`OutputError`."""
     try:
         somewhere(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(folder, error) from error
+        raise unwritable_error(folder, error) from error
     return folder
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
+def unwritable_error(path: Path, error: OSError) -> OutputError:
     """What to raise where ``path``, in a folder of the user's own, cannot be written because of ``error``."""
     return OutputError(f"{path} cannot be written: {error.strerror or error}; {ELSEWHERE}")

@@ -2,6 +2,6 @@
 
 from impasto.bench.engine_speed import run
 from impasto.bench.figure import Figure
-from impasto.bench.server_speed import serving
+from impasto.bench.server_speed import server_figures
 
-__all__ = ["Figure", "run", "serving"]
+__all__ = ["Figure", "run", "server_figures"]

@@ -12,12 +12,12 @@ from statistics import median
 import numpy as np
 
 from impasto.bench.figure import Figure, alternate
-from impasto.bench.large_picture import large
+from impasto.bench.large_picture import large_picture_figures
 from impasto.bench.magenta_litert import SIDE, magenta_transfer
-from impasto.bench.per_style_networks import johnson_network, onestyle
+from impasto.bench.per_style_networks import johnson_network, per_style_figures
 from impasto.errors import MissingExtra
 from impasto.inference.openvino_core import core
-from impasto.instant.painter import Brush, Painter, planes
+from impasto.instant.painter import Painter, Pass, to_network_input
 from impasto.models import find
 from impasto.styles import Gallery
 from impasto.stylizer import SAMPLE, Stylizer
@@ -39,7 +39,7 @@ def run(
     card = next(iter(Gallery()))
     painter = Painter(model, "auto")
     pixels = np.random.default_rng(0).integers(0, 256, (_PICTURE, _PICTURE, 3), np.uint8)
-    content = planes(pixels)
+    content = to_network_input(pixels)
     code = card.code(model.identity)[None]
     runtime, precision = painter.runtime
     hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
@@ -69,12 +69,12 @@ def run(
         figures.append(Figure("Magenta int8 pair", None, note=unavailable))
 
     if network is not None:
-        figures += onestyle(network, max(3, rounds // 3))
+        figures += per_style_figures(network, max(3, rounds // 3))
     stylizer = Stylizer()
     whole = alternate(
         {
             "picture": lambda: stylizer.stylize(pixels, card),
-            "pass": lambda: list(painter.paint(pixels, [Brush(code)])),
+            "pass": lambda: list(painter.paint(pixels, [Pass(code)])),
         },
         rounds,
     )
@@ -87,7 +87,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["stylize", str(SAMPLE), "--style", card.name, "-o", f"{folder}/out.png", "--overwrite"]
         figures.append(Figure("command to first picture", _process(arguments, times), note="whole process, 384x384"))
-    return figures + (large(card.name) if with_large else [])
+    return figures + (large_picture_figures(card.name) if with_large else [])
 
 
 def _pocket(rounds: int) -> Figure:

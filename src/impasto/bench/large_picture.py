@@ -11,7 +11,7 @@ import numpy as np
 
 from impasto.bench.figure import Figure
 from impasto.evaluation.metrics import seam_ratio
-from impasto.instant.painter import Brush, Painter
+from impasto.instant.painter import Painter, Pass
 from impasto.instant.postprocess import quantise
 from impasto.models import find
 from impasto.picture import Picture
@@ -19,7 +19,7 @@ from impasto.picture.raster import Pixels
 from impasto.picture.writing import encode
 from impasto.styles import Gallery
 
-__all__ = ["large"]
+__all__ = ["large_picture_figures"]
 
 _SIZE = (12000, 8000)
 _PIXELS = _SIZE[0] * _SIZE[1]
@@ -35,7 +35,7 @@ finally:
 """
 
 
-def large(style: str) -> list[Figure]:
+def large_picture_figures(style: str) -> list[Figure]:
     """Repaint 12000x8000 pixels in a process of its own: its peak memory, and the seam ratio of what it wrote."""
     what = f"{_SIZE[0]}x{_SIZE[1]}, whole process"
     if sys.platform == "win32":
@@ -61,7 +61,7 @@ def _in_other_tiles(photo: Picture, style: str) -> Pixels:
     model = find("instant")
     code = Gallery().get(style).code(model.identity)[None]
     result = np.empty_like(photo.pixels)
-    for tile, part in Painter(model, "auto", window=_OTHER_WINDOW).paint(photo.pixels, [Brush(code)]):
+    for tile, part in Painter(model, "auto", window=_OTHER_WINDOW).paint(photo.pixels, [Pass(code)]):
         result[tile.keep] = quantise(part, photo)
     return result
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from impasto.errors import ImpastoError
 
-__all__ = ["Form", "Load", "bear", "repeat"]
+__all__ = ["Form", "Load", "repeat", "run_load"]
 
 _PROBES = 50
 """Probes a second."""
@@ -57,7 +57,7 @@ def repeat(call: Callable[[], object], seconds: float) -> Load:
     return Load(tuple(answers), (), time.perf_counter() - start)
 
 
-def bear(address: str, forms: Sequence[Form], seconds: float, *, probe: str = "") -> Load:
+def run_load(address: str, forms: Sequence[Form], seconds: float, *, probe: str = "") -> Load:
     """Let as many clients as there are ``forms`` send one each, over and over for so long, on connections kept open.
 
     ``probe`` is a path to ask for besides, some fifty times a second on a connection of its own. Raises

@@ -12,26 +12,26 @@ from impasto.bench.figure import Figure, alternate
 from impasto.errors import MissingExtra, ModelError
 from impasto.inference.ir.compose import compose
 from impasto.inference.openvino import op, ov
-from impasto.inference.tileable_graph import Repainter
+from impasto.inference.tileable_graph import TileableGraph
 from impasto.instant.network import open_network
 from impasto.models import models
 from impasto.models.network_files import read_network
 
-__all__ = ["johnson_network", "onestyle"]
+__all__ = ["johnson_network", "per_style_figures"]
 
 _SIZE = (480, 640)
 """Rows and columns: what the tutorial scales photographs to."""
 
 
-def onestyle(file: Path, rounds: int) -> list[Figure]:
+def per_style_figures(file: Path, rounds: int) -> list[Figure]:
     """Figures of ``file``, a Torch7 network, and of the first network of one style that ships.
 
-    Raises :class:`ModelError` where the file is no such network.
+    Raises :class:`ModelError` where the file is not a supported network.
     """
     network = read_network(file)
     rows, columns = (-(-side // network.multiple) * network.multiple for side in _SIZE)
     content = np.random.default_rng(0).random((1, 3, rows, columns), np.float32)
-    converted = Repainter(lambda: compose(network))
+    converted = TileableGraph(lambda: compose(network))
     calls: dict[str, Callable[[], object]] = {"converted": lambda: converted.forward(content)}
     own = next((model for model in models() if model.kind == "per-style"), None)
     if own is not None:

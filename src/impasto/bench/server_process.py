@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from impasto.errors import ImpastoError
 
-__all__ = ["served"]
+__all__ = ["running_server"]
 
 _START = 60.0
 _STOP = 20.0
@@ -24,7 +24,7 @@ _PAUSE = 0.05
 
 
 @contextmanager
-def served(*program: str, ready: str) -> Iterator[str]:
+def running_server(*program: str, ready: str) -> Iterator[str]:
     """Run ``python program`` and yield its address, which it tells on standard error; end it afterwards.
 
     It is waited for until it answers GET ``ready`` with 200. Raises :class:`ImpastoError`, with the last it said, where

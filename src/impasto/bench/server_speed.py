@@ -12,15 +12,15 @@ from statistics import median
 import numpy as np
 
 from impasto.bench.figure import Figure
-from impasto.bench.load_generator import Form, Load, bear, repeat
+from impasto.bench.load_generator import Form, Load, repeat, run_load
 from impasto.bench.magenta_litert import SIDE, magenta_file
-from impasto.bench.server_process import served
+from impasto.bench.server_process import running_server
 from impasto.errors import MissingExtra
 from impasto.picture import Picture
 from impasto.picture.writing import encode
 from impasto.stylizer import SAMPLE, Stylizer
 
-__all__ = ["TUTORIAL", "serving"]
+__all__ = ["TUTORIAL", "server_figures"]
 
 TUTORIAL = Path(__file__).parents[3] / "benchmarks" / "tutorial_server.py"
 """A server as tutorials build it: a program that comes with the source code, not with the package."""
@@ -34,7 +34,7 @@ _WARM = 1.0
 _NEEDED = ("dbos", "fastapi", "uvicorn")
 
 
-def serving(rounds: int = 5, magenta: Path | None = None, *, seconds: float = 2.0) -> list[Figure]:
+def server_figures(rounds: int = 5, magenta: Path | None = None, *, seconds: float = 2.0) -> list[Figure]:
     """Measure ``impasto serve``, in a process of its own, against the bare engine in this one.
 
     Everything is measured in turns, ``seconds`` at a time and never two things at once; a rate is the median of
@@ -51,26 +51,28 @@ def serving(rounds: int = 5, magenta: Path | None = None, *, seconds: float = 2.
 
     with ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory())
-        ours = stack.enter_context(served("-m", "impasto.cli", "serve", "--port", "0", "--home", home, ready="/readyz"))
+        ours = stack.enter_context(
+            running_server("-m", "impasto.cli", "serve", "--port", "0", "--home", home, ready="/readyz")
+        )
         runs: dict[str, Callable[[float], Load]] = {
             "bare": lambda s: repeat(lambda: stylizer.stylize(photo, style, model=_MODEL).to_bytes(), s),
-            "http": lambda s: bear(ours, [form] * _CLIENTS, s, probe="/healthz"),
-            "idle": lambda s: bear(ours, [], s, probe="/healthz"),
-            "lone": lambda s: bear(ours, [form], s),
+            "http": lambda s: run_load(ours, [form] * _CLIENTS, s, probe="/healthz"),
+            "idle": lambda s: run_load(ours, [], s, probe="/healthz"),
+            "lone": lambda s: run_load(ours, [form], s),
         }
         unavailable = _unavailable(magenta)
         if not unavailable:
-            theirs = stack.enter_context(served(str(TUTORIAL), str(magenta), ready="/openapi.json"))
+            theirs = stack.enter_context(running_server(str(TUTORIAL), str(magenta), ready="/openapi.json"))
             paintings = [_jpeg(stylizer.stylize(SAMPLE, name).pastiche, _PICTURE) for name in others]
             for_ours, for_theirs = (
                 [Form(path, content=small, style=painting) for painting in paintings] for path in (_PATH, "/")
             )
             runs |= {
-                "tutorial": lambda s: bear(theirs, for_theirs, s),
+                "tutorial": lambda s: run_load(theirs, for_theirs, s),
                 # Our workers know the last painting again, so it matters whether it is.
-                "paintings": lambda s: bear(ours, for_ours, s),
-                "painting": lambda s: bear(ours, for_ours[:1] * _CLIENTS, s),
-                "name": lambda s: bear(ours, [named] * _CLIENTS, s),
+                "paintings": lambda s: run_load(ours, for_ours, s),
+                "painting": lambda s: run_load(ours, for_ours[:1] * _CLIENTS, s),
+                "name": lambda s: run_load(ours, [named] * _CLIENTS, s),
             }
         found: dict[str, list[Load]] = {name: [] for name in runs}
         for turn in range(rounds + 1):
@@ -78,7 +80,7 @@ def serving(rounds: int = 5, magenta: Path | None = None, *, seconds: float = 2.
                 load = run(seconds if turn else min(seconds, _WARM))
                 if turn:
                     found[name].append(load)
-    return _figures(found) + (_compared(found) if not unavailable else [_tutorial(None, unavailable)])
+    return _figures(found) + (_compare_figures(found) if not unavailable else [_tutorial(None, unavailable)])
 
 
 def _figures(found: dict[str, list[Load]]) -> list[Figure]:
@@ -94,7 +96,7 @@ def _figures(found: dict[str, list[Load]]) -> list[Figure]:
     ]
 
 
-def _compared(found: dict[str, list[Load]]) -> list[Figure]:
+def _compare_figures(found: dict[str, list[Load]]) -> list[Figure]:
     tutorial, against = _rate(found["tutorial"]), "tutorial server"
     clients, uploaded = f"{_CLIENTS} clients, {SIDE}x{SIDE}", "painting in each request"
     ways = {

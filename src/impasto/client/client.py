@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from impasto.client.connection import QUICK, Connection
 from impasto.client.job import RemoteJob, RemotePastiche
-from impasto.client.multipart import Source, files, form
+from impasto.client.multipart import Source, multipart_form, picture_parts
 from impasto.client.retry import Retry
-from impasto.client.training_photos import album
+from impasto.client.training_photos import load_training_photos
 
 __all__ = ["Client"]
 
@@ -40,7 +40,7 @@ class Client:
         """``key`` is an API key, by default ``$IMPASTO_API_KEY``; ``timeout`` is in seconds, for one request.
         With a ``retry``, a server that is busy or away is asked again for a while; without, that is an error at once.
 
-        Raises :class:`MissingExtra` without httpx, and :class:`RequestError` for what is no address or no key.
+        Raises :class:`MissingExtra` without httpx, and :class:`RequestError` for what is not an address or a key.
         """
         self._connection = Connection(url, key, timeout, retry)
 
@@ -61,7 +61,7 @@ class Client:
         """The same with what the server tells of it. Raises as :meth:`stylize`."""
         if settings.get("engine") == "iterative" or settings.get("preset"):
             return self.submit(content, style, **settings).wait().pastiche()
-        answer = self._connection.ask("POST", "/v1/stylize", **form(content, style, settings))
+        answer = self._connection.ask("POST", "/v1/stylize", **multipart_form(content, style, settings))
         if answer.status_code == _ACCEPTED:
             # It would have taken too long: the server made a job of it.
             return RemoteJob(self._connection, answer.json()).wait().pastiche()
@@ -88,7 +88,7 @@ class Client:
         weights; none is needed where the setting ``model`` names a network of one style. ``settings`` are those of
         :class:`impasto.Request`. ``kind`` is ``stylize``, ``grid`` or ``batch``. Raises as :meth:`stylize`.
         """
-        fields = form(content, style, settings | {"kind": kind, "priority": priority})
+        fields = multipart_form(content, style, settings | {"kind": kind, "priority": priority})
         return self._made(id, fields)
 
     def train_style(
@@ -109,7 +109,7 @@ class Client:
         :meth:`RemoteJob.keep` ends it early with what was learnt. Raises as :meth:`stylize`, and
         :class:`PictureError` where none can be read.
         """
-        sent = files("content", album(photos)) + files("style", painting)
+        sent = picture_parts("content", load_training_photos(photos)) + picture_parts("style", painting)
         told = {"kind": "train-style", "name": name, "minutes": str(minutes), **texts}
         return self._made(id, {"files": sent, "data": told})
 
@@ -139,11 +139,11 @@ class Client:
         ``texts`` are its ``title``, ``artist``, ``date`` and ``source``. Raises as :meth:`stylize`.
         """
         return self._connection.json(
-            "POST", "/v1/styles", files=files("picture", pictures), data={"name": name, **texts}
+            "POST", "/v1/styles", files=picture_parts("picture", pictures), data={"name": name, **texts}
         )
 
     def remove_style(self, name: str) -> None:
-        """Remove a style of one's own from the gallery. Raises as :meth:`stylize`."""
+        """Remove a style that you added from the gallery. Raises as :meth:`stylize`."""
         self._connection.ask("DELETE", f"/v1/styles/{quote(name, safe='')}")
 
     def status(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from impasto.client.errors import Busy, KeyRefused, NoAnswer, coded
+from impasto.client.errors import Busy, KeyRefused, NoAnswer, error_of_code
 from impasto.client.retry import Retry
 from impasto.errors import ImpastoError, MissingExtra, RequestError
 
@@ -32,7 +32,7 @@ class Connection:
             raise MissingExtra("the client", "client") from error
         key = (key or os.environ.get("IMPASTO_API_KEY") or "").strip()
         if not (key.isascii() and key.isprintable()):
-            raise RequestError("the API key holds characters that no key has; give one as it was printed")
+            raise RequestError("the API key contains invalid characters; give it as it was printed")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url = _checked(url)
         # Redirections are not followed, so that no other host ever sees the key.
@@ -60,7 +60,7 @@ class Connection:
         """
         if self.retry is None:
             return self._once(method, path, **what)
-        return self.retry.ask(lambda: self._once(method, path, **what))
+        return self.retry.call(lambda: self._once(method, path, **what))
 
     def _once(self, method: str, path: str, **what: Any) -> httpx.Response:
         import httpx
@@ -85,19 +85,19 @@ class Connection:
                 return NoAnswer(f"the server {self.url} is not there (status {answer.status_code}); try again later")
             if answer.status_code != Busy.status:
                 return self.not_ours(answer)
-            code, message = Busy.code, f"the server {self.url} has too much to do; try again later"
+            code, message = Busy.code, f"the server {self.url} is busy; try again later"
         if answer.status_code == KeyRefused.status:
             return KeyRefused(f"the server {self.url} asks for a valid API key; set IMPASTO_API_KEY to yours")
         if answer.status_code == Busy.status:
             busy = Busy(message, _seconds(answer.headers.get("retry-after")))
             busy.code = code  # type: ignore[misc]
             return busy
-        return coded(code, message, answer.status_code)
+        return error_of_code(code, message, answer.status_code)
 
     def not_ours(self, answer: httpx.Response) -> ImpastoError:
         """The error of an answer that no Impasto server gives."""
         if answer.has_redirect_location:
-            return ImpastoError(f"the server {self.url} sends on to {answer.headers['location']}; give that address")
+            return ImpastoError(f"the server {self.url} redirects to {answer.headers['location']}; give that address")
         return ImpastoError(
             f"{self.url} answered {answer.status_code} to {answer.request.url.path}, and not as an Impasto server "
             "does; check the address"

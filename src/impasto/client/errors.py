@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from impasto.errors import ImpastoError, MissingExtra, OutputError
 
-__all__ = ["Busy", "KeyRefused", "NoAnswer", "coded"]
+__all__ = ["Busy", "KeyRefused", "NoAnswer", "error_of_code"]
 
 
 class Busy(ImpastoError):
@@ -39,7 +39,7 @@ class NoAnswer(OutputError):
     status = 503
 
 
-def coded(code: str, message: str, status: int = 500) -> ImpastoError:
+def error_of_code(code: str, message: str, status: int = 500) -> ImpastoError:
     """The error of that code: of its own class where that is known here."""
     kind = ImpastoError.of_code(code)
     # What is missing there is not to be installed here.

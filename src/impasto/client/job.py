@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from impasto.client.connection import QUICK, Connection
-from impasto.client.errors import coded
+from impasto.client.errors import error_of_code
 
 __all__ = ["RemoteJob", "RemotePastiche"]
 
@@ -52,7 +52,7 @@ class RemoteJob:
         return self.state in _FINAL
 
     def look(self) -> None:
-        """Look again. Raises as :meth:`impasto.Client.stylize`, here and below."""
+        """Fetch its state again. Raises as :meth:`impasto.Client.stylize`, here and below."""
         self.facts = self._connection.json("GET", f"/v1/jobs/{self.id}", timeout=QUICK)
 
     def watch(self, every: float = 0.3) -> Iterator[Mapping[str, Any]]:
@@ -82,7 +82,7 @@ class RemoteJob:
         the same (:meth:`result`)."""
         if self.is_final and self.state != "done":
             error = self.facts["error"] or {"code": "cancelled", "message": f"job {self.id} was {self.state}"}
-            raise coded(error["code"], error["message"])
+            raise error_of_code(error["code"], error["message"])
 
     def result(self, index: int = 0) -> bytes:
         """The file of one pastiche."""
@@ -97,7 +97,7 @@ class RemoteJob:
         return RemotePastiche(data, (item["width"], item["height"]), item["seconds"], str(model), item["complete"])
 
     def cancel(self) -> None:
-        """Give it up."""
+        """Cancel it."""
         self.facts = self._connection.json("POST", f"/v1/jobs/{self.id}/cancel", timeout=QUICK)
 
     def keep(self) -> None:

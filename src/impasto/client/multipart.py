@@ -10,7 +10,7 @@ from typing import Any
 
 from impasto.errors import PictureError
 
-__all__ = ["Source", "Upload", "files", "form"]
+__all__ = ["Source", "Upload", "multipart_form", "picture_parts"]
 
 _FILES = ("mask", "guide", "initial")
 
@@ -27,18 +27,18 @@ Source = str | os.PathLike[str] | bytes | Upload
 """A picture's path, or its bytes."""
 
 
-def files(name: str, sources: Source | Sequence[Source]) -> list[tuple[str, tuple[str, bytes]]]:
+def picture_parts(name: str, sources: Source | Sequence[Source]) -> list[tuple[str, tuple[str, bytes]]]:
     """One picture or several, as files of that name."""
     each = [sources] if isinstance(sources, (str, bytes, os.PathLike, Upload)) else sources
     return [(name, _file(source)) for source in each]
 
 
-def form(contents: Source | Sequence[Source], style: object, settings: Mapping[str, Any]) -> dict[str, Any]:
+def multipart_form(contents: Source | Sequence[Source], style: object, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What is sent of an order. ``style`` may be none."""
     weighed = list(style.items()) if isinstance(style, Mapping) else [(one, None) for one in _each(style)]
     # Texts arrive before files, and the weights are in the order of arrival.
     weighed.sort(key=lambda pair: not _is_name(pair[0]))
-    sent = files("content", contents)
+    sent = picture_parts("content", contents)
     sent += [("style", _file(one)) for one, _ in weighed if not _is_name(one)]
     data = {
         "style": [str(one) for one, _ in weighed if _is_name(one)],
@@ -66,7 +66,7 @@ def _file(source: object) -> tuple[str, bytes]:
     if isinstance(source, bytes):
         return "picture", source
     if isinstance(source, Upload):
-        # A name on disk may hold bytes that are no text.
+        # A name on disk may hold bytes that are not text.
         return os.fsencode(source.name).decode("utf-8", "replace"), source.data
     path = Path(source)  # type: ignore[arg-type]
     try:

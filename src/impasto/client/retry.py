@@ -43,7 +43,7 @@ class Retry:
         finally:
             self._stop = before
 
-    def ask(self, request: Callable[[], T]) -> T:
+    def call(self, request: Callable[[], T]) -> T:
         """The answer to a request that may be made twice.
 
         Raises :class:`Busy` and :class:`NoAnswer` once it was long enough, and other errors at once.

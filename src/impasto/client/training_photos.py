@@ -1,4 +1,4 @@
-"""Album: the photographs that a network learns on, as small as it looks at them."""
+"""Photographs for training, scaled to the size that training uses."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from impasto.client.multipart import Source, Upload
 from impasto.errors import PictureError
 
-__all__ = ["album"]
+__all__ = ["load_training_photos"]
 
 _MOST = 300
 """More teach no more in minutes."""
 _SHORT_SIDE = 640
 
 
-def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
+def load_training_photos(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
     """The pictures in a folder, or these: at most 300, spread evenly, as JPEG of 640 pixels on the short side.
 
     One that cannot be read is left out, with a warning that names it. Raises :class:`PictureError` where none is left.
     """
-    sources = _found(Path(photos)) if isinstance(photos, (str, os.PathLike)) else list(photos)
+    sources = _pictures_of_folder(Path(photos)) if isinstance(photos, (str, os.PathLike)) else list(photos)
     if not sources:
         raise PictureError("there is no photograph to learn on; give a folder of pictures, or some of them")
     step = max(1.0, len(sources) / _MOST)
@@ -31,7 +31,7 @@ def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
     broken: list[PictureError] = []
     for source in chosen:
         try:
-            found.append(_small(source))
+            found.append(_shrink(source))
         except PictureError as error:
             broken.append(error)
     if not found:
@@ -41,13 +41,13 @@ def album(photos: str | os.PathLike[str] | Sequence[Source]) -> list[Upload]:
     return found
 
 
-def _found(folder: Path) -> list[Source]:
+def _pictures_of_folder(folder: Path) -> list[Source]:
     from impasto.picture.files import pictures_in
 
     return [*pictures_in(folder)] if folder.is_dir() else [folder]
 
 
-def _small(source: Source) -> Upload:
+def _shrink(source: Source) -> Upload:
     from impasto.picture import Picture
     from impasto.picture.transparency import fill_transparent
     from impasto.picture.writing import encode

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder, ModuleEncoder
 from impasto.encoders.pocket import Pocket
-from impasto.encoders.torchvision_layers import TORCHVISION, known_as
+from impasto.encoders.torchvision_layers import TORCHVISION, canonical_name
 from impasto.encoders.vgg import ARCHITECTURES
 from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
 from impasto.encoders.weights import SUFFIXES, Weights
@@ -85,7 +85,8 @@ def open_any(
 
 
 def encoder_name(request: Request) -> str:
-    """The encoder that a request names; of ``best``, VGG19 where it is installed and the style is no card, else pocket.
+    """The encoder that a request names; of ``best``, VGG19 where it is installed and the style is not a card, else
+    pocket.
 
     A card has only what pocket found in its painting.
     """
@@ -108,11 +109,11 @@ def find_encoder(weights: Path | str) -> FoundEncoder:
         if said not in _KNOWN:
             raise ValueError(f"the metadata of {file} says architecture {said!r}; known are {', '.join(_KNOWN)}")
         return FoundEncoder(file.stem, said, file)
-    name = known_as(weights) if isinstance(weights, str) else None
-    if name is not None and name in TORCHVISION and not any(model.name == _stored(name) for model in models()):
-        return _cached(name)
-    asked = weights if name is None else _stored(name)
-    if isinstance(asked, str) and not _is_called(asked):
+    name = canonical_name(weights) if isinstance(weights, str) else None
+    if name is not None and name in TORCHVISION and not any(model.name == _store_name(name) for model in models()):
+        return _find_cached(name)
+    asked = weights if name is None else _store_name(name)
+    if isinstance(asked, str) and not _is_model_name(asked):
         others = ", ".join(TORCHVISION)
         raise ModelError(
             f"there is no encoder {asked[:80]!r}; the encoders are {', '.join(_KNOWN)}, where torchvision is installed "
@@ -125,19 +126,19 @@ def find_encoder(weights: Path | str) -> FoundEncoder:
     return FoundEncoder(model.identity, said, model.file("encoder"))
 
 
-def _stored(name: str) -> str:
+def _store_name(name: str) -> str:
     """What its model in the store is called: names of models have no ``_``."""
     return name.replace("_", "-")
 
 
-def _is_called(text: str) -> bool:
+def _is_model_name(text: str) -> bool:
     """Whether there is a model of that name, here or published, or a folder of one."""
     name = text.partition("@")[0]
     is_known = name in PUBLISHED or any(model.name == name for model in models())
     return is_known or Path(text, "manifest.json").is_file()
 
 
-def _cached(name: str) -> FoundEncoder:
+def _find_cached(name: str) -> FoundEncoder:
     """A network of torchvision's whose weights were fetched before."""
     from impasto.encoders.torchvision_encoders import cached_weights
 
@@ -156,5 +157,5 @@ def _is_file(path: Path) -> bool:
     if suffix in SUFFIXES and not path.is_dir():
         return True
     if path.is_file() or (suffix in (".pth", ".pt", ".onnx") and not path.is_dir()):
-        raise ValueError(f"{path} is no encoder; give VGG19 as .npz or pocket as .safetensors")
+        raise ValueError(f"{path} is not an encoder; give VGG19 as .npz or pocket as .safetensors")
     return False

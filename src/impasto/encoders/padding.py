@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["EdgePad", "with_edges"]
+__all__ = ["EdgePad", "pad_edges"]
 
 
-def with_edges(x: Tensor) -> Tensor:
+def pad_edges(x: Tensor) -> Tensor:
     """``(N, C, H, W)`` to ``(N, C, H + 2, W + 2)``: one more pixel on every side, the border's own."""
     if torch.is_grad_enabled():
         padded: Tensor = EdgePad.apply(x)  # type: ignore[no-untyped-call]

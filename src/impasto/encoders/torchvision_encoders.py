@@ -20,7 +20,7 @@ from impasto.encoders.vgg_conversion import torch_weights
 from impasto.encoders.weights import SUFFIXES, Weights
 from impasto.errors import MissingExtra, ModelError
 from impasto.models import Model
-from impasto.models.mistaken_files import mistaken
+from impasto.models.mistaken_files import describe_mistaken_file
 from impasto.picture.files import write_atomically
 
 __all__ = ["cached_weights", "convert_torchvision", "open_torchvision"]
@@ -96,7 +96,7 @@ def _state(file: Path) -> Mapping[str, Tensor]:
         raise ModelError(f"{file} is a folder; give the file of the weights")
     try:
         with file.open("rb") as stream:
-            if said := mistaken(stream.read(512)):
+            if said := describe_mistaken_file(stream.read(512)):
                 raise ModelError(f"{file} is {said}")
         if file.suffix.lower() in SUFFIXES:
             held = Weights(file)
@@ -107,7 +107,7 @@ def _state(file: Path) -> Mapping[str, Tensor]:
         raise ModelError(str(error)) from error
     state = torch_weights(file, ".pth or a .safetensors")
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelError(f"{file} is no state dict of tensors; give torchvision's .pth")
+        raise ModelError(f"{file} is not a state dict of tensors; give torchvision's .pth")
     return state
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["TORCHVISION", "Layout", "known_as"]
+__all__ = ["TORCHVISION", "Layout", "canonical_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ TORCHVISION: Mapping[str, Layout] = {
 _OTHERS = ("pocket", "vgg16", "vgg19")
 
 
-def known_as(text: str) -> str | None:
+def canonical_name(text: str) -> str | None:
     """The encoder that a name means, however it is written, ``ResNet-50`` or ``InceptionV3``; None for any other."""
-    plain = _plain(text)
-    return next((name for name in (*_OTHERS, *TORCHVISION) if _plain(name) == plain), None)
+    plain = _normalise_name(text)
+    return next((name for name in (*_OTHERS, *TORCHVISION) if _normalise_name(name) == plain), None)
 
 
-def _plain(text: str) -> str:
+def _normalise_name(text: str) -> str:
     return "".join(letter for letter in text.lower() if letter.isalnum())

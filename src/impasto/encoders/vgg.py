@@ -27,7 +27,7 @@ class PublishedVGG(VGGLayout):
     """VGG as published, frozen.
 
     There are two sets of weights, which expect pictures in different ways. ``convention`` tells which
-    these are: ``"caffe"``, the authors' own, or ``"torchvision"``, trained anew on RGB in 0..1 less
+    these are: ``"caffe"``, the authors' own, or ``"torchvision"``, trained again on RGB in 0..1 less
     ImageNet's mean, divided by its standard deviation.
     """
 

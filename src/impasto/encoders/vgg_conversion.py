@@ -16,7 +16,7 @@ from impasto.encoders.vgg import ARCHITECTURES, Convention
 from impasto.encoders.weights import SUFFIXES, Weights
 from impasto.errors import ModelError
 from impasto.models import Model
-from impasto.models.mistaken_files import mistaken
+from impasto.models.mistaken_files import describe_mistaken_file
 from impasto.models.model import file_entry, write_manifest
 from impasto.models.published import PUBLISHED
 from impasto.picture.files import write_atomically
@@ -43,13 +43,13 @@ def convert_vgg(file: Path, folder: Path, *, name: str, convention: Convention |
     architecture and where a convolution is missing, and :class:`OutputError` where ``folder`` cannot be written.
     """
     if name not in ARCHITECTURES:
-        raise ModelError(f"{name!r} is no architecture; choose one of {', '.join(ARCHITECTURES)}")
+        raise ModelError(f"{name!r} is not an architecture; choose one of {', '.join(ARCHITECTURES)}")
     places = ARCHITECTURES[name].places()
     if file.is_dir():
         raise ModelError(f"{file} is a folder; give the file of {name}")
     try:
         with file.open("rb") as stream:
-            if said := mistaken(stream.read(512)):
+            if said := describe_mistaken_file(stream.read(512)):
                 raise ModelError(f"{file} is {said}")
             stream.seek(0)
             source = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -58,8 +58,8 @@ def convert_vgg(file: Path, folder: Path, *, name: str, convention: Convention |
     tensors, said = _read(file)
     if any(_FEATURES.fullmatch(key) for key in tensors):
         tensors, said = _renamed(tensors, name, file), said or "torchvision"
-    kept = _checked(tensors, places, name, file)
-    convention = _chosen(convention, said, file)
+    kept = _check_convolutions(tensors, places, name, file)
+    convention = _choose_convention(convention, said, file)
     deepest = max(int(place.replace("_", "")) for place in kept)
     weights = {
         f"conv{place}.{part}": tensor.float().contiguous()
@@ -105,50 +105,50 @@ def _read(file: Path) -> tuple[dict[str, Tensor], str | None]:
     if file.suffix.lower() in SUFFIXES:
         try:
             weights = Weights(file)
-            tensors = weights.read(_wanted(weights.names))
+            tensors = weights.read(_is_convolution(weights.names))
         except (OSError, ValueError) as error:
             raise ModelError(str(error)) from error
         return tensors, "caffe" if file.suffix.lower() == ".npz" else weights.metadata.get("convention")
     state = torch_weights(file, ".pth, a .safetensors or an .npz")
     if not isinstance(state, Mapping):
         raise ModelError(f"{file} holds a {type(state).__name__}; give a state dict: names with tensors")
-    wanted = {key: state[key] for key in _wanted(key for key in state if isinstance(key, str))}
+    wanted = {key: state[key] for key in _is_convolution(key for key in state if isinstance(key, str))}
     if amiss := [key for key, value in wanted.items() if not isinstance(value, Tensor)]:
         raise ModelError(f"{amiss[0]} of {file} is a {type(wanted[amiss[0]]).__name__}; give a state dict of tensors")
     return wanted, None
 
 
-def _wanted(names: Iterable[str]) -> list[str]:
+def _is_convolution(names: Iterable[str]) -> list[str]:
     return [name for name in names if _FEATURES.fullmatch(name) or _PLACE.fullmatch(name)]
 
 
 def _renamed(tensors: Mapping[str, Tensor], name: str, file: Path) -> dict[str, Tensor]:
     """``conv1_1.weight`` ... for torchvision's ``features.0.weight`` ..., which also counts ReLU and pooling."""
     found = {int(match[1]) for key in tensors if (match := _FEATURES.fullmatch(key))}
-    if found != set(_numbers(name).values()):
+    if found != set(_torchvision_numbers(name).values()):
         for other in ARCHITECTURES:
-            if other != name and found == set(_numbers(other).values()):
+            if other != name and found == set(_torchvision_numbers(other).values()):
                 raise ModelError(f"{file} holds {other}, not {name}; call it {other}")
-        foreign = sorted(found - set(_numbers(name).values()))
+        foreign = sorted(found - set(_torchvision_numbers(name).values()))
         if foreign:
             raise ModelError(
-                f"{file} is no {name}, which has no features.{foreign[0]}; give one of torchvision's {name}"
+                f"{file} is not {name}, which has no features.{foreign[0]}; give one of torchvision's {name}"
             )
     return {
         f"conv{place}.{part}": tensors[f"features.{number}.{part}"]
-        for place, number in _numbers(name).items()
+        for place, number in _torchvision_numbers(name).items()
         for part in ("weight", "bias")
         if f"features.{number}.{part}" in tensors
     }
 
 
-def _numbers(name: str) -> dict[str, int]:
+def _torchvision_numbers(name: str) -> dict[str, int]:
     """The place of each convolution among ``features``: each is followed by a ReLU, each level by pooling."""
     places = ARCHITECTURES[name].places()
     return {place: 2 * i + int(place[0]) - 1 for i, place in enumerate(places)}
 
 
-def _chosen(asked: Convention | None, said: str | None, file: Path) -> Convention:
+def _choose_convention(asked: Convention | None, said: str | None, file: Path) -> Convention:
     if asked is not None and said is not None and asked != said and file.suffix.lower() == ".safetensors":
         raise ModelError(f"{file} says itself that it is of {said}'s convention, not {asked}'s")
     for convention in ("caffe", "torchvision"):
@@ -160,13 +160,13 @@ def _chosen(asked: Convention | None, said: str | None, file: Path) -> Conventio
     )
 
 
-def _checked(
+def _check_convolutions(
     tensors: Mapping[str, Tensor], places: tuple[str, ...], name: str, file: Path
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Weight and bias of each convolution down to the deepest there is. Raises :class:`ModelError`."""
     there = {match[1] for key in tensors if (match := _PLACE.fullmatch(key))}
     if foreign := sorted(there - set(places)):
-        raise ModelError(f"{file} is no {name}: it has conv{foreign[0]}; give {name}'s weights")
+        raise ModelError(f"{file} is not {name}: it has conv{foreign[0]}; give {name}'s weights")
     deepest = max([places.index(place) for place in there] + [places.index(_NEEDED)])
     missing = [
         f"conv{place}.{part}"
@@ -176,7 +176,7 @@ def _checked(
     ]
     if missing:
         more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
-        raise ModelError(f"{file} is no {name}: it has no {', '.join(missing[:4])}{more}; give {name}'s weights")
+        raise ModelError(f"{file} is not {name}: it has no {', '.join(missing[:4])}{more}; give {name}'s weights")
     kept, before = {}, 3
     for place in places[: deepest + 1]:
         weight, bias = tensors[f"conv{place}.weight"], tensors[f"conv{place}.bias"]
@@ -186,6 +186,6 @@ def _checked(
                 f"{name} has (C, {before}, 3, 3) with (C,) there"
             )
         if not (weight.isfinite().all() and bias.isfinite().all()):
-            raise ModelError(f"conv{place} of {file} holds values that are no numbers; get the file again")
+            raise ModelError(f"conv{place} of {file} contains NaN or infinity; get the file again")
         kept[place], before = (weight, bias), len(weight)
     return kept

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder, Features
-from impasto.encoders.padding import with_edges
+from impasto.encoders.padding import pad_edges
 from impasto.encoders.tiles import Window, windows
 
 __all__ = ["Padding", "Pooling", "VGGLayout"]
@@ -24,7 +24,7 @@ class VGGLayout(Encoder):
 
     Layers are named as in the papers: ``relu1_1`` ... after the ReLU, ``conv1_1`` ... before it.
     ``pooling`` is ``"max"`` as published, or ``"average"`` (Gatys et al. 2016; not rescaled). ``padding``
-    is ``"zeros"`` as published, or ``"replicate"``, under which the border of a picture is no dark frame.
+    is ``"zeros"`` as published, or ``"replicate"``, which leaves no dark frame around a picture.
     A subclass says how many ``convolutions`` each level has, and how pictures are prepared.
     """
 
@@ -117,7 +117,7 @@ class VGGLayout(Encoder):
         if self.padding == "zeros":
             return x
         # On a graphics card the gradient of torch's own is scattered additions, a quarter of all the time.
-        return with_edges(x) if x.is_cuda else F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return pad_edges(x) if x.is_cuda else F.pad(x, (1, 1, 1, 1), mode="replicate")
 
     def _place(self, layer: str) -> str:
         if layer not in self.layer_names():

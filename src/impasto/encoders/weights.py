@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS
-from impasto.models.mistaken_files import mistaken
+from impasto.models.mistaken_files import describe_mistaken_file
 
 __all__ = ["SUFFIXES", "Weights", "style_layers"]
 
@@ -34,9 +34,9 @@ class Weights:
         """Raises ``ValueError`` for a file of another format or a broken one, ``OSError`` where it cannot be read."""
         self.path = path
         if path.suffix.lower() not in SUFFIXES:
-            raise ValueError(f"{path} is no file of weights; give an .npz or a .safetensors")
+            raise ValueError(f"{path} is not a file of weights; give an .npz or a .safetensors")
         with path.open("rb") as stream:
-            if said := mistaken(stream.read(512)):
+            if said := describe_mistaken_file(stream.read(512)):
                 raise ValueError(f"{path} is {said}")
         self.names, self.metadata = self._open(lambda file: (frozenset(file.keys()), _metadata(file)))
 
@@ -56,7 +56,7 @@ class Weights:
                         raise ValueError("one array alone")
                     return use(file)
             except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-                raise ValueError(f"{self.path} is no .npz that can be read ({error}); get it again") from error
+                raise ValueError(f"{self.path} is not an .npz that can be read ({error}); get it again") from error
         try:
             with safe_open(self.path, "pt") as opened:
                 return use(opened)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from impasto.errors import ModelError, RequestError
-from impasto.evaluation.inputs import opened, square
+from impasto.evaluation.inputs import read_pixels, read_square
 from impasto.evaluation.pairs import Pair, is_name
 from impasto.models import Model
 from impasto.picture import Picture
@@ -26,7 +26,7 @@ Kind = Literal["control", "engine", "folder"]
 
 
 class Contestant(Protocol):
-    """Whoever gives a picture of a pair."""
+    """Makes pictures of pairs."""
 
     kind: ClassVar[Kind]
 
@@ -59,11 +59,11 @@ class FromEngine:
         self._stylizer = Stylizer(engine, model=model.path)
 
     def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
-        """Painted anew at every call."""
+        """Painted again at every call."""
         return self.paint(content, style)
 
     def large(self, photograph: Large) -> tuple[Pixels, Pixels]:
-        """Painted anew at every call."""
+        """Painted again at every call."""
         return self.paint(photograph.whole, photograph.style), self.paint(photograph.content, photograph.style)
 
     def paint(self, content: Pixels, style: Pixels, *, strength: float = 1.0) -> Pixels:
@@ -87,11 +87,11 @@ class FromIterative:
         self._settings: dict[str, Any] = {"encoder": encoder, "precision": precision}
 
     def picture(self, pair: Pair, content: Pixels, style: Pixels) -> Pixels:  # noqa: ARG002
-        """Painted anew at every call."""
+        """Painted again at every call."""
         return self.paint(content, style)
 
     def large(self, photograph: Large) -> tuple[Pixels, Pixels]:
-        """Painted anew at every call."""
+        """Painted again at every call."""
         return self.paint(photograph.whole, photograph.style), self.paint(photograph.content, photograph.style)
 
     def paint(self, content: Pixels, style: Pixels) -> Pixels:
@@ -115,7 +115,7 @@ class FromFolder:
         file = self._file(pair.id)
         if file is None:
             raise RequestError(self._lacking([pair]))
-        return square(file)
+        return read_square(file)
 
     def has_large(self, photograph: Path) -> bool:
         """Whether both pictures of a large photograph are there."""
@@ -127,7 +127,7 @@ class FromFolder:
         if whole is None or small is None:
             return None
         height, width = photograph.whole.shape[:2]
-        return Picture(opened(whole)).resized((width, height)).pixels, square(small)
+        return Picture(read_pixels(whole)).resized((width, height)).pixels, read_square(small)
 
     def check(self, pairs: Sequence[Pair]) -> None:
         """Raise :class:`RequestError` where the picture of a pair is missing: before hours of work, not after."""

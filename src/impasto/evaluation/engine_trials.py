@@ -9,7 +9,7 @@ import numpy as np
 
 from impasto.evaluation.metrics import seam_ratio
 from impasto.instant.engine import InstantEngine
-from impasto.instant.painter import Brush, Painter
+from impasto.instant.painter import Painter, Pass
 from impasto.instant.postprocess import quantise
 from impasto.picture import Picture
 from impasto.picture.raster import Pixels
@@ -17,7 +17,7 @@ from impasto.styles import Style
 
 if TYPE_CHECKING:
     from impasto.evaluation.contestant import FromEngine
-    from impasto.evaluation.metrics.scorer import Judge
+    from impasto.evaluation.metrics.scorer import Scorer
 
 __all__ = ["STRENGTHS", "Seams", "TileTrial", "distances"]
 
@@ -41,9 +41,9 @@ class Seams:
         return cls(float(np.mean(ratios)), max(ratios, key=lambda ratio: abs(ratio - 1)))
 
 
-def distances(contestant: FromEngine, judge: Judge, content: Pixels, style: Pixels) -> list[float]:
+def distances(contestant: FromEngine, scorer: Scorer, content: Pixels, style: Pixels) -> list[float]:
     """Content distance from the photograph at each of :data:`STRENGTHS`."""
-    return [judge.content(contestant.paint(content, style, strength=s), content) for s in STRENGTHS]
+    return [scorer.content(contestant.paint(content, style, strength=s), content) for s in STRENGTHS]
 
 
 class TileTrial:
@@ -63,13 +63,13 @@ class TileTrial:
     def ratio(self, content: Pixels, style: Pixels) -> float:
         """The seam ratio of the pastiche of two arrays ``(H, W, 3)``."""
         photograph = Picture(content).resized((self._side, self._side))
-        brush = Brush(self._engine.code(Style.from_picture(Picture(style))))
-        painted, reference = (_painted(painter, photograph, brush) for painter in (self._first, self._other))
+        one_pass = Pass(self._engine.code(Style.from_picture(Picture(style))))
+        painted, reference = (_paint_tiled(painter, photograph, one_pass) for painter in (self._first, self._other))
         return seam_ratio(painted, self._first.plan(self._side, self._side), reference)
 
 
-def _painted(painter: Painter, photograph: Picture, brush: Brush) -> Pixels:
+def _paint_tiled(painter: Painter, photograph: Picture, one_pass: Pass) -> Pixels:
     canvas = np.empty_like(photograph.pixels)
-    for tile, part in painter.paint(photograph.pixels, [brush]):
+    for tile, part in painter.paint(photograph.pixels, [one_pass]):
         canvas[tile.keep] = quantise(part, photograph)
     return canvas

@@ -15,7 +15,7 @@ from impasto.evaluation.contact_sheet import Sheet
 from impasto.evaluation.contestant import Contestant, FromEngine, FromFolder, Kind
 from impasto.evaluation.engine_trials import STRENGTHS, Seams, TileTrial, distances
 from impasto.evaluation.faces import Faces
-from impasto.evaluation.inputs import SIDE, folder_of, square, write_picture
+from impasto.evaluation.inputs import SIDE, make_output_folder, read_square, write_picture
 from impasto.evaluation.large_pictures import COLUMNS, Large, Scale
 from impasto.evaluation.measurements import Marks, Standing
 from impasto.evaluation.metrics import Evenness, evenness
@@ -27,7 +27,7 @@ from impasto.picture.files import write_atomically
 from impasto.request import Progress
 
 if TYPE_CHECKING:
-    from impasto.evaluation.metrics.scorer import Judge
+    from impasto.evaluation.metrics.scorer import Scorer
 
 __all__ = ["CONTROLS", "Evaluation"]
 
@@ -49,7 +49,7 @@ class Evaluation:
 
     pairs: Sequence[Pair]
     contestants: Sequence[Contestant]
-    judge: Judge
+    scorer: Scorer
     folder: Path
     seed: int = 0
     overwrite: bool = False
@@ -86,7 +86,7 @@ class Evaluation:
         :class:`OutputError`, and the errors of reading and painting pictures.
         """
         self._check_free()
-        folder_of(self.folder)
+        make_output_folder(self.folder)
         engine = next((c for c in self.contestants if isinstance(c, FromEngine)), None)
         tried = [self.pairs[i] for i in _spread(len(self.pairs), _TRIED)] if engine else []
         clock = _Clock(len(self.pairs) + 2 * len(tried) + len(self.large))
@@ -95,9 +95,9 @@ class Evaluation:
         facts, strength, ratio = (None, None, None) if engine is None else (yield from self._try(engine, tried, clock))
         kinds: dict[str, Kind] = {c.name: c.kind for c in self.contestants}
         report = Report(
-            encoder=self.judge.name,
-            sha256=self.judge.sha256,
-            note=self.judge.note,
+            encoder=self.scorer.name,
+            sha256=self.scorer.sha256,
+            note=self.scorer.note,
             pairs=tuple(pair.id for pair in self.pairs),
             side=SIDE,
             seed=self.seed,
@@ -113,7 +113,7 @@ class Evaluation:
 
     def _marks(self, clock: _Clock) -> Generator[Progress, None, dict[str, list[Marks]]]:
         names = (*CONTROLS, *(c.name for c in self.contestants))
-        scoring = Scoring(self.judge)
+        scoring = Scoring(self.scorer)
         shown = _spread(len(self.pairs), _SHOWN)
         sheet = Sheet(names, len(shown))
         for number, pair in enumerate(self.pairs):
@@ -124,7 +124,7 @@ class Evaluation:
                 made = contestant.picture(pair, inputs.content, inputs.style)
                 pictures[contestant.name] = made
                 if contestant.kind == "engine":
-                    folder = folder_of(self.folder / "pictures" / contestant.name)
+                    folder = make_output_folder(self.folder / "pictures" / contestant.name)
                     write_picture(folder / f"{pair.id}.png", made, overwrite=self.overwrite)
             scoring.add(inputs, pictures)
             if number in shown:
@@ -148,9 +148,9 @@ class Evaluation:
                 if made is None:
                     continue
                 if contestant.kind == "engine":
-                    file = folder_of(self.folder / "large" / contestant.name) / f"{photograph.file.stem}.png"
+                    file = make_output_folder(self.folder / "large" / contestant.name) / f"{photograph.file.stem}.png"
                     write_picture(file, made[0], overwrite=self.overwrite)
-                scale = photograph.scale(self.judge, *made)
+                scale = photograph.scale(self.scorer, *made)
                 sheet.add(f"{contestant.name}: {scale.photograph}", photograph.shown(*made))
                 found[contestant.name] = (*found.get(contestant.name, ()), scale)
         write_picture(self.folder / "large.png", sheet.pixels, overwrite=self.overwrite)
@@ -163,9 +163,9 @@ class Evaluation:
         ratios: list[float] = []
         tiles = TileTrial(engine)
         for pair in pairs:
-            content, style = square(pair.content), square(pair.style)
+            content, style = read_square(pair.content), read_square(pair.style)
             yield clock.tick("strength")
-            found.append(distances(engine, self.judge, content, style))
+            found.append(distances(engine, self.scorer, content, style))
             yield clock.tick("seams")
             ratios.append(tiles.ratio(content, style))
         means = np.mean(found, axis=0).tolist()

@@ -10,11 +10,11 @@ from typing import Any
 
 from impasto.errors import RequestError
 from impasto.evaluation.inputs import SIDE
-from impasto.evaluation.metrics import light
+from impasto.evaluation.metrics import mean_luma
 from impasto.evaluation.pairs import read_json
 from impasto.picture.raster import Pixels
 
-__all__ = ["Box", "Faces", "Place", "moves", "places", "read_faces"]
+__all__ = ["Box", "Faces", "Place", "luma_shifts", "places", "read_faces"]
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, as fractions of the whole picture's width and height."""
@@ -37,7 +37,7 @@ def read_faces(file: Path | None = None) -> dict[str, tuple[Box, ...]]:
     else:
         found = read_json(file)
         if not isinstance(found, dict):
-            raise RequestError(f'{file} is no list of faces; give {{"photo.jpg": [[0.4, 0.2, 0.6, 0.5]], ...}}')
+            raise RequestError(f'{file} is not a list of faces; give {{"photo.jpg": [[0.4, 0.2, 0.6, 0.5]], ...}}')
     return {name: _boxes(name, boxes) for name, boxes in found.items()}
 
 
@@ -45,18 +45,18 @@ def places(boxes: tuple[Box, ...], size: tuple[int, int]) -> list[Place]:
     """The boxes of a photograph of ``(width, height)`` in its middle square; one outside of it is left out."""
     found = []
     for left, top, right, bottom in boxes:
-        columns, rows = (_within(a, b, i, size) for a, b, i in ((left, right, 0), (top, bottom, 1)))
+        columns, rows = (_to_square(a, b, i, size) for a, b, i in ((left, right, 0), (top, bottom, 1)))
         if rows.stop > rows.start and columns.stop > columns.start:
             found.append((rows, columns))
     return found
 
 
-def moves(pastiche: Pixels, photograph: Pixels, where: list[Place]) -> tuple[float, ...]:
+def luma_shifts(pastiche: Pixels, photograph: Pixels, where: list[Place]) -> tuple[float, ...]:
     """How much lighter each place is in the pastiche, levels of 255 of mean luma: negative where it is darker."""
-    return tuple(light(pastiche, place) - light(photograph, place) for place in where)
+    return tuple(mean_luma(pastiche, place) - mean_luma(photograph, place) for place in where)
 
 
-def _within(low: float, high: float, axis: int, size: tuple[int, int]) -> slice:
+def _to_square(low: float, high: float, axis: int, size: tuple[int, int]) -> slice:
     """A span of the whole picture as pixels of the middle square."""
     side = min(size)
     before = (size[axis] - side) // 2

@@ -16,18 +16,18 @@ from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.picture.writing import encode
 
-__all__ = ["SIDE", "folder_of", "middle", "opened", "square", "write_inputs", "write_picture"]
+__all__ = ["SIDE", "make_output_folder", "middle_square", "read_pixels", "read_square", "write_inputs", "write_picture"]
 
 SIDE = 512
 """Side of the squares that are painted and compared."""
 
 
-def opened(file: Path) -> Pixels:
+def read_pixels(file: Path) -> Pixels:
     """A whole picture, ``(H, W, 3)`` of ``uint8``. Raises the errors of :meth:`Picture.open`."""
     return fill_transparent(Picture.open(file)).as_type(np.dtype(np.uint8)).pixels
 
 
-def middle(pixels: Pixels) -> Pixels:
+def middle_square(pixels: Pixels) -> Pixels:
     """The middle square of ``(H, W, 3)``, shrunk or enlarged to ``(512, 512, 3)``; such a picture as it is."""
     height, width = pixels.shape[:2]
     side = min(height, width)
@@ -37,9 +37,9 @@ def middle(pixels: Pixels) -> Pixels:
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
 
 
-def square(file: Path) -> Pixels:
-    """The :func:`middle` of a file's picture. Raises the errors of :meth:`Picture.open`."""
-    return middle(opened(file))
+def read_square(file: Path) -> Pixels:
+    """The :func:`middle_square` of a file's picture. Raises the errors of :meth:`Picture.open`."""
+    return middle_square(read_pixels(file))
 
 
 def write_inputs(pairs: Sequence[Pair], folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
@@ -47,10 +47,10 @@ def write_inputs(pairs: Sequence[Pair], folder: Path, *, overwrite: bool = False
 
     Raises :class:`OutputExists` where one is there and ``overwrite`` is false, and :class:`OutputError`.
     """
-    folder_of(folder)
+    make_output_folder(folder)
     for pair in pairs:
         for kind, file in (("content", pair.content), ("style", pair.style)):
-            yield write_picture(folder / f"{pair.id}.{kind}.png", square(file), overwrite=overwrite)
+            yield write_picture(folder / f"{pair.id}.{kind}.png", read_square(file), overwrite=overwrite)
 
 
 def write_picture(path: Path, pixels: Pixels, *, overwrite: bool) -> Path:
@@ -60,7 +60,7 @@ def write_picture(path: Path, pixels: Pixels, *, overwrite: bool) -> Path:
     return path
 
 
-def folder_of(path: Path) -> Path:
+def make_output_folder(path: Path) -> Path:
     """The folder ``path``, made where it is not there. Raises :class:`OutputError` where it cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -11,13 +11,13 @@ import numpy as np
 from PIL import Image
 
 from impasto.errors import RequestError
-from impasto.evaluation.inputs import middle, opened, square, write_picture
+from impasto.evaluation.inputs import middle_square, read_pixels, read_square, write_picture
 from impasto.evaluation.metrics import sharpness
 from impasto.evaluation.pairs import Pair
 from impasto.picture.raster import Pixels
 
 if TYPE_CHECKING:
-    from impasto.evaluation.metrics.scorer import Judge, Score
+    from impasto.evaluation.metrics.scorer import Score, Scorer
 
 __all__ = ["COLUMNS", "Large", "Scale", "write_large"]
 
@@ -65,10 +65,10 @@ class Large:
         """One after the other; the pairs are taken in turn. Raises the errors of :meth:`Picture.open`."""
         for number, file in enumerate(files):
             pair = pairs[number % len(pairs)]
-            whole = opened(file)
-            yield cls(file, pair, whole, middle(whole), square(pair.style))
+            whole = read_pixels(file)
+            yield cls(file, pair, whole, middle_square(whole), read_square(pair.style))
 
-    def scale(self, judge: Judge, pastiche: Pixels, small: Pixels) -> Scale:
+    def scale(self, scorer: Scorer, pastiche: Pixels, small: Pixels) -> Scale:
         """What is found of the pastiche of the whole, of its size, and of that of the middle square.
 
         Raises :class:`RequestError` for a photograph of one colour, and for one that is like its painting.
@@ -77,7 +77,7 @@ class Large:
         if own == 0:
             raise RequestError(f"{self.file} is of one colour, so there is no sharpness to compare with; leave it out")
         try:
-            scores = [judge.score(picture, self.content, self.style) for picture in (middle(pastiche), small)]
+            scores = [scorer.score(picture, self.content, self.style) for picture in (middle_square(pastiche), small)]
         except ValueError as error:
             raise RequestError(f"{self.file} with the painting of {self.pair.id}: {error}; leave it out") from error
         height, width = self.whole.shape[:2]
@@ -89,7 +89,7 @@ class Large:
     def shown(self, pastiche: Pixels, small: Pixels) -> list[Pixels]:
         """A row of a sheet, as :data:`COLUMNS` say."""
         details = (_detail(self.whole), _detail(pastiche))
-        return [self.content, self.style, middle(pastiche), small, *details]
+        return [self.content, self.style, middle_square(pastiche), small, *details]
 
 
 def write_large(

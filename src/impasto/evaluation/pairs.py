@@ -48,20 +48,20 @@ def read_pairs(file: Path) -> list[Pair]:
 
 
 def read_json(file: Path) -> Any:
-    """What a file says. Raises :class:`RequestError` where it cannot be read, or is no JSON."""
+    """What a file says. Raises :class:`RequestError` where it cannot be read, or is not JSON."""
     try:
         return json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise RequestError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"{file} is no JSON: {error}") from error
+        raise RequestError(f"{file} is not JSON: {error}") from error
 
 
 def _entries(file: Path) -> list[Any]:
     entries = read_json(file)
     if not isinstance(entries, list) or not entries:
         shape = '[{"id": "one", "content": "photo.jpg", "style": "painting.jpg"}, ...]'
-        raise RequestError(f"{file} is no list of pairs; give {shape}")
+        raise RequestError(f"{file} is not a list of pairs; give {shape}")
     return entries
 
 
@@ -80,7 +80,7 @@ def _pair(entry: Any, where: str, folder: Path) -> Pair:
     content, style = (folder / entry[name] for name in ("content", "style"))
     for path in (content, style):
         if not _is_file(path):
-            raise RequestError(f"{where} ({entry['id']}) names {_short(str(path))}, which is no file")
+            raise RequestError(f"{where} ({entry['id']}) names {_short(str(path))}, which is not a file")
     return Pair(entry["id"], content, style)
 
 

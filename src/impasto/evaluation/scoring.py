@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto.errors import RequestError
-from impasto.evaluation.faces import Faces, moves, places
-from impasto.evaluation.inputs import middle, opened, square
+from impasto.evaluation.faces import Faces, luma_shifts, places
+from impasto.evaluation.inputs import middle_square, read_pixels, read_square
 from impasto.evaluation.measurements import Marks
 from impasto.evaluation.metrics import lattice
 from impasto.evaluation.pairs import Pair
@@ -18,7 +18,7 @@ from impasto.picture.raster import Pixels
 if TYPE_CHECKING:
     from impasto.evaluation.faces import Place
     from impasto.evaluation.metrics.multiscale_statistics import Vector
-    from impasto.evaluation.metrics.scorer import Judge, Score
+    from impasto.evaluation.metrics.scorer import Score, Scorer
 
 __all__ = ["Inputs", "Scoring"]
 
@@ -35,9 +35,9 @@ class Inputs:
     @classmethod
     def read(cls, pair: Pair, faces: Faces) -> Inputs:
         """Raises the errors of :meth:`Picture.open`."""
-        whole = opened(pair.content)
+        whole = read_pixels(pair.content)
         where = places(faces.get(pair.content.name, ()), (whole.shape[1], whole.shape[0]))
-        return cls(pair, middle(whole), square(pair.style), where)
+        return cls(pair, middle_square(whole), read_square(pair.style), where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class _Seen:
 class Scoring:
     """Measures pictures pair by pair, and remembers what tells the list's paintings apart."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, scorer: Scorer) -> None:
         """With no pair seen yet."""
-        self._judge = judge
+        self._scorer = scorer
         self._paintings: dict[Path, Vector] = {}
         self._seen: dict[str, list[_Seen]] = {}
 
@@ -65,21 +65,21 @@ class Scoring:
         painting = inputs.pair.style
         for name, pixels in pictures.items():
             try:
-                score = self._judge.score(pixels, inputs.content, inputs.style)
+                score = self._scorer.score(pixels, inputs.content, inputs.style)
             except ValueError as error:
                 raise RequestError(f"pair {inputs.pair.id}: {error}; leave it out") from error
-            light = moves(pixels, inputs.content, inputs.faces)
-            statistics = self._judge.statistics(pixels)
+            light = luma_shifts(pixels, inputs.content, inputs.faces)
+            statistics = self._scorer.statistics(pixels)
             seen = _Seen(score, lattice(pixels, inputs.content), light, statistics, painting)
             self._seen.setdefault(name, []).append(seen)
         if painting not in self._paintings:
-            self._paintings[painting] = self._judge.statistics(inputs.style)
+            self._paintings[painting] = self._scorer.statistics(inputs.style)
 
     def marks(self) -> dict[str, list[Marks]]:
         """The marks of every name, in the order of the pairs. Raises ``ValueError`` before the first pair."""
-        from impasto.evaluation.metrics.multiscale_statistics import Shelf
+        from impasto.evaluation.metrics.multiscale_statistics import PaintingIndex
 
-        shelf, order = Shelf(list(self._paintings.values())), list(self._paintings)
+        shelf, order = PaintingIndex(list(self._paintings.values())), list(self._paintings)
         return {
             name: [
                 Marks(one.score, one.lattice, shelf.recalls(one.statistics, order.index(one.painting)), one.light)

@@ -162,7 +162,7 @@ def onnx_runtime() -> Any:
     with quiet():
         import onnxruntime
 
-    # Where the switch is not heeded: on Windows the system collects what is reported.
+    # Where the switch is not respected: on Windows the system collects what is reported.
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-__all__ = ["kept_heap", "return_memory"]
+__all__ = ["keep_heap", "return_memory"]
 
 # Of malloc.h, which glibc never changes.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
@@ -17,7 +17,7 @@ _users = 0
 
 
 @contextmanager
-def kept_heap() -> Iterator[None]:
+def keep_heap() -> Iterator[None]:
     """Within, large blocks that are freed stay with the process; after the last such, they go back.
 
     glibc hands every large block back to the kernel at once, which gives it out again page by page, zeroed: a quarter

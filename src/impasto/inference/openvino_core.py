@@ -13,7 +13,7 @@ __all__ = ["core"]
 
 @cache
 def core() -> ov.Core:
-    """The one, for all of the process and all of its life.
+    """The OpenVINO core of this process, created at the first use.
 
     Each puts the stack that signals are handled on elsewhere, and back when it goes; where an older one went before a
     younger, the stack is put back to memory that is free by then, and the next Ctrl-C is a crash.

@@ -1,4 +1,4 @@
-"""Turns: what threads do while they wait for each other."""
+"""How threads wait for each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repainter: a graph of any make from a picture to its pastiche, in the forms that painting in tiles takes."""
+"""TileableGraph: a graph from a picture to its pastiche, in the forms that painting in tiles takes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impasto.inference.graph import Array, Compiled, Precision
-from impasto.inference.ir.statistics import give_statistics, measure_statistics
+from impasto.inference.ir.statistics import accept_statistics, measure_statistics
 
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["Repainter"]
+__all__ = ["TileableGraph"]
 
 
-class Repainter:
-    """Runs what ``load`` gives, anew at every call: a graph that takes ``content`` ``(N, 3, H, W)`` in 0..1, perhaps
+class TileableGraph:
+    """Runs what ``load`` gives, again at every call: a graph that takes ``content`` ``(N, 3, H, W)`` in 0..1, perhaps
     with a style's numbers after it, and gives the pastiche.
 
     Safe to use from several threads. Each form is made when it is first needed.
     """
 
     def __init__(self, load: Callable[[], ov.Model], precision: Precision = "auto") -> None:
-        self._load, self._asked = load, precision
+        self._load, self._lock = load, precision
 
     @property
     def precision(self) -> str:
@@ -56,15 +56,15 @@ class Repainter:
 
     @cached_property
     def _plain(self) -> Compiled:
-        return Compiled(self._load(), self._asked)
+        return Compiled(self._load(), self._lock)
 
     @cached_property
     def _measure(self) -> tuple[Compiled, bool]:
         """The form that measures, and whether it takes several samples at once."""
         model = self._load()
         measure_statistics(model)
-        return Compiled(model, self._asked), model.get_parameters()[0].get_partial_shape()[0].is_dynamic
+        return Compiled(model, self._lock), model.get_parameters()[0].get_partial_shape()[0].is_dynamic
 
     @cached_property
     def _apply(self) -> Compiled:
-        return Compiled(give_statistics(self._load()), self._asked)
+        return Compiled(accept_statistics(self._load()), self._lock)

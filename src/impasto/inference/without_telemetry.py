@@ -1,4 +1,4 @@
-"""Quiet: libraries that would report their use to their makers are imported without it."""
+"""Imports libraries that have telemetry without it."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def quiet() -> Iterator[None]:
     # One that is there need not be made.
     folder = os.environ.get(_COMPILED) or tempfile.gettempdir()
     # None makes an import fail as if there were no such package.
-    reporter, switch = _held(sys.modules, _REPORTER, None), _held(os.environ, _SWITCH, "1")
-    with _lock, reporter, switch, _held(os.environ, _COMPILED, folder):
+    reporter, switch = _replaced_attribute(sys.modules, _REPORTER, None), _replaced_attribute(os.environ, _SWITCH, "1")
+    with _lock, reporter, switch, _replaced_attribute(os.environ, _COMPILED, folder):
         yield
 
 
 @contextmanager
-def _held(of: MutableMapping[str, Any], name: str, value: Any) -> Iterator[None]:
+def _replaced_attribute(of: MutableMapping[str, Any], name: str, value: Any) -> Iterator[None]:
     """Let ``of`` have another ``value`` meanwhile."""
     was_there, before = name in of, of.get(name)
     of[name] = value

@@ -1,4 +1,4 @@
-"""AnyStyle: a model of kind ``arbitrary`` opened: it reads a style as a code, and paints by codes."""
+"""ArbitraryModel: a model of kind ``arbitrary`` opened: it reads a style as a code, and paints by codes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 from impasto.errors import StyleError
 from impasto.inference.graph import Array, Compiled, open_graph
-from impasto.instant.painter import Brush, Painter, planes
+from impasto.instant.painter import Painter, Pass, to_network_input
 from impasto.models import Model
 from impasto.picture.picture import Picture
 from impasto.picture.scaling import fit_style
 from impasto.picture.transparency import fill_transparent
 from impasto.styles import Style, StyleCard
 
-__all__ = ["SCALES", "AnyStyle"]
+__all__ = ["SCALES", "ArbitraryModel"]
 
 SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Style scales at which a style card keeps a code."""
 
 
-class AnyStyle:
+class ArbitraryModel:
     """Safe to use from several threads."""
 
     def __init__(self, model: Model) -> None:
@@ -61,7 +61,7 @@ class AnyStyle:
         """What a style card keeps of pictures that show one style: their mean code at each of :data:`SCALES`."""
         return {scale: np.mean([self._encode(p, scale)[0] for p in pictures], axis=0) for scale in SCALES}
 
-    def brushes(self, working: Picture, style: Style, scale: float, strength: float) -> tuple[list[Brush], float]:
+    def passes(self, working: Picture, style: Style, scale: float, strength: float) -> tuple[list[Pass], float]:
         """The passes to add up, and the photograph's own share.
 
         The code has moved from the photograph's own, which gives back the photograph, towards the style's, as the
@@ -71,17 +71,17 @@ class AnyStyle:
         moved = float(np.interp(strength, *self.curve))
         code = self._last(style, scale)
         if moved == 1:
-            return [Brush(code)], 0.0
+            return [Pass(code)], 0.0
         own = self._encode(working, 1.0)
         rest = 1.0 - moved
-        return [Brush((own + moved * (code - own)).astype(np.float32)), Brush(own, -rest)], rest
+        return [Pass((own + moved * (code - own)).astype(np.float32)), Pass(own, -rest)], rest
 
     def _encode(self, picture: Picture, scale: float) -> Array:
         """The code of one picture whose short side is scaled to the model's style side times ``scale``."""
         read, size = self._reader()
         picture = fill_transparent(picture)
         scaled = picture.as_type(np.dtype(np.uint8)).resized(size or fit_style(picture.size, self._side * scale))
-        return read(planes(scaled.pixels))
+        return read(to_network_input(scaled.pixels))
 
 
 def _open_reader(model: Model) -> tuple[Callable[[Array], Array], tuple[int, int] | None]:
@@ -89,9 +89,9 @@ def _open_reader(model: Model) -> tuple[Callable[[Array], Array], tuple[int, int
     if model.rules.get("form") != "pair":
         graph = open_graph(model.file("encoder"), ["code"], precision="f32")
         return (lambda style: graph(style=style)["code"]), None
-    from impasto.inference.ir.adapting import adapt_reading
+    from impasto.inference.ir.adapting import adapt_prediction
     from impasto.inference.openvino_core import core
 
-    adapted, (height, width) = adapt_reading(core().read_model(str(model.file("predict"))))
+    adapted, (height, width) = adapt_prediction(core().read_model(str(model.file("predict"))))
     compiled = Compiled(adapted, "f32")
     return (lambda style: compiled([style])[0]), (width, height)

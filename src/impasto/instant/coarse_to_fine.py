@@ -16,9 +16,9 @@ from PIL import Image
 from impasto.inference.graph import Array
 from impasto.picture.picture import Picture
 from impasto.picture.raster import Pixels
-from impasto.picture.row_strips import by_strips, enlarged
+from impasto.picture.row_strips import enlarge_rows, map_strips
 
-__all__ = ["STROKES", "Touch", "levels", "overpainted", "underpainted"]
+__all__ = ["STROKES", "PassBlend", "keep_coarse_strokes", "levels", "pass_input"]
 
 STROKES = 768
 """Longest side, in pixels, of a picture on which a network's own strokes are as large as they should be."""
@@ -40,7 +40,7 @@ _FLAT = 0.031
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class PassBlend:
     """How a pass treats what it is given, all in 0..1.
 
     ``cover`` is how much of the coarser pastiche shows through, ``keep`` how much less of it where the photograph has
@@ -54,7 +54,7 @@ class Touch:
     hold: float
 
     @classmethod
-    def of(cls, boldness: float, strength: float) -> Touch:
+    def of(cls, boldness: float, strength: float) -> PassBlend:
         """Nothing at all at boldness 0; towards strength 0 ever less, for there the photograph comes back."""
         reach = strength * boldness
         return cls(reach, 1 - 0.9 * boldness**1.5, 0.06 * reach, min(1.0, 2 * boldness))
@@ -72,7 +72,7 @@ def levels(size: tuple[int, int], style_scale: float = 1.0) -> list[tuple[int, i
     return [*((max(1, round(size[0] * share)), max(1, round(size[1] * share))) for share in shares), size]
 
 
-def underpainted(photograph: Picture, coarser: Picture | None, touch: Touch, seed: int) -> Picture:
+def pass_input(photograph: Picture, coarser: Picture | None, touch: PassBlend, seed: int) -> Picture:
     """What a pass paints on: ``photograph``, with the ``coarser`` pastiche showing through and grain where it is flat.
 
     Faces, lettering and edges keep their drawing. Grain gives strokes something to hold on to: without it, a network
@@ -87,21 +87,21 @@ def underpainted(photograph: Picture, coarser: Picture | None, touch: Touch, see
     noise = Image.fromarray(np.random.default_rng(seed).standard_normal((-(-height // 2), -(-width // 2)), np.float32))
     if coarser is not None:
         below = coarser.resized(photograph.size).pixels
-        kept = np.float32(touch.keep) * _drawn(contrast, max(height, width))
+        kept = np.float32(touch.keep) * _drawing_share(contrast, max(height, width))
         cover = Image.fromarray(np.float32(touch.cover) * (1 - kept))
     pixels = np.empty_like(photograph.pixels)
     for top in range(0, height, _STRIP):
         rows = slice(top, min(top + _STRIP, height))
         strip = photograph.pixels[rows].astype(np.float32)
         if coarser is not None:
-            strip += _enlarged(cover, _CELL, width, rows, Image.Resampling.BILINEAR) * (below[rows] - strip)
-        grain = _enlarged(flat, _CELL, width, rows, Image.Resampling.BILINEAR)
-        strip += grain * _enlarged(noise, 2, width, rows, Image.Resampling.BICUBIC)
+            strip += _enlarge_rows(cover, _CELL, width, rows, Image.Resampling.BILINEAR) * (below[rows] - strip)
+        grain = _enlarge_rows(flat, _CELL, width, rows, Image.Resampling.BILINEAR)
+        strip += grain * _enlarge_rows(noise, 2, width, rows, Image.Resampling.BICUBIC)
         pixels[rows] = (strip + 0.5).clip(0, peak)
     return Picture(pixels)
 
 
-def overpainted(finer: Picture, coarser: Picture, hold: float) -> Picture:
+def keep_coarse_strokes(finer: Picture, coarser: Picture, hold: float) -> Picture:
     """``finer`` with the strokes of ``coarser``, which a pass over a large picture paints over with far smaller ones.
 
     The two are joined by their frequencies (Burt & Adelson 1983): shrunk to half the size of ``coarser``, where its
@@ -112,11 +112,11 @@ def overpainted(finer: Picture, coarser: Picture, hold: float) -> Picture:
     planes = [Image.fromarray(away[..., channel]) for channel in range(3)]
 
     def strip(rows: slice) -> Pixels:
-        wide = [enlarged(plane, finer.size, rows, Image.Resampling.BICUBIC) for plane in planes]
+        wide = [enlarge_rows(plane, finer.size, rows, Image.Resampling.BICUBIC) for plane in planes]
         joined: Pixels = (finer.pixels[rows] + np.concatenate(wide, 2) + 0.5).clip(0, finer.peak)
         return joined
 
-    return by_strips(finer, strip)
+    return map_strips(finer, strip)
 
 
 def _contrast(photograph: Picture) -> Array:
@@ -133,18 +133,18 @@ def _contrast(photograph: Picture) -> Array:
     return found
 
 
-def _drawn(contrast: Array, longest: int) -> Array:
+def _drawing_share(contrast: Array, longest: int) -> Array:
     """How much of a drawing there is in each cell, 0..1: by its own contrast, or by that of what is around it."""
     rows, columns = contrast.shape
     around = max(1.0, longest / _CELL / _AROUND)
-    # An edge counts once, however hard it is: a lone pole in a sky is no face.
+    # An edge counts once, however hard it is: a lone pole in a sky is not a face.
     features = Image.fromarray(contrast.clip(0, 1.2 * _EDGE))
     coarse = features.resize((max(1, round(columns / around)), max(1, round(rows / around))), Image.Resampling.BOX)
     mean = np.asarray(coarse.resize((columns, rows), Image.Resampling.BILINEAR))
     return np.maximum(contrast / _EDGE, mean / _FEATURES).clip(0, 1)
 
 
-def _enlarged(plane: Image.Image, times: int, width: int, rows: slice, how: Image.Resampling) -> Pixels:
+def _enlarge_rows(plane: Image.Image, times: int, width: int, rows: slice, how: Image.Resampling) -> Pixels:
     """Rows of ``plane`` enlarged ``times``, ``(rows, width, 1)``: those of the whole, whatever the rows."""
     box = (0.0, rows.start / times, width / times, rows.stop / times)
     return np.asarray(plane.resize((width, rows.stop - rows.start), how, box))[..., None]

@@ -12,10 +12,10 @@ import numpy as np
 
 from impasto.errors import ModelError, RequestError
 from impasto.inference.graph import Array
-from impasto.instant.arbitrary import AnyStyle
-from impasto.instant.coarse_to_fine import STROKES, Touch, levels, overpainted, underpainted
+from impasto.instant.arbitrary import ArbitraryModel
+from impasto.instant.coarse_to_fine import STROKES, PassBlend, keep_coarse_strokes, levels, pass_input
 from impasto.instant.network import Network, check_paints, open_network
-from impasto.instant.painter import Brush, Painter
+from impasto.instant.painter import Painter, Pass
 from impasto.instant.postprocess import finish, quantise, restore
 from impasto.models import Model, find
 from impasto.models.registry import own_network
@@ -32,14 +32,14 @@ __all__ = ["InstantEngine"]
 _PREVIEW = 1024
 """Longest side of the preview that comes before a picture painted in tiles, at most."""
 _ANY, _OWN = 2, 16
-"""Models that are kept open, of any style and of one: each takes some megabytes, and some hundred milliseconds."""
+"""Models that are kept open, of any style and of one: each takes some megabytes, and a few hundred milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Cast:
-    """Who paints: the part of the style that goes by codes, its weight, and networks with theirs."""
+class _Plan:
+    """What paints a request: the styles given as codes with their weight, and per-style networks with theirs."""
 
-    coded: Style | None
+    code_style: Style | None
     weight: float
     networks: tuple[tuple[Model, float], ...]
 
@@ -67,8 +67,11 @@ class InstantEngine:
     def __init__(self, model: Model | str | Path = "instant") -> None:
         """A name is looked up for every request: another version may be in use by then."""
         self._given = model
-        self._anystyles, self._networks = lru_cache(maxsize=_ANY)(_any_style), lru_cache(maxsize=_OWN)(_network)
-        _ = self._any
+        self._arbitrary_models, self._networks = (
+            lru_cache(maxsize=_ANY)(_open_arbitrary),
+            lru_cache(maxsize=_OWN)(_open_per_style),
+        )
+        _ = self._arbitrary_model
 
     @property
     def model(self) -> Model:
@@ -78,20 +81,20 @@ class InstantEngine:
     @property
     def curve(self) -> Array:
         """How far a code moves, by strength."""
-        return self._any.curve
+        return self._arbitrary_model.curve
 
     def painter(self, precision: Precision) -> Painter:
         """Of the model of any style."""
-        found: Painter = self._any.painter(precision)
+        found: Painter = self._arbitrary_model.painter(precision)
         return found
 
     def code(self, style: Style, scale: float = 1.0) -> Array:
-        """As :meth:`AnyStyle.code`."""
-        return self._any.code(style, scale)
+        """As :meth:`ArbitraryModel.code`."""
+        return self._arbitrary_model.code(style, scale)
 
     def codes(self, pictures: list[Picture]) -> dict[float, Array]:
-        """As :meth:`AnyStyle.codes`."""
-        return self._any.codes(pictures)
+        """As :meth:`ArbitraryModel.codes`."""
+        return self._arbitrary_model.codes(pictures)
 
     def run(self, request: Request) -> Generator[Progress, None, Result]:
         """Repaint ``request.content``; yields progress, returns the result. Closing the generator cancels.
@@ -103,29 +106,33 @@ class InstantEngine:
         asked = None
         if request.model is not None:
             check_paints(asked := find(request.model))
-        anystyle = self._any if asked is None or asked.kind != "arbitrary" else self._anystyles(_Key.of(asked))
-        cast = _cast(request, asked, anystyle.model)
+        arbitrary = (
+            self._arbitrary_model
+            if asked is None or asked.kind != "arbitrary"
+            else self._arbitrary_models(_Key.of(asked))
+        )
+        plan = _plan(request, asked, arbitrary.model)
         content = request.content.as_type(np.dtype(np.uint16)) if request.bits == 16 else request.content
         if request.strength == 0:
             pastiche = content.resized(fit(content.size, request.resize))
         else:
-            only = cast.only_size
+            only = plan.only_size
             size = fit(content.size, request.size) if only is None else only
-            has_scale = anystyle.has_scale and not cast.networks
+            has_scale = arbitrary.has_scale and not plan.networks
             if only is None and not has_scale and not request.boldness:
-                size = _rescaled(size, request)
+                size = _size_for_stroke_scale(size, request)
             working = fill_transparent(content).resized(size)
             scale = request.style_scale if has_scale else 1.0
-            brushes, own = self._brushes(cast, anystyle, working, scale, request)
+            passes, own = self._passes(plan, arbitrary, working, scale, request)
             sizes = [working.size]
-            if only is None and Touch.of(request.boldness, request.strength).cover:
+            if only is None and PassBlend.of(request.boldness, request.strength).cover:
                 sizes = levels(working.size, request.style_scale)
-            painted = yield from self._paint(working, sizes, request, anystyle, brushes, own, start)
+            painted = yield from self._paint(working, sizes, request, arbitrary, passes, own, start)
             if request.strength < 1 and (working.size != content.size or content.alpha is not None):
                 painted = restore(painted, working, content, own)
             pastiche = finish(painted, request)
-        names = [anystyle.model.identity] if cast.coded is not None else []
-        names += [model.identity for model, _ in cast.networks]
+        names = [arbitrary.model.identity] if plan.code_style is not None else []
+        names += [model.identity for model, _ in plan.networks]
         return Result(pastiche, request, ", ".join(names), time.perf_counter() - start)
 
     def finish(self, request: Request) -> Result:
@@ -133,56 +140,56 @@ class InstantEngine:
         return run_to_end(self.run(request))
 
     @property
-    def _any(self) -> AnyStyle:
-        return self._anystyles(_Key.of(self.model))
+    def _arbitrary_model(self) -> ArbitraryModel:
+        return self._arbitrary_models(_Key.of(self.model))
 
-    def _brushes(
-        self, cast: _Cast, anystyle: AnyStyle, working: Picture, scale: float, request: Request
-    ) -> tuple[list[Brush], float]:
+    def _passes(
+        self, cast: _Plan, arbitrary: ArbitraryModel, working: Picture, scale: float, request: Request
+    ) -> tuple[list[Pass], float]:
         """The passes to add up, and the photograph's own share."""
-        brushes: list[Brush] = []
+        passes: list[Pass] = []
         own = 0.0
-        if cast.coded is not None:
-            made, own = anystyle.brushes(working, cast.coded, scale, request.strength)
+        if cast.code_style is not None:
+            made, own = arbitrary.passes(working, cast.code_style, scale, request.strength)
             own *= cast.weight
-            brushes = [Brush(brush.code, brush.weight * cast.weight) for brush in made]
+            passes = [Pass(one_pass.code, one_pass.weight * cast.weight) for one_pass in made]
         for model, weight in cast.networks:
             network = self._networks(_Key.of(model), request.arithmetic)
-            brushes.append(Brush(None, weight * request.strength, network))
+            passes.append(Pass(None, weight * request.strength, network))
             own += weight * (1 - request.strength)
-        return brushes, own
+        return passes, own
 
     def _paint(
         self,
         working: Picture,
         sizes: list[tuple[int, int]],
         request: Request,
-        anystyle: AnyStyle,
-        brushes: list[Brush],
+        arbitrary: ArbitraryModel,
+        passes: list[Pass],
         own: float,
         start: float,
     ) -> Generator[Progress, None, Picture]:
         """Coarse to fine, at these ``sizes``; with a preview where the finest pass takes more than one tile."""
-        painter = anystyle.painter(request.arithmetic)
-        touch = Touch.of(request.boldness, request.strength)
+        painter = arbitrary.painter(request.arithmetic)
+        touch = PassBlend.of(request.boldness, request.strength)
         shown = None
-        if len(painter.plan(working.height, working.width, brushes)) > 1:
+        if len(painter.plan(working.height, working.width, passes)) > 1:
             if len(sizes) == 1:
                 sizes = [fit(working.size, _PREVIEW), *sizes]
             shown = max((size for size in sizes if max(size) <= _PREVIEW), default=sizes[0])
         whole, done = sum(width * height for width, height in sizes), 0
         painted: Picture | None = None
         for size in sizes:
-            pixels = underpainted(working.resized(size), painted, touch, request.seed).pixels
+            pixels = pass_input(working.resized(size), painted, touch, request.seed).pixels
             canvas = np.empty_like(pixels)
-            for tile, part in painter.paint(pixels, brushes, own):
+            for tile, part in painter.paint(pixels, passes, own):
                 canvas[tile.keep] = quantise(part, working)
                 done += part.shape[0] * part.shape[1]
                 share, spent = done / whole, time.perf_counter() - start
                 yield Progress("paint", share, spent, spent / share - spent)
             finer = Picture(canvas)
             if painted is not None and max(size) > STROKES / request.style_scale:
-                finer = overpainted(finer, painted, touch.hold)
+                finer = keep_coarse_strokes(finer, painted, touch.hold)
             painted = finer
             if size == shown:
                 yield Progress("preview", share, spent, spent / share - spent, preview=painted)
@@ -190,13 +197,13 @@ class InstantEngine:
         return painted
 
 
-def _cast(request: Request, asked: Model | None, model: Model) -> _Cast:
+def _plan(request: Request, asked: Model | None, model: Model) -> _Plan:
     """Who paints, where ``asked`` is what the request names and ``model`` that of any style.
 
     Raises :class:`ModelError` for who is missing.
     """
     if asked is not None and asked.kind == "per-style":
-        return _Cast(None, 0.0, ((asked, 1.0),))
+        return _Plan(None, 0.0, ((asked, 1.0),))
     if request.style is None:
         raise RequestError(f"the model {request.model} paints any style; give one")
     style = Style.of(request.style)
@@ -220,8 +227,8 @@ def _cast(request: Request, asked: Model | None, model: Model) -> _Cast:
                     raise
         coded.append((part, weight))
     if not coded:
-        return _Cast(None, 0.0, tuple(networks))
-    return _Cast(Style(tuple(coded)), sum(weight for _, weight in coded), tuple(networks))
+        return _Plan(None, 0.0, tuple(networks))
+    return _Plan(Style(tuple(coded)), sum(weight for _, weight in coded), tuple(networks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,15 +243,15 @@ class _Key:
         return cls(model.path, tuple(sorted(entry["sha256"] for entry in model.files.values())))
 
 
-def _any_style(key: _Key) -> AnyStyle:
-    return AnyStyle(Model.read(key.path))
+def _open_arbitrary(key: _Key) -> ArbitraryModel:
+    return ArbitraryModel(Model.read(key.path))
 
 
-def _network(key: _Key, precision: Precision) -> Network:
+def _open_per_style(key: _Key, precision: Precision) -> Network:
     return open_network(Model.read(key.path), precision)
 
 
-def _rescaled(size: tuple[int, int], request: Request) -> tuple[int, int]:
+def _size_for_stroke_scale(size: tuple[int, int], request: Request) -> tuple[int, int]:
     """The size at which strokes come out at the scale asked for, where a network has but one."""
     width, height = (max(1, round(side / request.style_scale)) for side in size)
     if width * height > max(request.max_pixels, size[0] * size[1]):

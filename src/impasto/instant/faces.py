@@ -62,9 +62,9 @@ def find_faces(photograph: Picture) -> tuple[Face, ...]:
     """
     seen = fill_transparent(photograph.resized(fit(photograph.size, min(_LARGEST, max(photograph.size)))))
     pixels = Image.fromarray(seen.as_type(np.dtype(np.uint8)).pixels)
-    maybe = _distinct(np.concatenate([_look(pixels, *square, _MAYBE) for square in _squares(pixels.size)]))
-    looks = [_closely(pixels, box) for box in maybe[:_MOST, :4]]
-    surely = _distinct(np.concatenate(looks)) if looks else maybe
+    maybe = _suppress_overlaps(np.concatenate([_detect(pixels, *square, _MAYBE) for square in _squares(pixels.size)]))
+    looks = [_refine(pixels, box) for box in maybe[:_MOST, :4]]
+    surely = _suppress_overlaps(np.concatenate(looks)) if looks else maybe
     scale = np.tile(np.array(pixels.size, np.float64), 2)
     return tuple(Face(*(float(edge) for edge in box)) for box in surely[:, :4] / scale)
 
@@ -82,16 +82,16 @@ def _squares(size: tuple[int, int]) -> Iterator[tuple[float, float, float]]:
                 yield columns.start, rows.start, side
 
 
-def _closely(image: Image.Image, box: Array) -> Array:
+def _refine(image: Image.Image, box: Array) -> Array:
     """The face at a place, of which a look from afar has said that there may be one: one row or none."""
     side = _AROUND * max(box[2] - box[0], box[3] - box[1])
     left, top = (box[:2] + box[2:]) / 2 - side / 2
-    found = _look(image, left, top, side, _SURELY)
-    same = found[_common(box, found) > _SAME]
+    found = _detect(image, left, top, side, _SURELY)
+    same = found[_overlap(box, found) > _SAME]
     return same[same[:, 4].argsort()[::-1][:1]]
 
 
-def _look(image: Image.Image, left: float, top: float, side: float, least: float) -> Array:
+def _detect(image: Image.Image, left: float, top: float, side: float, least: float) -> Array:
     """What the network finds in a square, in pixels of the image, with its score of ``least`` or more: ``(N, 5)``."""
     said = _network()(input=_square(image, left, top, side))
     scores = 1 / (1 + np.exp(-said[_SCORES][0, :, 0].astype(np.float64).clip(-60, 60)))
@@ -119,16 +119,16 @@ def _square(image: Image.Image, left: float, top: float, side: float) -> Array:
     return canvas.astype(np.float32) / np.float32(127.5) - 1
 
 
-def _distinct(found: Array) -> Array:
+def _suppress_overlaps(found: Array) -> Array:
     """Each face once: the surest of those boxes that have most of it in common, the surest first."""
     left, kept = found[np.argsort(-found[:, 4], kind="stable")], []
     while len(left):
         kept.append(left[0])
-        left = left[1:][_common(left[0], left[1:]) <= _SAME]
+        left = left[1:][_overlap(left[0], left[1:]) <= _SAME]
     return np.array(kept).reshape(-1, 5)
 
 
-def _common(box: Array, others: Array) -> Array:
+def _overlap(box: Array, others: Array) -> Array:
     """How much of the smaller box two have in common, 0..1."""
     low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:4], others[:, 2:4])
     areas = (others[:, 2:4] - others[:, :2]).prod(1)

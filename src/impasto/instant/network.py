@@ -9,11 +9,11 @@ import numpy as np
 
 from impasto.errors import ModelError
 from impasto.inference.graph import Array, Graph, Precision, open_graph
-from impasto.inference.tileable_graph import Repainter
+from impasto.inference.tileable_graph import TileableGraph
 from impasto.models import Model
 from impasto.models.model import PAINTERS
 
-__all__ = ["Conditioned", "Foreign", "Network", "Precision", "check_paints", "open_network"]
+__all__ = ["ConditionedGraph", "ForeignGraph", "Network", "Precision", "check_paints", "open_network"]
 
 
 class Network(Protocol):
@@ -50,7 +50,7 @@ def open_network(model: Model, precision: Precision = "auto") -> Network:
     form = model.rules.get("form", "own")
     if form not in ("own", *_LOADERS):
         raise ModelError(f"{model.identity} is stored in a form that is not known, {form!r}; update impasto")
-    return Conditioned(model, precision) if form == "own" else Foreign(model, precision)
+    return ConditionedGraph(model, precision) if form == "own" else ForeignGraph(model, precision)
 
 
 def check_paints(model: Model) -> None:
@@ -59,7 +59,7 @@ def check_paints(model: Model) -> None:
         raise ModelError(f"{model.identity} is a model of kind {model.kind}, which does not paint; give one that does")
 
 
-class _Ruled:
+class _ManifestSizes:
     """What a manifest says of the sizes of pictures."""
 
     def __init__(self, model: Model) -> None:
@@ -67,7 +67,7 @@ class _Ruled:
         self.smallest = int(model.rules.get("smallest", self.multiple))
 
 
-class Conditioned(_Ruled):
+class ConditionedGraph(_ManifestSizes):
     """The graph of a model of our own: its statistics are an input and an output of it."""
 
     def __init__(self, model: Model, precision: Precision) -> None:
@@ -115,13 +115,13 @@ class Conditioned(_Ruled):
         return open_graph(self._file, outputs, precision=self._precision, fixed=fixed)
 
 
-class Foreign(_Ruled):
+class ForeignGraph(_ManifestSizes):
     """The graph of a model that others made, on the processor: its statistics are found in it."""
 
     def __init__(self, model: Model, precision: Precision) -> None:
         super().__init__(model)
         load = _LOADERS[model.rules["form"]]
-        self._repainter = Repainter(lambda: load(model), precision)
+        self._repainter = TileableGraph(lambda: load(model), precision)
 
     @property
     def runtime(self) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from impasto.instant.network import Network, Precision, open_network
 from impasto.models import Model
 from impasto.picture.raster import Pixels
 
-__all__ = ["Brush", "Painter", "planes"]
+__all__ = ["Painter", "Pass", "to_network_input"]
 
 _WHOLE = 2048 * 2048
 """Pixels up to which a picture is painted in one pass."""
@@ -27,7 +27,7 @@ _SAMPLE, _SAMPLES = 512, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Brush:
+class Pass:
     """What one pass applies: ``code`` ``(1, codes)``, None for a network of one style; and how much of what it makes
     counts (may be negative).
 
@@ -56,43 +56,44 @@ class Painter:
         """Runtime and precision in use."""
         return self.network.runtime
 
-    def paint(self, pixels: Pixels, brushes: list[Brush], own: float = 0.0) -> Iterator[tuple[Tile, Array]]:
+    def paint(self, pixels: Pixels, passes: list[Pass], own: float = 0.0) -> Iterator[tuple[Tile, Array]]:
         """Yield finished parts of the pastiche of ``pixels`` ``(H, W, 3)``: ``(h, w, 3)`` float32 in 0..1.
 
-        Each part is the sum of what the brushes make and of the photograph itself, weighted by
+        Each part is the sum of what the passes make and of the photograph itself, weighted by
         ``own``.
         """
         height, width = pixels.shape[:2]
-        networks = [brush.network or self.network for brush in brushes]
-        grid = self._grid(brushes)
+        networks = [one_pass.network or self.network for one_pass in passes]
+        grid = self._grid(passes)
         plan = self._tiles(height, width, grid)
         if len(plan) == 1:
             content = grid.window(pixels)
-            made = [network.forward(content, brush.code) for network, brush in zip(networks, brushes, strict=True)]
-            yield _part(plan[0], pixels, _sum(content, own, brushes, made))
+            made = [network.forward(content, one_pass.code) for network, one_pass in zip(networks, passes, strict=True)]
+            yield _kept_part(plan[0], pixels, _sum(content, own, passes, made))
             return
         statistics = [
-            _settle(network, grid, pixels, brush.code) for network, brush in zip(networks, brushes, strict=True)
+            _sample_statistics(network, grid, pixels, one_pass.code)
+            for network, one_pass in zip(networks, passes, strict=True)
         ]
         try:
             for tile in plan:
                 content = grid.window(pixels[tile.window])
                 made = [
-                    network.apply(content, brush.code, measured)
-                    for network, brush, measured in zip(networks, brushes, statistics, strict=True)
+                    network.apply(content, one_pass.code, measured)
+                    for network, one_pass, measured in zip(networks, passes, statistics, strict=True)
                 ]
-                yield _part(tile, pixels, _sum(content, own, brushes, made))
+                yield _kept_part(tile, pixels, _sum(content, own, passes, made))
         finally:
             # What the file is encoded with next needs the memory more.
             for network in networks:
                 network.release()
 
-    def plan(self, height: int, width: int, brushes: list[Brush] | None = None) -> list[Tile]:
+    def plan(self, height: int, width: int, passes: list[Pass] | None = None) -> list[Tile]:
         """The tiles for a picture of that size, counted with the rows and columns that make it a multiple."""
-        return self._tiles(height, width, self._grid(brushes or []))
+        return self._tiles(height, width, self._grid(passes or []))
 
-    def _grid(self, brushes: list[Brush]) -> _Grid:
-        return _Grid.of([brush.network or self.network for brush in brushes] or [self.network])
+    def _grid(self, passes: list[Pass]) -> _Grid:
+        return _Grid.of([one_pass.network or self.network for one_pass in passes] or [self.network])
 
     def _tiles(self, height: int, width: int, grid: _Grid) -> list[Tile]:
         rows, columns = grid.side(height), grid.side(width)
@@ -116,7 +117,7 @@ class _Grid:
     def of(cls, networks: list[Network]) -> _Grid:
         multiple = math.lcm(*(network.multiple for network in networks))
         margin, smallest = (
-            _up(max(sizes), multiple) for sizes in zip(*((n.margin, n.smallest) for n in networks), strict=True)
+            _round_up(max(sizes), multiple) for sizes in zip(*((n.margin, n.smallest) for n in networks), strict=True)
         )
         return cls(multiple, margin, smallest)
 
@@ -124,43 +125,43 @@ class _Grid:
     def tile(self) -> int:
         """The side of a tile's window."""
         # No less than a third of each side is kept.
-        return _up(max(_WINDOW, 3 * self.margin), self.multiple)
+        return _round_up(max(_WINDOW, 3 * self.margin), self.multiple)
 
     def side(self, length: int) -> int:
         """Rows or columns that a picture of ``length`` is painted with."""
-        return max(self.smallest, _up(length, self.multiple))
+        return max(self.smallest, _round_up(length, self.multiple))
 
     def window(self, pixels: Pixels) -> Array:
         """Pixels as a network's input ``(1, 3, H, W)``, the last row and column repeated as often as it takes."""
-        content = planes(pixels)
+        content = to_network_input(pixels)
         down, right = (self.side(side) - side for side in pixels.shape[:2])
         return np.pad(content, ((0, 0), (0, 0), (0, down), (0, right)), mode="edge") if down or right else content
 
 
-def _up(length: int, multiple: int) -> int:
+def _round_up(length: int, multiple: int) -> int:
     return -(-length // multiple) * multiple
 
 
-def _settle(network: Network, grid: _Grid, pixels: Pixels, code: Array | None) -> Any:
+def _sample_statistics(network: Network, grid: _Grid, pixels: Pixels, code: Array | None) -> Any:
     """The statistics of a picture too large for one pass, from samples at full scale that are measured as one."""
     samples = [grid.window(sample) for sample in _samples(pixels, grid.multiple)]
     return network.measure(np.concatenate(samples), code)
 
 
-def planes(pixels: Pixels) -> Array:
+def to_network_input(pixels: Pixels) -> Array:
     """Whole numbers ``(H, W, 3)`` as a network takes them: ``(1, 3, H, W)`` float32 in 0..1."""
     result = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None]
     result /= np.float32(np.iinfo(pixels.dtype).max)
     return result
 
 
-def _sum(content: Array, own: float, brushes: list[Brush], made: list[Array]) -> Array:
-    """What the brushes made and the photograph itself, by their weights."""
-    layers = [m if b.weight == 1 else np.float32(b.weight) * m for b, m in zip(brushes, made, strict=True)]
+def _sum(content: Array, own: float, passes: list[Pass], made: list[Array]) -> Array:
+    """What the passes made and the photograph itself, by their weights."""
+    layers = [m if b.weight == 1 else np.float32(b.weight) * m for b, m in zip(passes, made, strict=True)]
     return reduce(np.add, [*layers, np.float32(own) * content] if own else layers)
 
 
-def _part(tile: Tile, pixels: Pixels, made: Array) -> tuple[Tile, Array]:
+def _kept_part(tile: Tile, pixels: Pixels, made: Array) -> tuple[Tile, Array]:
     """What is kept of a tile, without the rows and columns that only made the size a multiple."""
     rows, columns = (_cut(keep, side) for keep, side in zip(tile.keep, pixels.shape[:2], strict=True))
     inner_rows, inner_columns = tile.inner

@@ -10,7 +10,7 @@ from impasto.color import keep_colors, match_colors
 from impasto.instant.skin_tone import keep_skin
 from impasto.picture.picture import Picture
 from impasto.picture.raster import Pixels
-from impasto.picture.row_strips import by_strips
+from impasto.picture.row_strips import map_strips
 from impasto.picture.scaling import fit
 from impasto.request import Request
 
@@ -37,7 +37,7 @@ def finish(painted: Picture, request: Request) -> Picture:
     elif request.colors == "match":
         painted = match_colors(photograph, painted)
     if request.mask is not None:
-        painted = _masked(painted, photograph, request.mask)
+        painted = _apply_mask(painted, photograph, request.mask)
     return replace(photograph, pixels=painted.pixels)
 
 
@@ -52,10 +52,10 @@ def restore(painted: Picture, working: Picture, photograph: Picture, share: floa
         lacking = photograph.pixels[rows].astype(np.float32) - working.pixels[rows]
         return np.asarray((painted.pixels[rows] + share * lacking + 0.5).clip(0, painted.peak))
 
-    return by_strips(painted, strip)
+    return map_strips(painted, strip)
 
 
-def _masked(painted: Picture, photograph: Picture, mask: Picture) -> Picture:
+def _apply_mask(painted: Picture, photograph: Picture, mask: Picture) -> Picture:
     """Painted where the mask is white, the photograph where it is black. A mask's own alpha counts as black."""
     where = mask.as_type(np.dtype(np.uint8)).resized(photograph.size)
 
@@ -66,4 +66,4 @@ def _masked(painted: Picture, photograph: Picture, mask: Picture) -> Picture:
         below, above = (p.pixels[rows].astype(np.float32) for p in (photograph, painted))
         return np.asarray(below + (above - below) * share + 0.5)
 
-    return by_strips(painted, strip)
+    return map_strips(painted, strip)

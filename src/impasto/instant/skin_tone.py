@@ -17,10 +17,10 @@ from impasto.instant.faces import Face, find_faces
 from impasto.picture.luma import luma
 from impasto.picture.picture import Picture
 from impasto.picture.raster import Pixels
-from impasto.picture.row_strips import by_strips, enlarged
+from impasto.picture.row_strips import enlarge_rows, map_strips
 from impasto.picture.scaling import fit
 
-__all__ = ["keep_skin", "skin"]
+__all__ = ["keep_skin", "skin_mask"]
 
 _GRID, _AREAS = 128, 32
 """Cells along the longest side that skin is found in, and areas whose light is compared: some within a face."""
@@ -61,9 +61,9 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
     faces = find_faces(photograph)
     if not faces:
         return painted
-    small = _small(photograph)
-    where = _where(faces, small)
-    was, now = (_smooth(_luma(picture), where) for picture in (small, _small(painted)))
+    small = _shrink(photograph)
+    where = _skin_cells(faces, small)
+    was, now = (_smooth(_luma(picture), where) for picture in (small, _shrink(painted)))
     aim = was + (now - was).clip(-_TOLERANCE, _TOLERANCE)
     factor = np.where(aim < now, aim / now.clip(1e-3), (1 - aim) / (1 - now).clip(1e-3)).clip(0, 1)
     times = 1 + where * (factor - 1)
@@ -72,12 +72,12 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
     planes = [Image.fromarray(plane) for plane in (times, lift, missing, mean)]
 
     def strip(rows: slice) -> Pixels:
-        factors, lifts, shares, means = (enlarged(plane, painted.size, rows) for plane in planes)
+        factors, lifts, shares, means = (enlarge_rows(plane, painted.size, rows) for plane in planes)
         detail = luma(photograph.pixels[rows])[..., None] / np.float32(photograph.peak) - means
         moved = painted.pixels[rows] * factors + (lifts + shares * detail) * painted.peak + np.float32(0.5)
         return moved.clip(0, painted.peak)
 
-    return by_strips(painted, strip)
+    return map_strips(painted, strip)
 
 
 def _lost_drawing(
@@ -89,7 +89,7 @@ def _lost_drawing(
     """
     size = fit(photograph.size, min(_SEEN, max(photograph.size)))
     was, now = (_luma(picture.resized(size)) for picture in (photograph, painted))
-    times, lift = (enlarged(Image.fromarray(plane), size, slice(0, size[1]))[..., 0] for plane in light)
+    times, lift = (enlarge_rows(Image.fromarray(plane), size, slice(0, size[1]))[..., 0] for plane in light)
     mean, drawn = _contrast(was)
     _, left = _contrast(now * times + lift)
     missing = (_DRAWN - left / drawn.clip(0.01)).clip(0)
@@ -107,36 +107,40 @@ def _contrast(bright: Array) -> tuple[Array, Array]:
     )
 
 
-def skin(photograph: Picture) -> Array:
+def skin_mask(photograph: Picture) -> Array:
     """How surely there is skin, or dark hair beside it, 0..1, in cells of which the longest side has 128.
 
     Raises :class:`ModelError` where the network that finds faces is missing or broken.
     """
-    return _where(find_faces(photograph), _small(photograph))
+    return _skin_cells(find_faces(photograph), _shrink(photograph))
 
 
-def _where(faces: Iterable[Face], small: Picture) -> Array:
+def _skin_cells(faces: Iterable[Face], small: Picture) -> Array:
     bright = _luma(small)
     red, blue = (small.pixels[..., i].astype(np.float32) / np.float32(small.peak) for i in (0, 2))
     # As a point of the plane of colours; its length is the chroma as a share of luma, its angle the hue.
     colour = ((bright - blue) / 1.8556 + 1j * (red - bright) / 1.5748) / bright.clip(0.05)
     where = np.zeros_like(bright)
     for face in faces:
-        np.maximum(where, _of(face, bright, colour), out=where)
+        np.maximum(where, _person_mask(face, bright, colour), out=where)
     return where
 
 
-def _of(face: Face, bright: Array, colour: Array) -> Array:
+def _person_mask(face: Face, bright: Array, colour: Array) -> Array:
     """Skin and dark hair of one person, 0..1."""
-    dark = _falling(bright, _DARK)
+    dark = _ramp_down(bright, _DARK)
     inside = _ellipse(face, _FACE, bright.shape)
     own = _ellipse(face, tuple(0.7 * part for part in _FACE), bright.shape) * (1 - dark)
     found = inside
     if own.sum() > 0 and abs(mean := (own * colour).sum() / own.sum()) > _COLOURED:
         other = colour / mean
         chroma = np.abs(other).clip(1e-3)
-        like = _falling(np.abs(np.degrees(np.angle(other))), _HUE) * _falling(np.maximum(chroma, 1 / chroma), _CHROMA)
-        found = np.maximum(inside, like * _reached(inside > 0.5, (like * _ellipse(face, _BODY, bright.shape)) > 0.5))
+        like = _ramp_down(np.abs(np.degrees(np.angle(other))), _HUE) * _ramp_down(
+            np.maximum(chroma, 1 / chroma), _CHROMA
+        )
+        found = np.maximum(
+            inside, like * _connected_cells(inside > 0.5, (like * _ellipse(face, _BODY, bright.shape)) > 0.5)
+        )
     found = np.maximum(found, dark * _ellipse(face, _HAIR, bright.shape))
     share, least, most = _SOFT
     width = (face.right - face.left) * bright.shape[1]
@@ -155,7 +159,7 @@ def _ellipse(face: Face, form: tuple[float, ...], shape: tuple[int, ...]) -> Arr
     return inside
 
 
-def _reached(start: Array, among: Array) -> Array:
+def _connected_cells(start: Array, among: Array) -> Array:
     """Those cells ``among`` all that hang together with the start."""
     reached, among = start, among | start
     while True:
@@ -167,7 +171,7 @@ def _reached(start: Array, among: Array) -> Array:
         reached = grown
 
 
-def _falling(value: Array, bounds: tuple[float, float]) -> Array:
+def _ramp_down(value: Array, bounds: tuple[float, float]) -> Array:
     """1 up to the first of two bounds, 0 from the second on."""
     found: Array = ((bounds[1] - value) / (bounds[1] - bounds[0])).clip(0, 1)
     return found
@@ -177,7 +181,7 @@ def _filtered(share: Array, step: ImageFilter.Filter) -> Array:
     return np.asarray(Image.fromarray((share * 255 + 0.5).astype(np.uint8)).filter(step), np.float32) / 255
 
 
-def _small(picture: Picture) -> Picture:
+def _shrink(picture: Picture) -> Picture:
     return picture.resized(fit(picture.size, _GRID))
 
 

@@ -1,4 +1,4 @@
-"""Savepoint: the state of an unfinished picture in a file, to go on from after a kill."""
+"""Checkpoint: the state of an unfinished picture in a file, to go on from after a kill."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from impasto.picture.files import write_atomically
 from impasto.request import Request
 from impasto.styles import Style, StyleCard
 
-__all__ = ["Savepoint", "digest"]
+__all__ = ["Checkpoint", "digest"]
 
 
 @dataclass(frozen=True)
-class Savepoint:
+class Checkpoint:
     """Where a run was: ``level`` of its pyramid, ``step`` at it, picture, average and the optimiser's tensors.
 
     ``recent`` are the last losses, ``stalls`` the optimiser's, ``tile`` is the side of the tiles in use.
@@ -45,10 +45,10 @@ class Savepoint:
         write_atomically(path, save(tensors, metadata), overwrite=True)
 
     @classmethod
-    def read(cls, path: Path, digest: str) -> Savepoint | None:
+    def read(cls, path: Path, digest: str) -> Checkpoint | None:
         """What is in the file, or ``None`` where there is none.
 
-        Raises :class:`RequestError` for a file of another run, and :class:`OutputError` for one that is no state.
+        Raises :class:`RequestError` for a file of another run, and :class:`OutputError` for one that is not a state.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -74,7 +74,7 @@ class Savepoint:
 
 
 def digest(request: Request, encoder: str) -> str:
-    """What tells one run from another: pixels, masks, styles, settings and encoder."""
+    """A digest that identifies a run: pixels, masks, styles, settings and encoder."""
     # Previews change nothing.
     settings = {name: value for name, value in request.settings().items() if name != "preview_every"}
     found = hashlib.sha256(json.dumps([encoder, settings], sort_keys=True, default=str).encode())

@@ -16,18 +16,18 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder
 from impasto.encoders.open import FoundEncoder, encoder_name, find_encoder, open_any
 from impasto.errors import MissingExtra, RequestError
-from impasto.inference.heap import kept_heap
+from impasto.inference.heap import keep_heap
 from impasto.inference.machine import describe
 from impasto.instant.arbitrary import SCALES
 from impasto.instant.engine import InstantEngine
 from impasto.instant.postprocess import finish, restore
-from impasto.iterative.checkpoint import Savepoint, digest
-from impasto.iterative.memory import Budget, plan, seconds_per_pixel
-from impasto.iterative.objective_builder import Brief, Layers, chosen_layers, looked_at
+from impasto.iterative.checkpoint import Checkpoint, digest
+from impasto.iterative.memory import RunPlan, plan_run, seconds_per_pixel
+from impasto.iterative.objective_builder import Layers, ObjectiveBuilder, chosen_layers, pixels_at_all_scales
 from impasto.iterative.optimisers import Optimiser, make_optimiser
-from impasto.iterative.pyramid import begun, level_steps, levels, working_size
-from impasto.iterative.regions import where
-from impasto.iterative.targets import Aims, card_code, picture_tensor
+from impasto.iterative.pyramid import initial_picture, level_steps, levels, working_size
+from impasto.iterative.regions import region_weights
+from impasto.iterative.targets import Targets, card_code, picture_tensor
 from impasto.picture.picture import Picture
 from impasto.picture.raster import Pixels
 from impasto.picture.scaling import fit
@@ -49,8 +49,8 @@ class IterativeEngine:
     def __init__(self, encoder: Encoder | None = None, *, starter: InstantEngine | None = None) -> None:
         """``encoder`` is one of the caller's own, in place of what requests name; ``starter`` makes the pastiches
         to start from, by default with the model ``instant``."""
-        self._own, self._starter = encoder, starter
-        self._opened = lru_cache(maxsize=4)(_open)
+        self._custom_encoder, self._starter = encoder, starter
+        self._open_cached = lru_cache(maxsize=4)(_open)
         self._machine = lru_cache(maxsize=1)(describe)
 
     def run(
@@ -75,8 +75,8 @@ class IterativeEngine:
         else:
             working = fill_transparent(content).resized(working_size(request))
             run = _Run(self, request, working, identity, encoder, layers, state, save_every, began)
-            yield run.told("plan", memory=run.budget.memory, left=run.budget.seconds)
-            with kept_heap():
+            yield run.report("plan", memory=run.plan.memory, left=run.plan.seconds)
+            with keep_heap():
                 painted, complete = yield from run.paint()
             if request.strength < 1 and (working.size != content.size or content.alpha is not None):
                 painted = restore(painted, working, content, 1 - request.strength)
@@ -89,8 +89,8 @@ class IterativeEngine:
 
     def codes(self, pictures: Sequence[Picture]) -> dict[str, dict[float, Pixels]]:
         """What a style card keeps for the encoder that ships, at each of :data:`SCALES`, of pictures of one style."""
-        encoder = self._opened("pocket", STYLE_LAYERS, "max", "replicate", False)
-        return {_known("pocket").identity: {scale: card_code(encoder, pictures, scale) for scale in SCALES}}
+        encoder = self._open_cached("pocket", STYLE_LAYERS, "max", "replicate", False)
+        return {_find_encoder("pocket").identity: {scale: card_code(encoder, pictures, scale) for scale in SCALES}}
 
     @property
     def starter(self) -> InstantEngine:
@@ -103,16 +103,20 @@ class IterativeEngine:
         """Name, encoder and layers of a request; ``wide`` is in float32 whatever the request says."""
         half = request.arithmetic == "bf16" or (request.arithmetic == "auto" and self._machine().bf16)
         half = half and not wide
-        if self._own is not None:
-            _check_tiles(request, type(self._own))
-            return "own", self._own, chosen_layers(request, type(self._own), self._own.layers)
+        if self._custom_encoder is not None:
+            _check_tiles(request, type(self._custom_encoder))
+            return (
+                "own",
+                self._custom_encoder,
+                chosen_layers(request, type(self._custom_encoder), self._custom_encoder.layers),
+            )
         name = encoder_name(request)
-        known = _known(name)
+        known = _find_encoder(name)
         _check_tiles(request, known.kind)
         layers = chosen_layers(request, known.kind, known.layers, closed=False)
         return (
             known.identity,
-            self._opened(name, layers.all, request.pooling, request.padding, half),
+            self._open_cached(name, layers.all, request.pooling, request.padding, half),
             layers,
         )
 
@@ -134,7 +138,7 @@ class _Run:
     step: int = 0
     done: int = 0
     before: float = 0.0
-    recent: tuple[float, ...] = ()
+    recent_losses: tuple[float, ...] = ()
     tile: int | None = None
     picture: Tensor = field(init=False, repr=False)
     mean: Tensor = field(init=False, repr=False)
@@ -148,11 +152,11 @@ class _Run:
         self.steps = sum(self.counts)
 
     @cached_property
-    def budget(self) -> Budget:
+    def plan(self) -> RunPlan:
         """Memory, tiles and time."""
         request, encoder = self.request, self.encoder
         times = 20 if request.optimiser == "scipy" else 1
-        return plan(
+        return plan_run(
             encoder,
             self.working.size,
             list(self.layers.content),
@@ -160,31 +164,37 @@ class _Run:
             free=describe().memory_free,
             tile=request.tile,
             pace=seconds_per_pixel(encoder),
-            passes=[(work, times) for work in self._works],
+            passes=[(work, times) for work in self._pixels_by_level],
         )
 
     @property
-    def _works(self) -> list[int]:
+    def _pixels_by_level(self) -> list[int]:
         """Pixels that are looked at at each level."""
-        return [looked_at(size, self.request.scales) * n for size, n in zip(self.sizes, self.counts, strict=True)]
+        return [
+            pixels_at_all_scales(size, self.request.scales) * n for size, n in zip(self.sizes, self.counts, strict=True)
+        ]
 
     @cached_property
     def digest(self) -> str:
-        """What tells this run from another."""
+        """A digest that identifies this run."""
         return digest(self.request, self.identity)
 
     @cached_property
     def start(self) -> Picture:
-        """What the picture is begun with, at the finest level."""
+        """The initial picture, at the finest level."""
         request = self.request
-        shares = where(request.regions, self.working.size, rest=request.style is not None) if request.regions else []
-        return begun(request, self.working, self.engine.starter, [share.numpy() for share in shares])
+        shares = (
+            region_weights(request.regions, self.working.size, rest=request.style is not None)
+            if request.regions
+            else []
+        )
+        return initial_picture(request, self.working, self.engine.starter, [share.numpy() for share in shares])
 
     def paint(self) -> Generator[Progress, None, tuple[Picture, bool]]:
         """Go through the levels; returns the picture, and whether it was not ended before its time."""
-        point, self.tile = None, self.budget.tile
+        point, self.tile = None, self.plan.tile
         if self.state is not None:
-            point = Savepoint.read(self.state, self.digest)
+            point = Checkpoint.read(self.state, self.digest)
         if point is not None and self.request.deterministic:
             self.tile = point.tile
         complete = True
@@ -192,7 +202,7 @@ class _Run:
             for level, size in enumerate(self.sizes):
                 if point is not None and level < point.level:
                     continue
-                self._climb(level, size, point if point is not None and level == point.level else None)
+                self._begin_level(level, size, point if point is not None and level == point.level else None)
                 if not (yield from self._level(size)):
                     complete = False
                     break
@@ -201,47 +211,47 @@ class _Run:
             raise
         if self.state is not None and complete:
             self.state.unlink(missing_ok=True)
-        return self._finished(), complete
+        return self._result_picture(), complete
 
     def _level(self, size: tuple[int, int]) -> Generator[Progress, None, bool]:
         """The steps at one level; returns false where somebody had enough."""
         request = self.request
-        objective = self._brief().objective(size)
+        objective = self._objective_builder().objective(size)
         deadline, saved = self._deadline(), time.monotonic()
         if self.step == 0 and request.preview_every:
             try:
-                yield self.told("paint", preview=True)
+                yield self.report("paint", preview=True)
             except Enough:
                 return False
         while self.step < self.counts[self.level] and time.perf_counter() < deadline and not self._is_flat():
             if self.optimiser.stalls > 1:
-                if not self._is_half():
+                if not self._is_bf16():
                     break
                 # Its first steps are smaller than bf16 can see.
                 _, self.encoder, _ = self.engine._encoder(request, wide=True)
-                objective, self.optimiser = self._brief().objective(size), self._optimiser()
+                objective, self.optimiser = self._objective_builder().objective(size), self._optimiser()
             found = self.optimiser.step(self.picture, objective)
             self.step, self.done = self.step + 1, self.done + 1
             self.mean.lerp_(self.picture, (1 - self.keep) / (1 - self.keep**self.step))
-            self.recent = (*self.recent, found.loss)[-_FLAT_STEPS - 1 :]
+            self.recent_losses = (*self.recent_losses, found.loss)[-_FLAT_STEPS - 1 :]
             if self.state is not None and time.monotonic() - saved >= self.save_every:
                 self._save()
                 saved = time.monotonic()
             try:
                 preview = bool(request.preview_every) and self.step % request.preview_every == 0
-                yield self.told("paint", losses=found.losses, preview=preview)
+                yield self.report("paint", losses=found.losses, preview=preview)
             except Enough:
                 self._save()
                 return False
         return True
 
-    def _climb(self, level: int, size: tuple[int, int], point: Savepoint | None) -> None:
-        """Begin a level: from a savepoint, from the start, or from the coarser level's picture."""
+    def _begin_level(self, level: int, size: tuple[int, int], point: Checkpoint | None) -> None:
+        """Begin a level: from a checkpoint, from the start, or from the coarser level's picture."""
         if point is not None:
             self.level, self.step, self.done, self.before = level, point.step, point.done, point.seconds
             self.picture, self.mean = point.tensors["picture"], point.tensors["average"]
             self.optimiser.restore(point.optimiser())
-            self.recent, self.optimiser.stalls = point.recent, point.stalls
+            self.recent_losses, self.optimiser.stalls = point.recent, point.stalls
             return
         start = picture_tensor(self.start.resized(size).pixels)
         if level > 0:
@@ -251,15 +261,15 @@ class _Run:
             start = (_scaled(self.mean, size[::-1]) + detail).clamp(0, 1)
         # A coarser level may have come to where bf16 sees nothing more; this one is not there yet.
         _, self.encoder, _ = self.engine._encoder(self.request)
-        self.level, self.step, self.recent = level, 0, ()
+        self.level, self.step, self.recent_losses = level, 0, ()
         self.done = sum(self.counts[:level])
         self.picture, self.mean = start, start.clone()
         self.optimiser = self._optimiser()
 
-    def _brief(self) -> Brief:
-        if self._aims is None or self._aims.encoder is not self.encoder:
-            self._aims = Aims(self.encoder, self.identity)
-        return Brief(self.request, self._aims, self.layers, self.working, self.tile)
+    def _objective_builder(self) -> ObjectiveBuilder:
+        if self._targets is None or self._targets.encoder is not self.encoder:
+            self._targets = Targets(self.encoder, self.identity)
+        return ObjectiveBuilder(self.request, self._targets, self.layers, self.working, self.tile)
 
     def _optimiser(self) -> Optimiser:
         request = self.request
@@ -271,15 +281,15 @@ class _Run:
         """When to leave this level, so that each gets its share of the seconds allowed."""
         if self.request.seconds is None:
             return float("inf")
-        left = self.request.seconds - self._spent()
-        works = self._works[self.level :]
+        left = self.request.seconds - self._elapsed()
+        works = self._pixels_by_level[self.level :]
         return time.perf_counter() + left * works[0] / max(sum(works), 1)
 
     def _is_flat(self) -> bool:
-        flat, recent = self.request.flat, self.recent
+        flat, recent = self.request.flat, self.recent_losses
         return flat is not None and len(recent) > _FLAT_STEPS and recent[0] - recent[-1] < flat * recent[0]
 
-    def _is_half(self) -> bool:
+    def _is_bf16(self) -> bool:
         return next(self.encoder.parameters(), torch.zeros(())).dtype == torch.bfloat16
 
     def _save(self) -> None:
@@ -287,17 +297,17 @@ class _Run:
             return
         tensors = {"picture": self.picture, "average": self.mean}
         tensors |= {f"optimiser.{name}": value for name, value in self.optimiser.state().items()}
-        facts = (self.digest, self.level, self.step, self.done, self._spent())
-        Savepoint(*facts, tensors, self.recent, self.optimiser.stalls, self.tile).write(self.state)
+        facts = (self.digest, self.level, self.step, self.done, self._elapsed())
+        Checkpoint(*facts, tensors, self.recent_losses, self.optimiser.stalls, self.tile).write(self.state)
 
-    def _spent(self) -> float:
+    def _elapsed(self) -> float:
         return time.perf_counter() - self.began + self.before
 
-    def _finished(self) -> Picture:
-        painted = _picture(self.mean, self.working)
+    def _result_picture(self) -> Picture:
+        painted = _picture_of_tensor(self.mean, self.working)
         return painted.resized(self.working.size)
 
-    def told(
+    def report(
         self,
         stage: str,
         *,
@@ -307,8 +317,8 @@ class _Run:
         left: float | None = None,
     ) -> Progress:
         """A report of how far it is."""
-        spent = self._spent()
-        works = self._works
+        spent = self._elapsed()
+        works = self._pixels_by_level
         here = works[self.level] * self.step / max(self.counts[self.level], 1)
         share = (sum(works[: self.level]) + here) / max(sum(works), 1)
         if left is None and self._first is not None:
@@ -320,7 +330,7 @@ class _Run:
             left = min(left, max(0.0, self.request.seconds - spent))
         shown = None
         if preview:
-            shown = _picture(self.mean, self.working)
+            shown = _picture_of_tensor(self.mean, self.working)
             shown = shown.resized(fit(shown.size, min(_PREVIEW, max(shown.size))))
         return Progress(
             stage,
@@ -336,10 +346,10 @@ class _Run:
         )
 
     _first: tuple[float, float] | None = None
-    _aims: Aims | None = None
+    _targets: Targets | None = None
 
 
-def _known(name: str) -> FoundEncoder:
+def _find_encoder(name: str) -> FoundEncoder:
     try:
         return find_encoder(name)
     except MissingExtra:
@@ -372,7 +382,7 @@ def _scaled(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(picture, size, mode="bicubic", antialias=size[0] < picture.shape[2], align_corners=False)
 
 
-def _picture(tensor: Tensor, like: Picture) -> Picture:
+def _picture_of_tensor(tensor: Tensor, like: Picture) -> Picture:
     """A tensor as whole numbers such as ``like`` has."""
     values = tensor[0].permute(1, 2, 0).clamp(0, 1) * like.peak + 0.5
     return Picture(values.numpy().astype(like.pixels.dtype))

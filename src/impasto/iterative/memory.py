@@ -1,4 +1,5 @@
-"""Budget: what optimising a picture will take, told before it starts, and the tiles that make it fit."""
+"""RunPlan: the memory and time that optimising a picture takes, known before it starts, and the tiles that make it
+fit."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from impasto.encoders.encoder import Encoder
 from impasto.encoders.vgg_layout import VGGLayout
 from impasto.errors import PictureTooLarge
 
-__all__ = ["Budget", "plan", "seconds_per_pixel"]
+__all__ = ["RunPlan", "plan_run", "seconds_per_pixel"]
 
 _FLOAT = 4
 _PICTURE = 3 * _FLOAT
@@ -35,7 +36,7 @@ _PROBE = 160
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class RunPlan:
     """Bytes that a run takes beside what the process holds already, the side of its tiles, its time in seconds."""
 
     memory: int
@@ -43,7 +44,7 @@ class Budget:
     seconds: float
 
 
-def plan(
+def plan_run(
     encoder: Encoder,
     size: tuple[int, int],
     content_layers: Sequence[str],
@@ -53,7 +54,7 @@ def plan(
     tile: int | None = None,
     pace: float = 0.0,
     passes: Sequence[tuple[int, int]] = (),
-) -> Budget:
+) -> RunPlan:
     """Plan for a picture of ``size``.
 
     ``tensors`` is how many of its size the optimiser holds, ``free`` the bytes there are, ``pace`` the seconds a
@@ -62,14 +63,14 @@ def plan(
     """
     pixels = size[0] * size[1]
     width = 2 if next(encoder.parameters(), torch.zeros(())).dtype == torch.bfloat16 else _FLOAT
-    fixed = pixels * (_PICTURE * (tensors + _COPIES) + _kept(encoder, content_layers) * width)
+    fixed = pixels * (_PICTURE * (tensors + _COPIES) + _content_numbers(encoder, content_layers) * width)
     room = free * _USABLE - fixed
     padded = _PADDED if isinstance(encoder, VGGLayout) and encoder.padding == "replicate" else 1.0
     per_pixel = _activations(encoder) * width * _BACKWARD * padded + 2 * _PICTURE
     if tile is None and encoder.tiled and pixels * per_pixel > min(room, _MOST):
-        sides = (side for side in _TILES if _window(encoder, size, side) * per_pixel <= min(room, _MOST))
+        sides = (side for side in _TILES if _largest_tile(encoder, size, side) * per_pixel <= min(room, _MOST))
         tile = next(sides, _TILES[-1])
-    at_once = _window(encoder, size, tile)
+    at_once = _largest_tile(encoder, size, tile)
     if at_once * per_pixel > room:
         needed = fixed + at_once * per_pixel
         remedies = ["a smaller tile"] if tile is not None and tile > _TILES[-1] else []
@@ -80,7 +81,7 @@ def plan(
         )
     tiled = at_once < pixels
     seconds = pace * sum(area * count for area, count in passes) * (_AGAIN if tiled else 1.0)
-    return Budget(int(fixed + at_once * per_pixel), tile if tiled else None, seconds)
+    return RunPlan(int(fixed + at_once * per_pixel), tile if tiled else None, seconds)
 
 
 def seconds_per_pixel(encoder: Encoder) -> float:
@@ -102,7 +103,7 @@ def _activations(encoder: Encoder) -> float:
     return sum(_channels(encoder, name) / encoder.stride(f"conv{name}") ** 2 for name in encoder.names)
 
 
-def _kept(encoder: Encoder, layers: Sequence[str]) -> float:
+def _content_numbers(encoder: Encoder, layers: Sequence[str]) -> float:
     """Numbers per pixel of the picture that the photograph's features are."""
     if not isinstance(encoder, VGGLayout):
         return 16.0
@@ -115,7 +116,7 @@ def _channels(encoder: VGGLayout, name: str) -> int:
     return convolution.out_channels
 
 
-def _window(encoder: Encoder, size: tuple[int, int], side: int | None) -> int:
+def _largest_tile(encoder: Encoder, size: tuple[int, int], side: int | None) -> int:
     """Pixels of the largest tile with its surroundings; of the whole picture where there are no tiles."""
     width, height = size
     if not isinstance(encoder, VGGLayout):

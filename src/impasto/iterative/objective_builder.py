@@ -1,4 +1,4 @@
-"""Brief: a request as objectives, one for each level of the pyramid."""
+"""ObjectiveBuilder: a request as objectives, one for each level of the pyramid."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from impasto.encoders.encoder import STYLE_LAYERS, Encoder, Features
 from impasto.encoders.pocket import Pocket
 from impasto.encoders.vgg import VGG16, VGG19
 from impasto.errors import RequestError
-from impasto.iterative.regions import where
-from impasto.iterative.targets import Aims, picture_tensor
-from impasto.losses.multiscale import MultiScale, scale_size, shrunk
+from impasto.iterative.regions import region_weights
+from impasto.iterative.targets import Targets, picture_tensor
+from impasto.losses.multiscale import MultiScale, scale_size, shrink
 from impasto.losses.notebooks import NOTEBOOKS, Notebook, SummedGramTerm
 from impasto.losses.objective import Objective, StyledRegion
 from impasto.losses.statistics import LayerStatistics, Statistics, mean_statistics
@@ -25,7 +25,7 @@ from impasto.request import Region, Request
 from impasto.request.layer_weights import parse_weights
 from impasto.styles import Style
 
-__all__ = ["STROKE_SIDE", "Brief", "Layers", "chosen_layers", "looked_at", "scale_factors"]
+__all__ = ["STROKE_SIDE", "Layers", "ObjectiveBuilder", "chosen_layers", "pixels_at_all_scales", "scale_factors"]
 
 STROKE_SIDE = 768
 """Longest side, in pixels, of the largest picture whose strokes are as large as the painting's are to the encoder.
@@ -69,7 +69,8 @@ def chosen_layers(request: Request, kind: type[Encoder], own: tuple[str, ...] = 
     if own and not {*style, *content} <= {*own}:
         style, content = own, own[-1:]
     found = Layers(
-        _asked("style_layers", request.style_layers, style), _asked("content_layers", request.content_layers, content)
+        _weights_or_default("style_layers", request.style_layers, style),
+        _weights_or_default("content_layers", request.content_layers, content),
     )
     if own and closed and (unknown := [name for name in found.all if name not in own]):
         raise RequestError(f"there is no layer {unknown[0]}; the layers are {', '.join(own)}")
@@ -77,11 +78,11 @@ def chosen_layers(request: Request, kind: type[Encoder], own: tuple[str, ...] = 
 
 
 @dataclass(frozen=True)
-class Brief:
+class ObjectiveBuilder:
     """What to paint: ``working`` is the photograph at the finest level, ``tile`` the side of tiles."""
 
     request: Request
-    aims: Aims
+    targets: Targets
     layers: Layers
     working: Picture
     tile: int | None = None
@@ -89,28 +90,34 @@ class Brief:
     def objective(self, size: tuple[int, int]) -> MultiScale:
         """The objective of the level of that size. Raises :class:`RequestError` and :class:`StyleError`."""
         picture = picture_tensor(self.working.resized(size).pixels)
-        return MultiScale([(f, self._at(shrunk(picture, f), f)) for f in scale_factors(size, self.request.scales)])
+        return MultiScale(
+            [(f, self._objective_at_scale(shrink(picture, f), f)) for f in scale_factors(size, self.request.scales)]
+        )
 
-    def _at(self, picture: Tensor, factor: int) -> Objective:
+    def _objective_at_scale(self, picture: Tensor, factor: int) -> Objective:
         """The objective of one scale, where the photograph looks like ``picture`` and is ``factor`` times smaller."""
-        request, encoder = self.request, self.aims.encoder
+        request, encoder = self.request, self.targets.encoder
         size = (picture.shape[3], picture.shape[2])
         tile = self.tile if self.tile is not None and max(size) > self.tile else None
         content_weight = self.content_weight if factor == 1 else 0.0
         own: Statistics = {}
         features: Features = {}
         if content_weight or request.strength < 1:
-            own, features = self.aims.content(picture, list(self.layers.style), list(self.layers.content), tile)
+            own, features = self.targets.content(picture, list(self.layers.style), list(self.layers.content), tile)
         goals = [
-            self._towards(
-                self.aims.style(
-                    cast(Style, region.style), self._measured, self._look(size), region.guide, self._squeeze(size)
+            self._interpolate(
+                self.targets.style(
+                    cast(Style, region.style),
+                    self._measured_layers,
+                    self._style_scale(size),
+                    region.guide,
+                    self._squeezed_size(size),
                 ),
                 own,
             )
             for region in self._regions
         ]
-        shares = self._shares(size)
+        shares = self._region_weights(size)
         regions = [StyledRegion(self._terms(goal, size), share) for goal, share in zip(goals, shares, strict=True)]
         return Objective(
             encoder,
@@ -125,7 +132,7 @@ class Brief:
         """The weight of content that the boldness leaves."""
         return self.request.content_weight * float(_BOLD ** (1 - 2 * self.request.boldness))
 
-    def _look(self, size: tuple[int, int]) -> float:
+    def _style_scale(self, size: tuple[int, int]) -> float:
         """How large the painting is looked at where the picture is that large.
 
         Strokes belong to the picture: what is half as large shows them half as large. Beyond
@@ -134,7 +141,7 @@ class Brief:
         side = min(max(self.working.size), STROKE_SIDE)
         return self.request.style_scale * min(1.0, max(size) / side)
 
-    def _squeeze(self, size: tuple[int, int]) -> tuple[int, int] | None:
+    def _squeezed_size(self, size: tuple[int, int]) -> tuple[int, int] | None:
         """The size that a painting is squeezed to, if it is."""
         return size if self.request.style_fit == "squeezed" else None
 
@@ -152,19 +159,19 @@ class Brief:
         return (*request.regions, Region(self.working, request.style, "the rest", request.guide))
 
     @cached_property
-    def _measured(self) -> list[str]:
+    def _measured_layers(self) -> list[str]:
         """Layers that a style is measured at: its own, and where the cosine of content needs to know what to expect."""
         return list(self.layers.all if self.request.content_loss == "cosine" else self.layers.style)
 
-    def _shares(self, size: tuple[int, int]) -> list[Tensor | None]:
+    def _region_weights(self, size: tuple[int, int]) -> list[Tensor | None]:
         if not self.request.regions:
             return [None]
-        return list(where(self.request.regions, size, rest=self.request.style is not None))
+        return list(region_weights(self.request.regions, size, rest=self.request.style is not None))
 
-    def _towards(self, goal: Statistics, own: Statistics) -> Statistics:
+    def _interpolate(self, goal: Statistics, own: Statistics) -> Statistics:
         """From the photograph's own statistics towards the style's, by the strength."""
         strength = self.request.strength
-        return goal if strength == 1 else mean_statistics([(_only(own, goal), 1 - strength), (goal, strength)])
+        return goal if strength == 1 else mean_statistics([(_select_layers(own, goal), 1 - strength), (goal, strength)])
 
     def _terms(self, goal: Statistics, size: tuple[int, int]) -> dict[str, StyleTerm]:
         request, notebook = self.request, self._notebook
@@ -173,7 +180,7 @@ class Brief:
         for name, weight in parse_weights("style_loss", request.style_loss).items():
             weight *= request.style_weight
             if weight and name == "gram" and notebook is not None:
-                weight *= notebook.times(self.aims.encoder) ** 4
+                weight *= notebook.feature_ratio(self.targets.encoder) ** 4
                 pixels = size[0] * size[1]
                 terms[name] = SummedGramTerm(goal, self.layers.style, notebook, pixels=pixels, weight=weight)
             elif weight:
@@ -194,7 +201,10 @@ class Brief:
             goal = mean_statistics([(g, region.area) for g, region in zip(goals, regions, strict=True)])
         layers, weight, notebook = self.layers.content, self.content_weight, self._notebook
         if notebook is not None and request.content_loss == "mse":
-            layers, weight = notebook.content(layers, features), weight * notebook.times(self.aims.encoder) ** 2
+            layers, weight = (
+                notebook.content(layers, features),
+                weight * notebook.feature_ratio(self.targets.encoder) ** 2,
+            )
         return ContentTerm(
             features,
             layers,
@@ -215,17 +225,17 @@ def scale_factors(size: tuple[int, int], count: int | None) -> list[int]:
     return factors
 
 
-def looked_at(size: tuple[int, int], count: int | None) -> int:
+def pixels_at_all_scales(size: tuple[int, int], count: int | None) -> int:
     """How many pixels a picture of ``size`` has at all its scales."""
     sizes = [scale_size(size, factor) for factor in scale_factors(size, count)]
     return sum(width * height for width, height in sizes)
 
 
-def _only(statistics: Statistics, like: Statistics) -> Statistics:
+def _select_layers(statistics: Statistics, like: Statistics) -> Statistics:
     return {name: statistics[name] for name in like}
 
 
-def _asked(setting: str, text: str | None, default: Sequence[str]) -> dict[str, float]:
+def _weights_or_default(setting: str, text: str | None, default: Sequence[str]) -> dict[str, float]:
     if text is None:
         return dict.fromkeys(default, 1.0)
     return {name: weight for name, weight in parse_weights(setting, text).items() if weight}

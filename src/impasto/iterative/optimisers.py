@@ -100,7 +100,8 @@ class Adam(Optimiser):
 
 
 class TorchAdam(Adam):
-    """Adam as ``torch.optim.Adam`` is by default, on the picture in ImageNet's deviations: the PyTorch notebook's way.
+    """Adam as ``torch.optim.Adam`` is by default, on the picture in ImageNet's standard deviations: the PyTorch
+    notebook's way.
 
     The picture may leave 0..1 on its way. ``rate`` is the step, where white is 1, averaged over the colours.
     """
@@ -162,7 +163,7 @@ class LBFGS(Optimiser):
                 picture, direction, here, gradient, 1.0 if self._moves else self.rate / length, evaluate
             )
         if found is None:
-            # Nowhere lower this way: start anew with the steepest descent, unless this was it.
+            # Nowhere lower this way: start again with the steepest descent, unless this was it.
             self._forget()
             self._here, self.stalls = here, self.stalls + 1
             return here
@@ -247,7 +248,7 @@ class LBFGS(Optimiser):
 
 
 class ScipyLBFGS(Optimiser):
-    """SciPy's ``fmin_l_bfgs_b`` started anew at every step, with about 20 evaluations: the Keras example's way.
+    """SciPy's ``fmin_l_bfgs_b`` started again at every step, with about 20 evaluations: the Keras example's way.
 
     As there, SciPy sees a picture where white is 255: its first try is one unit long, so the unit counts. The
     picture may leave 0..1.
@@ -292,7 +293,7 @@ class ScipyLBFGS(Optimiser):
 
 
 def make_optimiser(kind: Literal["adam", "lbfgs", "scipy", "torch"], rate: float, memory: int = 10) -> Optimiser:
-    """The optimiser of that name, anew; ``memory`` is how many steps L-BFGS remembers."""
+    """The optimiser of that name, again; ``memory`` is how many steps L-BFGS remembers."""
     match kind:
         case "adam":
             return Adam(rate)

@@ -1,4 +1,4 @@
-"""Canvas: the sizes that a picture is painted at, and what it is begun with."""
+"""The sizes that a picture is painted at, and what it starts from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from impasto.picture.transparency import fill_transparent
 from impasto.request import Request
 from impasto.styles import Style, StyleCard
 
-__all__ = ["begun", "level_steps", "levels", "working_size"]
+__all__ = ["initial_picture", "level_steps", "levels", "working_size"]
 
 _LEAST = 32
 _SAMPLE = 128
@@ -45,7 +45,9 @@ def level_steps(steps: int, growth: float, count: int) -> list[int]:
     return [round(steps * growth**i) for i in reversed(range(count))]
 
 
-def begun(request: Request, working: Picture, starter: InstantEngine, shares: list[Pixels]) -> Picture:
+def initial_picture(
+    request: Request, working: Picture, starter: InstantEngine, region_weights: list[Pixels]
+) -> Picture:
     """What the request asks to start from, at the size of ``working``.
 
     ``shares`` are the regions' masks and last that of the rest, each ``(H, W)`` in 0..1; empty without regions.
@@ -60,21 +62,21 @@ def begun(request: Request, working: Picture, starter: InstantEngine, shares: li
         return Picture((random.random((*working.pixels.shape,)) * working.peak + 0.5).astype(working.pixels.dtype))
     styles = [Style.of(region.style) for region in request.regions]
     styles += [] if request.style is None else [Style.of(request.style)]
-    made = [_start(request, working, style, starter) for style in styles]
+    made = [_start_picture(request, working, style, starter) for style in styles]
     if len(made) == 1:
         return made[0]
     mixed = np.zeros(working.pixels.shape, np.float32)
-    for picture, share in zip(made, shares, strict=True):
+    for picture, share in zip(made, region_weights, strict=True):
         mixed += picture.pixels * share[..., None]
     return Picture((mixed + 0.5).clip(0, working.peak).astype(working.pixels.dtype))
 
 
-def _start(request: Request, working: Picture, style: Style, starter: InstantEngine) -> Picture:
+def _start_picture(request: Request, working: Picture, style: Style, starter: InstantEngine) -> Picture:
     if request.start == "style":
-        return _covering(style, working)
+        return _crop_to_photograph(style, working)
     if request.start == "recoloured":
         return recoloured(working, _colours(style))
-    return _painted(request, working, style, starter)
+    return _instant_pastiche(request, working, style, starter)
 
 
 def _colours(style: Style) -> Picture:
@@ -97,14 +99,14 @@ def _palette(card: StyleCard) -> Pixels:
     return np.repeat(np.array(colours, np.uint8), np.arange(len(colours), 0, -1), axis=0)
 
 
-def _painted(request: Request, working: Picture, style: Style, starter: InstantEngine) -> Picture:
+def _instant_pastiche(request: Request, working: Picture, style: Style, starter: InstantEngine) -> Picture:
     """The instant engine's pastiche."""
     kept = ("model", "strength", "style_scale", "precision", "deterministic", "bits", "max_pixels")
     settings = {name: getattr(request, name) for name in kept}
     return starter.finish(Request(content=working, style=style, **settings)).pastiche
 
 
-def _covering(style: Style, working: Picture) -> Picture:
+def _crop_to_photograph(style: Style, working: Picture) -> Picture:
     """The style's heaviest picture, cropped to the photograph's proportions."""
     part = max(style.parts, key=lambda p: p[1])[0]
     if isinstance(part, StyleCard):

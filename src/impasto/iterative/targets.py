@@ -1,4 +1,4 @@
-"""Aims: what the losses compare a picture with, measured on photographs, paintings and style cards."""
+"""Targets: what the losses compare a picture with, measured on photographs, paintings and style cards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from impasto.picture.raster import Pixels
 from impasto.picture.transparency import fill_transparent
 from impasto.styles import Style, StyleCard
 
-__all__ = ["STYLE_SIDE", "Aims", "card_code", "mask_tensor", "picture_tensor"]
+__all__ = ["STYLE_SIDE", "Targets", "card_code", "mask_tensor", "picture_tensor"]
 
 STYLE_SIDE = 512
 """Short side that a style's picture is looked at with, in pixels, where the style scale is 1."""
@@ -30,7 +30,7 @@ _TILE = 1024
 
 
 @dataclass(frozen=True)
-class Aims:
+class Targets:
     """Measures with one encoder. ``identity`` is its model's name and version, as style cards know it."""
 
     encoder: Encoder
@@ -57,11 +57,11 @@ class Aims:
             with torch.no_grad():
                 features = encoder(picture)
             features = {k: features[k] for k in layers}
-            weights = None if guide is None else {k: _pooled(guide, v.shape[2:]) for k, v in features.items()}
+            weights = None if guide is None else {k: _pool_guide(guide, v.shape[2:]) for k, v in features.items()}
             return measure(features, weights), {k: features[k] for k in content_layers}
         height, width = picture.shape[2:]
         steps = {name: encoder.stride(name) for name in layers}
-        counts = {k: None if guide is None else _pooled(guide, (height // s, width // s)) for k, s in steps.items()}
+        counts = {k: None if guide is None else _pool_guide(guide, (height // s, width // s)) for k, s in steps.items()}
         for window in encoder.windows(height, width, layers, tile):
             with torch.no_grad():
                 features = encoder(picture[(..., *window.outer)])
@@ -132,7 +132,7 @@ class Aims:
         where = None if guide is None else mask_tensor(guide, size)
         found, _ = self.content(picture_tensor(picture.resized(size).pixels), layers, [], _TILE, where)
         if min(statistics.places for statistics in found.values()) < 1:
-            raise StyleError("the guide leaves next to nothing of the style's picture; make more of it white")
+            raise StyleError("the guide leaves almost nothing of the style's picture; make more of it white")
         return found
 
     def _card(self, card: StyleCard, layers: Sequence[str], scale: float) -> dict[str, LayerStatistics]:
@@ -143,7 +143,7 @@ class Aims:
             )
         if missing := [name for name in layers if name not in STYLE_LAYERS]:
             raise StyleError(
-                f"style {card.name} is a card, which has no {', '.join(missing)}; choose of "
+                f"style {card.name} is a card, which has no {', '.join(missing)}; choose from "
                 f"{', '.join(STYLE_LAYERS)}, or give its picture"
             )
         if isinstance(self.encoder, VGGLayout) and self.encoder.pooling != "max":
@@ -161,8 +161,8 @@ class Aims:
 
 def card_code(encoder: Encoder, pictures: Sequence[Picture], scale: float) -> Pixels:
     """What a style card keeps, for this encoder, of pictures that show one style."""
-    aims, widths = Aims(encoder, ""), _widths(encoder)
-    measured = [(aims._picture(picture, list(widths), scale), 1.0) for picture in pictures]
+    targets, widths = Targets(encoder, ""), _widths(encoder)
+    measured = [(targets._picture(picture, list(widths), scale), 1.0) for picture in pictures]
     return pack(mean_statistics(measured))
 
 
@@ -184,7 +184,7 @@ def mask_tensor(mask: Picture, size: tuple[int, int]) -> Tensor:
     return F.interpolate(whole, size[::-1], mode="bilinear", antialias=True)[0, 0].clamp(0, 1)
 
 
-def _pooled(guide: Tensor, size: Sequence[int]) -> Tensor:
+def _pool_guide(guide: Tensor, size: Sequence[int]) -> Tensor:
     """How much each place of a layer counts."""
     return F.interpolate(guide[None, None], tuple(size), mode="area")[0, 0]
 

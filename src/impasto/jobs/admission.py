@@ -10,13 +10,13 @@ from impasto.errors import MissingExtra, PictureError, PictureTooLarge, RequestE
 from impasto.iterative.pyramid import level_steps, levels
 from impasto.jobs.errors import QueueFull, QuotaExceeded, WorkerLost
 from impasto.jobs.limits import Limits
-from impasto.jobs.order import Order, no_model
+from impasto.jobs.order import Order, unknown_model_error
 from impasto.jobs.owners.models import Networks
 from impasto.jobs.owners.styles import Galleries
 from impasto.jobs.records.ledger import Ledger
 from impasto.jobs.training_order import Training
 from impasto.jobs.workers.pool import Pool
-from impasto.picture.error_context import about
+from impasto.picture.error_context import naming_errors
 from impasto.picture.scaling import fit_side
 from impasto.request import options
 
@@ -56,24 +56,24 @@ class Admission:
     def check_model(self, order: Order, owner: str) -> None:
         """Raise :class:`RequestError` for a model that is another owner's: to this one, it does not exist."""
         model = order.settings.get("model")
-        if isinstance(model, str) and not self._networks.may_name(owner, model):
-            raise no_model("model", model)
+        if isinstance(model, str) and not self._networks.is_visible(owner, model):
+            raise unknown_model_error("model", model)
 
     def check_name(self, name: str, owner: str) -> None:
         """Raise :class:`StyleExists` for the name of a style, or of one that is being trained; :class:`QuotaExceeded`
         where the owner has enough styles."""
-        self._galleries.of(owner).check_free(name)
-        if name in self._coming(owner):
+        self._galleries.for_owner(owner).check_free(name)
+        if name in self._styles_in_training(owner):
             raise StyleExists(f"a network for the style {name} is being trained; give another name, or cancel that job")
         self.check_shelf(owner)
 
     def check_shelf(self, owner: str) -> None:
         """Raise :class:`QuotaExceeded` where the owner has enough styles."""
-        own = len(self._galleries.of(owner).own()) + len(self._coming(owner))
+        own = len(self._galleries.for_owner(owner).own()) + len(self._styles_in_training(owner))
         if own >= self._limits.styles_per_owner:
             raise QuotaExceeded(f"you have {own} styles of your own already; delete some", 60)
 
-    def _coming(self, owner: str) -> list[str]:
+    def _styles_in_training(self, owner: str) -> list[str]:
         """The names of styles that are being trained."""
         unfinished = self._ledger.list(owner, states=_UNFINISHED, limit=_MANY)
         return [str(job.settings["name"]) for job in unfinished if job.kind == "train-style"]
@@ -83,7 +83,7 @@ class Admission:
 
         Whoever has less than an equal share of the places is let in even where others have taken them all."""
         limits = self._limits
-        queued, own = self._ledger.counts().get("queued", 0), self._ledger.queued_of(owner)
+        queued, own = self._ledger.counts().get("queued", 0), self._ledger.count_queued(owner)
         if queued >= limits.queued and own >= max(
             min(1, limits.queued), limits.queued // (self._ledger.others_queued(owner) + 1)
         ):
@@ -107,22 +107,22 @@ class Admission:
 
     def _check_pictures(self, order: Order, owner: str) -> dict[int, PictureError]:
         """Every picture is decoded once, by a worker, before anything is promised."""
-        gallery, most = self._galleries.of(owner), self._limits.max_pixels
+        gallery, most = self._galleries.for_owner(owner), self._limits.max_pixels
         for _, style in order.styles:
             if isinstance(style, str) and style not in gallery:
                 raise UnknownStyle(gallery.unknown(style))
         for number, (_, style) in enumerate(order.styles, 1):
             if isinstance(style, bytes):
-                with about("style", number, of=len(order.styles)):
+                with naming_errors("style", number, of=len(order.styles)):
                     self._pool.probe([style], most, owner=owner)
         for role, data in order.files.items():
-            with about(role):
+            with naming_errors(role):
                 self._pool.probe([data], most, owner=owner)
         broken: dict[int, PictureError] = {}
         lost = 0
         for index, (name, data) in enumerate(order.contents):
             try:
-                with about(f"content {name[:80]!r}"):
+                with naming_errors(f"content {name[:80]!r}"):
                     self._check_steps(order, self._pool.probe([data], most, owner=owner))
             except PictureError as error:
                 # Each costs a worker and its time: nobody has many such photographs.

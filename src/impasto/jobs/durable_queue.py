@@ -1,4 +1,4 @@
-"""Flow: durable execution of jobs by DBOS Transact, in a database of its own or a shared one."""
+"""DurableQueue: durable execution of jobs by DBOS Transact, in a database of its own or a shared one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impasto.jobs.records.job import Job
 if TYPE_CHECKING:
     from dbos import DBOS
 
-__all__ = ["Flow", "Interrupted"]
+__all__ = ["DurableQueue", "Interrupted"]
 
 _POLLING = {"interactive": 0.05, "bulk": 0.25, "training": 1.0}
 """Seconds between looks at a queue: one that somebody waits for, and those that nobody does. A look takes 2 ms of a
@@ -26,7 +26,7 @@ class Interrupted(BaseException):
     """The work ends here and goes on after a restart. No Exception: those are a workflow's outcome, and final."""
 
 
-class Flow:
+class DurableQueue:
     """Queues by lane, fair between owners, and one workflow a job; what was cut off begins again at the next start.
 
     There is one in a process.
@@ -66,7 +66,7 @@ class Flow:
         def do(owner: str, id: str) -> None:
             work(owner, id)
 
-        self._do = do
+        self._run_job = do
         transact.launch()
         self._queues = {
             lane: transact.register_queue(
@@ -87,8 +87,8 @@ class Flow:
 
         # DBOS counts priorities from 1.
         options = SetEnqueueOptions(queue_partition_key=job.owner, priority=job.priority + 1)
-        with _explained(), SetWorkflowID(f"{job.owner}/{job.id}/{uuid.uuid4().hex[:12]}"), options:
-            self._queues[job.lane].enqueue(self._do, job.owner, job.id)
+        with _storage_errors(), SetWorkflowID(f"{job.owner}/{job.id}/{uuid.uuid4().hex[:12]}"), options:
+            self._queues[job.lane].enqueue(self._run_job, job.owner, job.id)
 
     def enqueue_missing(self, jobs: Iterable[Job], doing: Iterable[tuple[str, str]] | None = None) -> None:
         """Those that no workflow is for: a crash, or a full disk, came between the ledger and the queue.
@@ -106,7 +106,7 @@ class Flow:
 
     def forget(self, owner: str, id: str) -> None:
         """Remove what is known of a deleted job."""
-        with _explained():
+        with _storage_errors():
             found = self._transact.list_workflows(
                 workflow_id_prefix=f"{owner}/{id}/", load_input=False, load_output=False
             )
@@ -120,13 +120,13 @@ class Flow:
         if that is given: nothing is lost with them.
         """
         self._is_running = False
-        ending = threading.Thread(target=self._transact.destroy, name="impasto-flow-end", daemon=True)
+        ending = threading.Thread(target=self._transact.destroy, name="impasto-queue-end", daemon=True)
         ending.start()
         ending.join(seconds)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _storage_errors() -> Iterator[None]:
     from sqlalchemy.exc import DBAPIError
 
     try:

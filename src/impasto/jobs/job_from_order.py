@@ -1,4 +1,4 @@
-"""Entering: the job that an order becomes."""
+"""The job that an order becomes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from impasto.errors import ImpastoError
 from impasto.jobs.order import Order
 from impasto.jobs.records.job import LEFT_OUT, Item, Job
 
-__all__ = ["entered"]
+__all__ = ["job_from_order"]
 
 _TOLD = 100
 """Files that a job names which it does without; of more, it tells how many."""
 
 
-def entered(
+def job_from_order(
     order: Order,
     owner: str,
     fingerprint: str,
@@ -35,11 +35,11 @@ def entered(
     ]
     contents = [(name, put(data)) for name, data in order.contents]
     files = {role: put(data) for role, data in order.files.items()}
-    settings = dict(order.settings) | _left_out(order, {})
+    settings = dict(order.settings) | _left_out_files(order, {})
     if order.training is not None:
         ((_, style),) = styles
         files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents) if number not in broken}
-        settings = order.training.to_json() | _left_out(order, broken)
+        settings = order.training.to_json() | _left_out_files(order, broken)
         broken = {}
         parts = [(order.training.name, style["blob"], styles)]
     elif order.kind == "grid":
@@ -57,7 +57,7 @@ def entered(
         lane=order.lane,
         settings=settings,
         items=tuple(
-            Item(index=i, name=name, content=sha256, style=style, **_failed(broken.get(i)))
+            Item(index=i, name=name, content=sha256, style=style, **_item_error(broken.get(i)))
             for i, (name, sha256, style) in enumerate(parts)
         ),
         files=files,
@@ -67,12 +67,12 @@ def entered(
     )
 
 
-def _failed(error: ImpastoError | None) -> dict[str, Any]:
+def _item_error(error: ImpastoError | None) -> dict[str, Any]:
     """How an item begins whose photograph is broken, if it is."""
     return {} if error is None else {"state": "failed", "error": {"code": error.code, "message": str(error)}}
 
 
-def _left_out(order: Order, broken: Mapping[int, ImpastoError]) -> dict[str, Any]:
+def _left_out_files(order: Order, broken: Mapping[int, ImpastoError]) -> dict[str, Any]:
     """Which of the files that were sent a job does without, where it has to, and why."""
     left = [*order.left_out, *((order.contents[index][0], str(error)) for index, error in broken.items())]
     if (more := len(left) - _TOLD) > 0:

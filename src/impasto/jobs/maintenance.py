@@ -1,4 +1,4 @@
-"""Upkeep: what nobody asks for: old jobs are removed, lost ones queued again, and another server given way."""
+"""Maintenance: removes old jobs, queues lost ones again, and gives way to another server."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 
-from impasto.jobs.durable_queue import Flow
+from impasto.jobs.durable_queue import DurableQueue
 from impasto.jobs.errors import UnknownJob
 from impasto.jobs.limits import Limits
-from impasto.jobs.progress_hub import Live
+from impasto.jobs.progress_hub import ProgressHub
 from impasto.jobs.records.blobs import Blobs
 from impasto.jobs.records.ledger import Ledger
-from impasto.jobs.runner import Work
+from impasto.jobs.runner import JobRunner
 
-__all__ = ["Upkeep"]
+__all__ = ["Maintenance"]
 
 _LOG = logging.getLogger("impasto.jobs")
 _SWEEP_SECONDS = 60
@@ -27,28 +27,28 @@ _UNUSED_SECONDS = 3600
 """How long a blob may lie without a job: one that was uploaded while the job was refused, or is not entered yet."""
 
 
-class Upkeep:
-    """In a thread of its own from :meth:`start` to :meth:`end`; :meth:`lost`, :meth:`beaten` and :meth:`regained` are
-    for the ledger's claim."""
+class Maintenance:
+    """In a thread of its own from :meth:`start` to :meth:`end`; :meth:`on_lock_lost`, :meth:`on_lock_taken` and
+    :meth:`on_lock_regained` are for the ledger's claim."""
 
     def __init__(
         self,
         ledger: Ledger,
         blobs: Blobs,
         storing: threading.Lock,
-        flow: Flow,
-        work: Work,
-        live: Live,
+        queue: DurableQueue,
+        runner: JobRunner,
+        progress: ProgressHub,
         delete: Callable[[str, str], None],
         limits: Limits,
     ) -> None:
-        """``storing`` is as of :class:`Work`; ``delete(owner, id)`` removes a job with all that is kept of it."""
+        """``storing`` is as of :class:`JobRunner`; ``delete(owner, id)`` removes a job with all that is kept of it."""
         self._ledger, self._blobs, self._storing = ledger, blobs, storing
-        self._flow, self._work, self._live = flow, work, live
+        self._queue, self._runner, self._progress = queue, runner, progress
         self._delete, self._limits = delete, limits
         self._ended = threading.Event()
         self.turning = threading.Lock()
-        """Held while the flow is being stopped or started."""
+        """Held while the queue is being stopped or started."""
 
     @property
     def has_ended(self) -> bool:
@@ -63,22 +63,22 @@ class Upkeep:
         """Begin nothing more."""
         self._ended.set()
 
-    def lost(self) -> None:
+    def on_lock_lost(self) -> None:
         """The database may be another server's by now."""
-        self._work.suspend()
+        self._runner.suspend()
 
-    def beaten(self) -> None:
+    def on_lock_taken(self) -> None:
         """It is."""
         with self.turning:
-            self._flow.stop()
+            self._queue.stop()
 
-    def regained(self) -> None:
+    def on_lock_regained(self) -> None:
         """It is this one's again."""
         with self.turning:
             if self.has_ended:
                 return
-            self._work.resume()
-            self._flow.start()
+            self._runner.resume()
+            self._queue.start()
             self._take_up()
 
     def sweep(self) -> None:
@@ -97,15 +97,15 @@ class Upkeep:
         rounds = count(1)
         while not self._ended.wait(_SWEEP_SECONDS / _LOOKS):
             try:
-                self._live.announce_all()
+                self._progress.announce_all()
                 if next(rounds) % _LOOKS == 0:
                     self.sweep()
-                elif self._ledger.is_held and self._work.has_slipped.is_set():
+                elif self._ledger.is_held and self._runner.has_failures.is_set():
                     self._take_up()
             except Exception:  # a full disk, say, that is not full the next time
-                _LOG.exception("what is old could not be swept out; this is tried again")
+                _LOG.exception("old jobs could not be removed; this is tried again")
 
     def _take_up(self) -> None:
         """Queue again what has fallen out of its queue."""
-        self._work.has_slipped.clear()
-        self._flow.enqueue_missing(self._ledger.unfinished(), self._work.doing)
+        self._runner.has_failures.clear()
+        self._queue.enqueue_missing(self._ledger.unfinished(), self._runner.doing)

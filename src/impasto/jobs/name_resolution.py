@@ -1,4 +1,4 @@
-"""Meanings: what the names in an order stand for now: style cards, networks, models."""
+"""NameResolver: which style cards, networks and models the names in an order stand for now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impasto.models import find
 from impasto.models.registry import own_network
 from impasto.styles import Gallery, StyleCard
 
-__all__ = ["Meanings"]
+__all__ = ["NameResolver"]
 
 _DIGITS = 32
 """Of a digest: half of a fingerprint, and more than chance or malice can hit."""
@@ -25,7 +25,7 @@ _ENCODERS = ("vgg19", "pocket")
 """Of which the one that a request has without naming any depends on what is installed."""
 
 
-class Meanings:
+class NameResolver:
     """A card or a model may be replaced by another of its name; two orders with equal names then ask for two things."""
 
     def __init__(self, galleries: Galleries, blobs: Blobs) -> None:
@@ -35,16 +35,16 @@ class Meanings:
         """Of an order of which ``sent`` is the digest of all that was sent: the same for what makes the same."""
         return sent[:_DIGITS] + self._digest(owner, settings, styles)
 
-    def again(self, job: Job) -> str:
+    def current_fingerprint(self, job: Job) -> str:
         """The fingerprint of a job, were it ordered now."""
         if job.kind == "train-style":
             return job.fingerprint  # it names nothing
         items = job.items if job.kind == "grid" else job.items[:1]
         given = [style for item in items for _, style in item.style]
-        styles = [self._head(style["blob"]) if "blob" in style else style["name"] for style in given]
+        styles = [self._first_bytes(style["blob"]) if "blob" in style else style["name"] for style in given]
         return self.fingerprint(job.fingerprint, job.owner, job.settings, styles)
 
-    def _head(self, sha256: str) -> bytes:
+    def _first_bytes(self, sha256: str) -> bytes:
         """A style card's bytes; of a painting, which may be large, no more than tells it from one."""
         try:
             with self._blobs.path(sha256).open("rb") as stream:
@@ -54,7 +54,7 @@ class Meanings:
             return b""
 
     def _digest(self, owner: str, settings: Mapping[str, object], styles: Iterable[str | bytes]) -> str:
-        gallery = self._galleries.of(owner)
+        gallery = self._galleries.for_owner(owner)
         facts: list[object] = [_model(str(settings.get("model") or _PAINTER))]
         if settings.get("engine") == "iterative":
             named = settings.get("encoder", "best")

@@ -14,7 +14,7 @@ from impasto.models import models
 from impasto.models.model import PAINTERS
 from impasto.request import options
 
-__all__ = ["FILES", "LeftOut", "Order", "no_model"]
+__all__ = ["FILES", "LeftOut", "Order", "unknown_model_error"]
 
 FILES = ("mask", "guide", "initial")
 """Pictures that go with the photograph, by name."""
@@ -90,7 +90,7 @@ class Order:
     @property
     def digest(self) -> str:
         """The sha256 of all of it but the id and the priority. What its names stand for is not in it: see
-        :class:`impasto.jobs.name_resolution.Meanings`."""
+        :class:`impasto.jobs.name_resolution.NameResolver`."""
         found = hashlib.sha256()
         plain: list[object] = [self.kind, dict(sorted(self.settings.items()))]
         if self.training is not None:
@@ -136,9 +136,9 @@ def _check_model(role: str, name: object, kinds: Collection[str]) -> None:
     """Only what is in the catalogue: elsewhere a path is a model, too, but not for who asks from outside."""
     known = [model for model in models() if model.kind in kinds]
     if not any(name in (model.name, model.identity) for model in known):
-        raise no_model(role, name)
+        raise unknown_model_error(role, name)
 
 
-def no_model(role: str, name: object) -> RequestError:
+def unknown_model_error(role: str, name: object) -> RequestError:
     """For a ``model`` or an ``encoder`` that is not here, or is somebody else's."""
     return RequestError(f"there is no {role} {str(name)[:80]!r} here; GET /v1/models lists what there is")

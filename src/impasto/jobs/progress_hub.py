@@ -1,4 +1,4 @@
-"""Live: what is known of running jobs beyond the ledger, and who wants to hear of it."""
+"""ProgressHub: the progress of running jobs, which the ledger does not hold, and its listeners."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Listener", "Live", "Message", "Running"]
+__all__ = ["Listener", "Message", "ProgressHub", "Running"]
 
 Message = Mapping[str, Any]
 Listener = Callable[[str, Message], None]
-"""Is told the owner and a message: ``event``, ``id`` where it can be replayed, ``data``. Called from any thread."""
+"""Receives the owner and a message: ``event``, ``id`` where it can be replayed, ``data``. Called from any thread."""
 
 _LOG = logging.getLogger("impasto.jobs")
 _STEPS = 5000
@@ -29,8 +29,8 @@ class Running:
     trace: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Live:
-    """By owner and id. Safe to use from several threads."""
+class ProgressHub:
+    """Progress of running jobs by owner and id, and those who listen to it. Safe to use from several threads."""
 
     def __init__(self, messages: Callable[[str, int], list[Message]], last: Callable[[str], int]) -> None:
         """``messages(owner, after)`` are the ledger's events after that number, ``last(owner)`` the last's."""
@@ -49,18 +49,18 @@ class Live:
         with self._lock:
             return self._running.pop((owner, id), None)
 
-    def told(self, owner: str, id: str, report: Mapping[str, Any], done: float) -> None:
-        """Take in a worker's report; ``done`` is the share of the whole job, 0..1."""
-        shown = _plain({k: v for k, v in report.items() if k not in ("preview", "trace")}) | {"done": done}
+    def update(self, owner: str, id: str, report: Mapping[str, Any], done: float) -> None:
+        """Store a worker's report and publish it; ``done`` is the share of the whole job, 0..1."""
+        shown = _jsonable({k: v for k, v in report.items() if k not in ("preview", "trace")}) | {"done": done}
         with self._lock:
             running = self._running.get((owner, id))
             if running is None:
                 return
             running.progress = shown
             running.preview = report.get("preview") or running.preview
-            running.trace += _plain(report.get("trace") or [])[: _STEPS - len(running.trace)]
+            running.trace += _jsonable(report.get("trace") or [])[: _STEPS - len(running.trace)]
         data = {"id": id, **shown, "preview": report.get("preview") is not None}
-        self.tell(owner, {"event": "progress", "id": None, "data": data})
+        self.publish(owner, {"event": "progress", "id": None, "data": data})
 
     def progress(self, owner: str, id: str) -> dict[str, Any]:
         with self._lock:
@@ -79,9 +79,9 @@ class Live:
             return None if running is None else list(running.trace)
 
     def announce(self, owner: str) -> None:
-        """Tell what the ledger has of an owner that was not told yet, in order, all of it.
+        """Send all events of an owner that were not sent yet, in order.
 
-        Raises nothing: what cannot be read now is told the next time.
+        Raises nothing: events that cannot be read now are sent the next time.
         """
         with self._announcing:
             if not self._listeners:
@@ -93,26 +93,26 @@ class Live:
             try:
                 while messages := self._messages(owner, self._announced[owner]):
                     for message in messages:
-                        self.tell(owner, message)
+                        self.publish(owner, message)
                         self._announced[owner] = message["id"]
             except Exception:
-                _LOG.exception("what happened to jobs of %s could not be told yet", owner)
+                _LOG.exception("events of the jobs of %s could not be sent yet", owner)
 
     def announce_all(self) -> None:
-        """The same for every owner whose jobs somebody attends to."""
+        """The same for every owner whose jobs are followed."""
         with self._announcing:
             owners = [*self._announced]
         for owner in owners:
             self.announce(owner)
 
-    def attend(self, owner: str) -> None:
-        """From now on, announce what happens to this owner's jobs. Whoever is told is to listen already."""
+    def follow(self, owner: str) -> None:
+        """Announce events of this owner's jobs from now on. The listener has to be registered already."""
         with self._announcing:
             if owner not in self._announced:
                 self._announced[owner] = self._last(owner)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Tell ``listener`` from now on; returns what ends it."""
+        """Register ``listener``; returns a function that removes it."""
         with self._lock:
             self._listeners = [*self._listeners, listener]
 
@@ -122,19 +122,19 @@ class Live:
 
         return end
 
-    def tell(self, owner: str, message: Mapping[str, Any]) -> None:
-        """Tell everyone who listens; what one of them raises is no business of the others, nor of the job's."""
+    def publish(self, owner: str, message: Mapping[str, Any]) -> None:
+        """Send a message to all listeners; what one of them raises does not affect the others, nor the job."""
         for listener in self._listeners:
             try:
                 listener(owner, message)
             except Exception:
-                _LOG.exception("somebody who listens to jobs failed at what it was told")
+                _LOG.exception("a listener to jobs failed")
 
 
-def _plain(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     """What JSON can hold: a loss that is not a number becomes null."""
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: _jsonable(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [_jsonable(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Work: one job done, item by item, each painted by a worker and published once."""
+"""JobRunner: runs one job item by item; each is painted by a worker and published once."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from impasto.errors import ImpastoError, OutputError
 from impasto.jobs.durable_queue import Interrupted
 from impasto.jobs.errors import Cancelled, StorageAway, StorageLost, Suspended, UnknownJob, WorkerLost
 from impasto.jobs.limits import Limits
-from impasto.jobs.name_resolution import Meanings
+from impasto.jobs.name_resolution import NameResolver
 from impasto.jobs.owners.models import Networks
 from impasto.jobs.owners.styles import Galleries
-from impasto.jobs.progress_hub import Live
+from impasto.jobs.progress_hub import ProgressHub
 from impasto.jobs.records.blobs import Blobs, make_folder
-from impasto.jobs.records.error_codec import placeless, shown
+from impasto.jobs.records.error_codec import client_error, without_places
 from impasto.jobs.records.job import LEFT_OUT, Item, Job, JobState, outcome
 from impasto.jobs.records.ledger import Ledger
 from impasto.jobs.training_order import Training
 from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.pool import Cancel, Pool
-from impasto.jobs.workers.train_task import Lesson
-from impasto.logs import about
+from impasto.jobs.workers.train_task import TrainTask
+from impasto.logs import log_context
 from impasto.picture.files import write_atomically
 
-__all__ = ["Work"]
+__all__ = ["JobRunner"]
 
 Made = TypeVar("Made")
 
@@ -44,8 +44,8 @@ _DOWN_SECONDS = 1.0
 """How long to wait before asking again, where no worker can be started."""
 
 
-class Work:
-    """Does jobs of the ledger, as many at a time as it is called. Safe to use from several threads."""
+class JobRunner:
+    """Runs jobs of the ledger, as many at a time as it is called. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -54,25 +54,25 @@ class Work:
         blobs: Blobs,
         storing: threading.Lock,
         pool: Pool,
-        live: Live,
+        progress: ProgressHub,
         galleries: Galleries,
         networks: Networks,
-        meanings: Meanings,
+        resolver: NameResolver,
         limits: Limits,
     ) -> None:
         """``home`` is the folder for states of unfinished runs and for loss curves; ``storing`` is held from storing
         bytes to entering them in the ledger."""
         self._ledger, self._blobs, self._storing = ledger, blobs, storing
-        self._pool, self._live, self._limits = pool, live, limits
-        self._galleries, self._networks, self._meanings = galleries, networks, meanings
+        self._pool, self._progress, self._limits = pool, progress, limits
+        self._galleries, self._networks, self._resolver = galleries, networks, resolver
         self._home = home
         self._lock = threading.Lock()
         self._cancels: dict[tuple[str, str], Cancel] = {}
-        self._slips: Counter[tuple[str, str]] = Counter()
-        self._over = threading.Condition(self._lock)
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._finished = threading.Condition(self._lock)
         self._suspended = False
         self._interrupted = set[Cancel]()
-        self.has_slipped = threading.Event()
+        self.has_failures = threading.Event()
         """Something was left undone since this was cleared: it is to be queued again."""
 
     def __call__(self, owner: str, id: str) -> None:
@@ -85,21 +85,21 @@ class Work:
             if (owner, id) in self._cancels:
                 return
             if self._suspended:
-                raise _suspended()
+                raise _suspended_error()
             self._cancels[owner, id] = cancel
         try:
-            with about(job=id, owner=owner):
+            with log_context(job=id, owner=owner):
                 self._do(owner, id, cancel)
         except UnknownJob:
             pass
         except Exception:
-            self.has_slipped.set()
+            self.has_failures.set()
             raise
         finally:
             with self._lock:
                 del self._cancels[owner, id]
                 self._interrupted.discard(cancel)
-                self._over.notify_all()
+                self._finished.notify_all()
 
     def suspend(self) -> None:
         """Save and leave what is being done, and begin nothing: another server may have the jobs. What is left undone
@@ -112,7 +112,7 @@ class Work:
             cancel.cancel()
 
     def resume(self) -> None:
-        """Work is begun again."""
+        """Begin jobs again."""
         self._suspended = False
 
     def cancel(self, owner: str, id: str) -> None:
@@ -128,7 +128,7 @@ class Work:
     def wait(self, owner: str, id: str, seconds: float = 10.0) -> None:
         """Until a job is not being done, or for so many seconds."""
         with self._lock:
-            self._over.wait_for(lambda: (owner, id) not in self._cancels, seconds)
+            self._finished.wait_for(lambda: (owner, id) not in self._cancels, seconds)
 
     @property
     def doing(self) -> frozenset[tuple[str, str]]:
@@ -138,7 +138,7 @@ class Work:
 
     def forget(self, job: Job) -> None:
         """Remove what is kept of a job beside the ledger."""
-        self._slips.pop((job.owner, job.id), None)
+        self._failures.pop((job.owner, job.id), None)
         self._trace_file(job.owner, job.id).unlink(missing_ok=True)
         self._forget_states(job)
         if job.kind == "train-style":
@@ -147,7 +147,7 @@ class Work:
 
     def trace(self, owner: str, id: str) -> list[dict[str, Any]]:
         """The losses by step of a running or finished job."""
-        running = self._live.trace(owner, id)
+        running = self._progress.trace(owner, id)
         if running is not None:
             return running
         try:
@@ -165,8 +165,8 @@ class Work:
         if job.is_final:
             return
         _LOG.info("it runs")
-        self._live.begin(owner, id)
-        self._live.announce(owner)
+        self._progress.begin(owner, id)
+        self._progress.announce(owner)
         # Asked for before this server started.
         if job.cancelling:
             cancel.cancel()
@@ -178,27 +178,27 @@ class Work:
             raise
         except Exception as slip:  # a full disk, or a bug
             _LOG.warning("it was cut off: %s", slip, exc_info=not isinstance(slip, ImpastoError))
-            # That the ledger or the blobs are away, or another's, is no fault of the job's, however long it lasts.
+            # That the ledger or the blobs are away, or another's, is not the job's fault, however long it lasts.
             if self._suspended or isinstance(slip, (OutputError, StorageAway, Suspended)):
                 raise
-            self._slips[owner, id] += 1
-            if self._slips[owner, id] < self._limits.attempts:
+            self._failures[owner, id] += 1
+            if self._failures[owner, id] < self._limits.attempts:
                 raise
-            message = placeless(f"the server could not do it: {type(slip).__name__}: {slip}")[:500]
+            message = without_places(f"the server could not do it: {type(slip).__name__}: {slip}")[:500]
             state, error = "failed", {"code": ImpastoError.code, "message": message}
         finally:
-            running = self._live.end(owner, id)
+            running = self._progress.end(owner, id)
         if running is not None and running.trace:
             write_atomically(self._trace_file(owner, id), json.dumps(running.trace).encode())
         self._ledger.finish(owner, id, state, error)
         _LOG.info("it is %s", state)
-        self._slips.pop((owner, id), None)
+        self._failures.pop((owner, id), None)
         if job.kind != "train-style" or state == "done":
             self._forget_states(job)
         else:
             # What was learnt is kept for a retry.
             self._networks.withdraw(self._networks.identity(job))
-        self._live.announce(owner)
+        self._progress.announce(owner)
 
     def _items(self, job: Job, cancel: Cancel) -> tuple[JobState, dict[str, Any] | None]:
         """The state that the job ends in, and what to say of the items that failed.
@@ -209,7 +209,7 @@ class Work:
         failed = {item.index: item.error for item in job.items if item.error is not None}
         finished = sum(item.state != "waiting" for item in job.items)
         fault: ImpastoError | None = None
-        meant = {self._meanings.again(job)}
+        meant = {self._resolver.current_fingerprint(job)}
         if any(item.state == "done" for item in job.items):
             # Those were made when it was what it is noted as.
             meant.add(job.fingerprint)
@@ -224,14 +224,14 @@ class Work:
             except Cancelled:
                 # Though it may be over by now: nobody asked for this job's end.
                 if cancel in self._interrupted:
-                    raise _suspended() from None
+                    raise _suspended_error() from None
                 return "cancelled", None
             except ImpastoError as failure:
                 _LOG.info("item %d failed: %s", item.index, failure)
-                seen = shown(failure)
+                seen = client_error(failure)
                 if isinstance(seen, StorageAway):
                     raise seen from failure  # no fault of the picture's: it is tried again
-                if isinstance(seen, StorageLost) and self._slips[job.owner, job.id] + 1 < self._limits.attempts:
+                if isinstance(seen, StorageLost) and self._failures[job.owner, job.id] + 1 < self._limits.attempts:
                     fault = seen
                     continue
                 failed[item.index] = {"code": seen.code, "message": str(seen)}
@@ -239,12 +239,12 @@ class Work:
             else:
                 self._publish(job, item, painted)
             finished += 1
-            meant.add(self._meanings.again(job))
-            self._live.announce(job.owner)
+            meant.add(self._resolver.current_fingerprint(job))
+            self._progress.announce(job.owner)
         if meant != {job.fingerprint}:
             # A style or a model was replaced meanwhile: who orders what it was at first, or is now, gets a new job.
             mixed = hashlib.sha256("".join(sorted(meant)).encode()).hexdigest()
-            self._ledger.note_fingerprint(job.owner, job.id, meant.pop() if len(meant) == 1 else mixed)
+            self._ledger.set_fingerprint(job.owner, job.id, meant.pop() if len(meant) == 1 else mixed)
         if fault is not None:
             raise fault
         return outcome(job, failed)
@@ -261,15 +261,21 @@ class Work:
             gallery=self._galleries.folder(job.owner),
         )
 
-        def told(report: Mapping[str, Any]) -> None:
-            self._live.told(job.owner, job.id, report, (finished + report["done"]) / len(job.items))
+        def on_report(report: Mapping[str, Any]) -> None:
+            self._progress.update(job.owner, job.id, report, (finished + report["done"]) / len(job.items))
 
         lane: Literal["interactive", "bulk"] = "bulk" if job.lane == "bulk" else "interactive"
         limit = self._limits.job_seconds
         # It was acknowledged: it waits for a worker as long as it takes.
-        return self._tried(
+        return self._with_retries(
             lambda: self._pool.paint(
-                task, lane=lane, told=told, cancelled=cancel, timeout=limit, patience=math.inf, owner=job.owner
+                task,
+                lane=lane,
+                on_report=on_report,
+                cancelled=cancel,
+                timeout=limit,
+                patience=math.inf,
+                owner=job.owner,
             )
         )
 
@@ -281,7 +287,7 @@ class Work:
             make_folder(run)
         except OSError as error:
             raise OutputError(f"cannot make {run}: {error.strerror}; see that the disk has space") from error
-        lesson = Lesson(
+        task = TrainTask(
             painting=self._blobs.path(style["blob"]),
             photos=tuple(self._blobs.path(sha256) for _, sha256 in sorted(job.files.items(), key=_number)),
             run=run,
@@ -293,19 +299,19 @@ class Work:
             origin=self._networks.origin(job),
         )
 
-        def told(report: Mapping[str, Any]) -> None:
-            self._live.told(job.owner, job.id, report, report["done"])
+        def on_report(report: Mapping[str, Any]) -> None:
+            self._progress.update(job.owner, job.id, report, report["done"])
 
         limit = 60 * training.minutes + self._limits.train_seconds
-        sample = self._tried(
-            lambda: self._pool.train(lesson, told=told, cancelled=cancel, timeout=limit, owner=job.owner)
+        sample = self._with_retries(
+            lambda: self._pool.train(task, on_report=on_report, cancelled=cancel, timeout=limit, owner=job.owner)
         )
-        texts, limits = {**training.texts, "network": lesson.network}, self._limits
+        texts, limits = {**training.texts, "network": task.network}, self._limits
         # Not by the worker that has let all others go first: a server full of work has a place for this.
-        card = self._tried(
+        card = self._with_retries(
             lambda: self._pool.card(
                 training.name,
-                [lesson.painting],
+                [task.painting],
                 texts,
                 limits.max_pixels,
                 timeout=limits.train_seconds,
@@ -316,7 +322,7 @@ class Work:
         self._networks.publish(job.owner, card)
         return sample
 
-    def _tried(self, do: Callable[[], Made]) -> Made:
+    def _with_retries(self, do: Callable[[], Made]) -> Made:
         """Again, where the worker is lost through no fault of the job's."""
         deaths, deadline = 0, time.monotonic() + self._limits.job_seconds
         while True:
@@ -360,17 +366,17 @@ class Work:
         return {"path": self._blobs.path(style["blob"])} if "blob" in style else {"name": style["name"]}
 
     def _state_file(self, job: Job, item: Item) -> Path:
-        return self._home / f"{_key(job.owner, job.id)}.{item.index}.state"
+        return self._home / f"{_file_key(job.owner, job.id)}.{item.index}.state"
 
     def _run_folder(self, job: Job) -> Path:
-        return self._home / f"{_key(job.owner, job.id)}.style"
+        return self._home / f"{_file_key(job.owner, job.id)}.style"
 
     def _trace_file(self, owner: str, id: str) -> Path:
-        return self._home / f"{_key(owner, id)}.trace.json"
+        return self._home / f"{_file_key(owner, id)}.trace.json"
 
 
-def _suspended() -> Suspended:
-    return Suspended("the server does not have its database to itself; the job goes on when it has")
+def _suspended_error() -> Suspended:
+    return Suspended("another server holds this server's database; the job goes on when it is free")
 
 
 def _number(file: tuple[str, str]) -> int:
@@ -378,6 +384,6 @@ def _number(file: tuple[str, str]) -> int:
     return int(file[0].partition(":")[2])
 
 
-def _key(owner: str, id: str) -> str:
+def _file_key(owner: str, id: str) -> str:
     """A file's name that no owner can choose."""
     return hashlib.sha256(f"{owner}/{id}".encode()).hexdigest()[:40]

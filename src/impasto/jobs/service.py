@@ -14,26 +14,26 @@ from typing import Any, get_args
 
 from impasto.errors import RequestError, StyleError
 from impasto.jobs.admission import Admission
-from impasto.jobs.durable_queue import Flow
+from impasto.jobs.durable_queue import DurableQueue
 from impasto.jobs.errors import NotReady, QueueFull, StorageLost, TooDear, UnknownJob, WorkerLost
-from impasto.jobs.job_from_order import entered
+from impasto.jobs.job_from_order import job_from_order
 from impasto.jobs.limits import Limits, Line, Rate
-from impasto.jobs.maintenance import Upkeep
-from impasto.jobs.name_resolution import Meanings
-from impasto.jobs.order import Order, no_model
+from impasto.jobs.maintenance import Maintenance
+from impasto.jobs.name_resolution import NameResolver
+from impasto.jobs.order import Order, unknown_model_error
 from impasto.jobs.owners.models import Networks
 from impasto.jobs.owners.styles import Galleries
-from impasto.jobs.progress_hub import Listener, Live, Message
+from impasto.jobs.progress_hub import Listener, Message, ProgressHub
 from impasto.jobs.records.blobs import Blobs
-from impasto.jobs.records.home_lock import hold
+from impasto.jobs.records.home_lock import lock_home
 from impasto.jobs.records.job import Item, Job, Lane
 from impasto.jobs.records.ledger import Ledger
-from impasto.jobs.runner import Work
+from impasto.jobs.runner import JobRunner
 from impasto.jobs.view import view
 from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.pool import Cancel, Pool
 from impasto.models import Model
-from impasto.picture.error_context import about
+from impasto.picture.error_context import naming_errors
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["Jobs"]
@@ -57,7 +57,7 @@ class Jobs:
         """``home`` is the folder for everything, ``database`` the URL of PostgreSQL in place of SQLite files there;
         ``interactive`` and ``bulk`` are how many workers each lane has. Raises :class:`RequestError` where another
         process has that folder or that database."""
-        self._held = hold(home)
+        self._held = lock_home(home)
         self.limits = Limits() if limits is None else limits
         self._galleries = Galleries(Gallery() if gallery is None else gallery, home / "styles")
         self._blobs = Blobs(home / "blobs")
@@ -71,31 +71,38 @@ class Jobs:
             time_limit=self.limits.job_seconds,
             home=self._galleries.base.folder,
         )
-        self._networks, self._meanings = Networks(self._galleries), Meanings(self._galleries, self._blobs)
+        self._networks, self._resolver = Networks(self._galleries), NameResolver(self._galleries, self._blobs)
         self._admission = Admission(self._ledger, self._pool, self._galleries, self._networks, self.limits)
-        self._live = Live(self.messages, self._ledger.last_event)
+        self._progress = ProgressHub(self.messages, self._ledger.last_event)
         (home / "runs").mkdir(exist_ok=True)
         self._storing = threading.Lock()
-        self._work = Work(
+        self._runner = JobRunner(
             home / "runs",
             self._ledger,
             self._blobs,
             self._storing,
             self._pool,
-            self._live,
+            self._progress,
             self._galleries,
             self._networks,
-            self._meanings,
+            self._resolver,
             self.limits,
         )
         lanes = {lane: max(1, self._pool.workers(lane)) for lane in get_args(Lane)}
-        self._flow = Flow(database or f"sqlite:///{home / 'workflows.sqlite'}", self._work, lanes)
-        self._line, self._rate = Line(), Rate(self.limits.requests_per_minute)
-        self._upkeep = upkeep = Upkeep(
-            self._ledger, self._blobs, self._storing, self._flow, self._work, self._live, self.delete, self.limits
+        self._queue = DurableQueue(database or f"sqlite:///{home / 'workflows.sqlite'}", self._runner, lanes)
+        self._waiting, self._rate = Line(), Rate(self.limits.requests_per_minute)
+        self._maintenance = upkeep = Maintenance(
+            self._ledger,
+            self._blobs,
+            self._storing,
+            self._queue,
+            self._runner,
+            self._progress,
+            self.delete,
+            self.limits,
         )
         try:
-            self._ledger.claim(lost=upkeep.lost, beaten=upkeep.beaten, regained=upkeep.regained)
+            self._ledger.claim(lost=upkeep.on_lock_lost, beaten=upkeep.on_lock_taken, regained=upkeep.on_lock_regained)
         except BaseException:
             self._pool.stop(0)
             self._ledger.close()
@@ -105,19 +112,19 @@ class Jobs:
     def start(self) -> None:
         """Start workers, take up what was cut off, and begin to expire what is old."""
         self._pool.start()
-        self._flow.start()
-        self._flow.enqueue_missing(self._ledger.unfinished())
-        self._upkeep.start()
+        self._queue.start()
+        self._queue.enqueue_missing(self._ledger.unfinished())
+        self._maintenance.start()
 
     def stop(self, grace: float = 8.0, last: float | None = None) -> None:
         """Take no more; let what runs end within ``grace`` seconds, or save it to go on at the next start.
 
         The queue's own threads are waited for, or ``last`` seconds at most, where the process ends with this.
         """
-        self._upkeep.end()
+        self._maintenance.end()
         self._pool.stop(grace)
-        with self._upkeep.turning:
-            self._flow.stop(last)
+        with self._maintenance.turning:
+            self._queue.stop(last)
         self._ledger.close()
         os.close(self._held)
 
@@ -130,7 +137,7 @@ class Jobs:
         self._rate.take(owner)
         self._admission.check_model(order, owner)
         limit = self.limits.instant_seconds
-        with self._line.place(owner, self.limits.at_once):
+        with self._waiting.place(owner, self.limits.at_once):
             task = Task(
                 content=order.contents[0][1],
                 styles=[(w, {"name": s} if isinstance(s, str) else {"bytes": s}) for w, s in order.styles],
@@ -154,13 +161,13 @@ class Jobs:
 
         Raises what :meth:`paint` does of a photograph that cannot be read, and :class:`QueueFull`.
         """
-        with self._line.place(owner, self.limits.at_once), about("content"):
+        with self._waiting.place(owner, self.limits.at_once), naming_errors("content"):
             ((width, height),) = self._pool.probe([picture], self.limits.max_pixels, owner=owner)
         return width, height
 
     def gallery(self, owner: str) -> Gallery:
         """The styles that an owner may name. Those of a server without keys are those of the command on its machine."""
-        return self._galleries.of(owner)
+        return self._galleries.for_owner(owner)
 
     def add_style(self, owner: str, name: str, pictures: Sequence[bytes], **texts: str) -> StyleCard:
         """Make a style of paintings, or take in a style card, and keep it in the owner's gallery.
@@ -173,14 +180,14 @@ class Jobs:
         if not 1 <= len(pictures) <= limits.pictures_per_style:
             raise RequestError(f"there are {len(pictures)} pictures; send 1 to {limits.pictures_per_style}")
         self._admission.check_name(name, owner)
-        with self._line.place(owner, limits.at_once):
+        with self._waiting.place(owner, limits.at_once):
             card = StyleCard.from_bytes(
                 self._pool.card(name, pictures, texts, limits.max_pixels, timeout=limits.card_seconds, owner=owner)
             )
-        if card.network and not self._networks.may_name(owner, card.network):
+        if card.network and not self._networks.is_visible(owner, card.network):
             # That of another owner, to whom it is to stay.
             if not card.codes:
-                raise no_model("model", card.network)
+                raise unknown_model_error("model", card.network)
             card = replace(card, network="")
         self.gallery(owner).add(card)
         return card
@@ -213,13 +220,13 @@ class Jobs:
         if counts:
             self._rate.take(owner)
         styles = [style for _, style in order.styles]
-        fingerprint = self._meanings.fingerprint(order.digest, owner, order.settings, styles)
+        fingerprint = self._resolver.fingerprint(order.digest, owner, order.settings, styles)
         if order.id is not None:
             with suppress(UnknownJob):
                 there = self._ledger.get(owner, order.id)
                 if there.fingerprint == fingerprint:
                     return there, False
-        elif (twin := self._ledger.find_twin(owner, fingerprint)) and not self._is_void(twin):
+        elif (twin := self._ledger.find_twin(owner, fingerprint)) and not self._is_result_gone(twin):
             return twin, False
         broken = self._admission.check(order, owner)
         with self._storing:
@@ -234,12 +241,12 @@ class Jobs:
                 return sha256
 
             job, new = self._ledger.add(
-                entered(order, owner, fingerprint, put, self.limits.kept_seconds, broken), sizes
+                job_from_order(order, owner, fingerprint, put, self.limits.kept_seconds, broken), sizes
             )
         if new:
             _LOG.info("job %s is queued", job.id, extra={"facts": {"job": job.id, "owner": owner}})
-            self._flow.enqueue(job)
-            self._live.announce(owner)
+            self._queue.enqueue(job)
+            self._progress.announce(owner)
         return job, new
 
     def get(self, owner: str, id: str) -> Job:
@@ -253,16 +260,16 @@ class Jobs:
         return self._ledger.list(owner, states=states, before=before, limit=limit)
 
     def cancel(self, owner: str, id: str) -> Job:
-        """Give a job up: a queued one at once, a running one within a step."""
-        job = self._ledger.ask_cancel(owner, id)
-        self._work.cancel(owner, id)
-        self._live.announce(owner)
+        """Cancel a job: a queued one at once, a running one within a step."""
+        job = self._ledger.request_cancel(owner, id)
+        self._runner.cancel(owner, id)
+        self._progress.announce(owner)
         return job
 
     def keep(self, owner: str, id: str) -> Job:
         """End a running job with the best so far."""
-        job = self._ledger.ask_keep(owner, id)
-        self._work.keep(owner, id)
+        job = self._ledger.request_keep(owner, id)
+        self._runner.keep(owner, id)
         return job
 
     def retry(self, owner: str, id: str) -> Job:
@@ -270,23 +277,23 @@ class Jobs:
         before = self._ledger.get(owner, id)
         job = self._ledger.reopen(owner, id)
         if before.is_final and not job.is_final:
-            self._flow.enqueue(job)
-        self._live.announce(owner)
+            self._queue.enqueue(job)
+        self._progress.announce(owner)
         return job
 
     def delete(self, owner: str, id: str) -> None:
         """Remove a job with its bytes; a running one is given up first."""
         job = self._ledger.get(owner, id)
-        self._work.cancel(owner, id)
+        self._runner.cancel(owner, id)
         # Or the same id, given again at once, would be taken for what is being done already.
-        self._work.wait(owner, id)
+        self._runner.wait(owner, id)
         # Not while the same bytes are stored for another job that is not entered yet.
         with self._storing:
             for sha256 in self._ledger.delete(owner, id):
                 self._blobs.remove(sha256)
-        self._work.forget(job)
-        self._flow.forget(owner, id)
-        self._live.announce(owner)
+        self._runner.forget(job)
+        self._queue.forget(owner, id)
+        self._progress.announce(owner)
 
     def result(self, job: Job, index: int = 0) -> tuple[Path, Item]:
         """File and facts of a finished item. Raises :class:`NotReady`, :class:`UnknownJob` for no such item, or where
@@ -304,16 +311,16 @@ class Jobs:
 
     def preview(self, owner: str, id: str) -> bytes | None:
         """The latest preview of a running job, a JPEG."""
-        return self._live.preview(owner, id)
+        return self._progress.preview(owner, id)
 
     def trace(self, owner: str, id: str) -> builtins.list[dict[str, Any]]:
         """Losses by step. Raises :class:`UnknownJob`."""
         self._ledger.get(owner, id)
-        return self._work.trace(owner, id)
+        return self._runner.trace(owner, id)
 
     def view(self, job: Job) -> dict[str, Any]:
         """A job as JSON, with how far it is."""
-        progress = self._live.progress(job.owner, job.id) if job.state == "running" else {}
+        progress = self._progress.progress(job.owner, job.id) if job.state == "running" else {}
         return view(job, progress, self._ledger.position(job) if job.state == "queued" else None)
 
     def messages(self, owner: str, after: int) -> builtins.list[Message]:
@@ -321,7 +328,7 @@ class Jobs:
         # Each tells a job as it is now: of several about one, the last says it all.
         last = {event.job: event.number for event in self._ledger.events(owner, after)}
         numbered = sorted(last.items(), key=lambda pair: pair[1])
-        return [{"event": "job", "id": number, "data": self._now(owner, id)} for id, number in numbered]
+        return [{"event": "job", "id": number, "data": self._current_job(owner, id)} for id, number in numbered]
 
     def last_event(self, owner: str) -> int:
         """The number of the owner's last event."""
@@ -330,9 +337,9 @@ class Jobs:
     def listen(self, owner: str, listener: Listener) -> Callable[[], None]:
         """Tell ``listener`` what happens from now on, to this owner's jobs and others'; returns what ends it."""
         # In this order: while nobody listens, nobody is attended to.
-        end = self._live.listen(listener)
+        end = self._progress.listen(listener)
         try:
-            self._live.attend(owner)
+            self._progress.follow(owner)
         except BaseException:
             end()
             raise
@@ -344,11 +351,11 @@ class Jobs:
 
     def workers(self) -> dict[str, Any]:
         """Workers, and how many requests wait for them; the ledger is not asked."""
-        return {"workers": self._pool.status(), "waiting": len(self._line)}
+        return {"workers": self._pool.status(), "waiting": len(self._waiting)}
 
     def ready(self) -> bool:
         """Whether a worker has its model warm, and nothing is being shut down."""
-        return self._pool.ready and self._ledger.is_held and not self._upkeep.has_ended
+        return self._pool.ready and self._ledger.is_held and not self._maintenance.has_ended
 
     def stored(self) -> dict[str, int]:
         """Jobs by state. Raises :class:`OutputError` where nothing can be read or stored."""
@@ -357,13 +364,13 @@ class Jobs:
 
     def sweep(self) -> None:
         """Delete what is older than it is kept, and queue again what has fallen out of its queue."""
-        self._upkeep.sweep()
+        self._maintenance.sweep()
 
     def check_line(self, owner: str) -> None:
         """Raise :class:`QueueFull` or :class:`QuotaExceeded` where one more request of that owner would not be
         answered: asked before its upload is read."""
         self._rate.check(owner)
-        self._line.check(owner, self.limits.at_once)
+        self._waiting.check(owner, self.limits.at_once)
 
     def check_shelf(self, owner: str) -> None:
         """The same for one more style of that owner."""
@@ -379,11 +386,11 @@ class Jobs:
                 return
         self._admission.check_room(owner)
 
-    def _is_void(self, job: Job) -> bool:
+    def _is_result_gone(self, job: Job) -> bool:
         """Whether what a job made is gone: the style of a training that was removed since."""
         return job.kind == "train-style" and job.is_final and not self._networks.is_published(job)
 
-    def _now(self, owner: str, id: str) -> dict[str, Any]:
+    def _current_job(self, owner: str, id: str) -> dict[str, Any]:
         try:
             return self.view(self._ledger.get(owner, id))
         except UnknownJob:

@@ -13,6 +13,7 @@ from impasto.encoders.encoder import Features
 __all__ = [
     "Grams",
     "Moments",
+    "as_float32",
     "box_means",
     "cfsd",
     "content_distance",
@@ -23,7 +24,6 @@ __all__ = [
     "moments",
     "self_similarity",
     "style_distance",
-    "wide",
 ]
 
 Moments = dict[str, tuple[Tensor, Tensor]]
@@ -37,7 +37,7 @@ def moments(features: Features) -> Moments:
     """Channel means and standard deviations of every layer, in float32."""
     result: Moments = {}
     for name, value in features.items():
-        mean, square = _Means.apply(_places(value))  # type: ignore[no-untyped-call]
+        mean, square = _Means.apply(_flatten_places(value))  # type: ignore[no-untyped-call]
         std = (square - mean * mean).clamp_min(1e-8).sqrt()
         result[name] = (mean, std)
     return result
@@ -77,8 +77,8 @@ def style_distance(a: Moments, b: Moments) -> Tensor:
 def grams(features: Features) -> Grams:
     """Gram matrices of every layer (Gatys et al. 2016), divided by the number of places: size does not matter."""
     # In the features' own precision: that is how the matrix units like it.
-    flat = {name: _places(value) for name, value in features.items()}
-    return {name: wide(torch.bmm(value.transpose(1, 2), value)) / value.shape[1] for name, value in flat.items()}
+    flat = {name: _flatten_places(value) for name, value in features.items()}
+    return {name: as_float32(torch.bmm(value.transpose(1, 2), value)) / value.shape[1] for name, value in flat.items()}
 
 
 def gram_distance(a: Grams, b: Grams) -> Tensor:
@@ -106,7 +106,7 @@ def self_similarity(features: Tensor, side: int = 32) -> Tensor:
     The maps of CFSD (Chung, Hyun & Heo, "Style Injection in Diffusion" (StyleID), CVPR 2024), where a
     place is a patch at relu3_1.
     """
-    places = F.normalize(_places(F.adaptive_avg_pool2d(features.float(), side)), dim=2, eps=1e-8)
+    places = F.normalize(_flatten_places(F.adaptive_avg_pool2d(features.float(), side)), dim=2, eps=1e-8)
     return torch.bmm(places, places.transpose(1, 2)).softmax(2)
 
 
@@ -152,17 +152,17 @@ def box_means(pictures: Tensor, side: int) -> Tensor:
     return F.avg_pool2d(F.avg_pool2d(pictures, (side, 1), 1), (1, side), 1)
 
 
-def _places(features: Tensor) -> Tensor:
+def _flatten_places(features: Tensor) -> Tensor:
     """``(N, C, H, W)`` as ``(N, H * W, C)``: no copy where channels come last in memory."""
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def wide(x: Tensor) -> Tensor:
+def as_float32(x: Tensor) -> Tensor:
     """float32 for all that is narrower: sums over thousands of places need it."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def _normalised(features: Tensor) -> Tensor:
-    x = wide(features)
+    x = as_float32(features)
     std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
     return (x - mean) / (std + 1e-5)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from impasto.losses.objective import Evaluation, Objective
 
-__all__ = ["MultiScale", "scale_size", "shrunk"]
+__all__ = ["MultiScale", "scale_size", "shrink"]
 
 
 class MultiScale(nn.Module):
@@ -39,7 +39,7 @@ class MultiScale(nn.Module):
                 gradient += found.gradient
             else:
                 variable = picture.detach().requires_grad_()
-                smaller = shrunk(variable, factor)
+                smaller = shrink(variable, factor)
                 found = objective(smaller.detach())
                 gradient += torch.autograd.grad(smaller, variable, found.gradient)[0]
             for name, loss in found.losses.items():
@@ -50,7 +50,7 @@ class MultiScale(nn.Module):
         return f"scales={', '.join(f'1/{factor}' if factor > 1 else '1' for factor in self.factors)}"
 
 
-def shrunk(picture: Tensor, factor: int) -> Tensor:
+def shrink(picture: Tensor, factor: int) -> Tensor:
     """A picture ``(1, 3, H, W)`` that many times smaller, without what is too fine for it.
 
     As sharp as paintings are scaled: plain means over squares would make the painter sharpen what they blur.
@@ -62,5 +62,5 @@ def shrunk(picture: Tensor, factor: int) -> Tensor:
 
 
 def scale_size(size: tuple[int, int], factor: int) -> tuple[int, int]:
-    """Width and height of what :func:`shrunk` gives."""
+    """Width and height of what :func:`shrink` gives."""
     return -(-size[0] // factor), -(-size[1] // factor)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from impasto.encoders.encoder import IMAGENET_STD, Encoder, Features
 from impasto.losses.statistics import LayerStatistics, Statistics
-from impasto.losses.terms import GramTerm, Shares
+from impasto.losses.terms import GramTerm, LayerWeights
 
 __all__ = ["NOTEBOOKS", "Notebook", "SummedGramTerm"]
 
@@ -36,7 +36,7 @@ class Notebook:
     summed: bool = field(kw_only=True)
     """Whether content and total variation are sums, where the other's are means."""
 
-    def times(self, encoder: Encoder) -> float:
+    def feature_ratio(self, encoder: Encoder) -> float:
         """How much larger the features of the notebook's network are than those of ``encoder``."""
         has = _WHITE * _DEVIATION if getattr(encoder, "convention", "") == "caffe" else 1.0
         wants = _WHITE * _DEVIATION if self.convention == "caffe" else 1.0
@@ -53,7 +53,7 @@ class Notebook:
         # The mean square of sums, by channels * places.
         return places / channels
 
-    def content(self, layers: Shares, features: Features) -> dict[str, float]:
+    def content(self, layers: LayerWeights, features: Features) -> dict[str, float]:
         """The weights of layers that compare means, where the photograph has such ``features``."""
         if not self.summed:
             return dict(layers)
@@ -74,15 +74,15 @@ NOTEBOOKS: Mapping[str, Notebook] = MappingProxyType(
 class SummedGramTerm(GramTerm):
     """Distance of Gram matrices that are sums over places, as a notebook has it.
 
-    The aim counts as if it had been measured at as many places as the picture has.
+    The target counts as if it had been measured at as many places as the picture has.
     """
 
     def __init__(
-        self, aim: Statistics, layers: Shares, notebook: Notebook, *, pixels: int, weight: float = 1.0
+        self, target: Statistics, layers: LayerWeights, notebook: Notebook, *, pixels: int, weight: float = 1.0
     ) -> None:
         """``pixels`` are those of the picture that is looked at."""
-        super().__init__(aim, layers, relative=False, weight=weight)
+        super().__init__(target, layers, relative=False, weight=weight)
         self._notebook, self._pixels = notebook, pixels
 
-    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
-        return super().distance(found, aim) * self._notebook.style(len(found.total), found.places, self._pixels)
+    def distance(self, found: LayerStatistics, target: LayerStatistics) -> Tensor:
+        return super().distance(found, target) * self._notebook.style(len(found.total), found.places, self._pixels)

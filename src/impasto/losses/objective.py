@@ -31,12 +31,12 @@ class Evaluation:
 class StyledRegion(nn.Module):
     """Style losses by name, and where they apply: ``where`` ``(H, W)`` in 0..1, or everywhere."""
 
-    def __init__(self, terms: Mapping[str, StyleTerm], where: Tensor | None = None) -> None:
+    def __init__(self, terms: Mapping[str, StyleTerm], mask: Tensor | None = None) -> None:
         super().__init__()
         self.terms: Mapping[str, StyleTerm] = nn.ModuleDict(terms)  # type: ignore[assignment]
-        self.where = where
+        self.mask = mask
         # A region counts by its area: so style and content are in the same balance all over the picture.
-        self.area = 1.0 if where is None else float(where.mean())
+        self.area = 1.0 if mask is None else float(mask.mean())
 
     def losses(self, statistics: Mapping[str, LayerStatistics]) -> dict[str, Tensor]:
         """Each term of the region's statistics."""
@@ -66,9 +66,9 @@ class Objective(nn.Module):
         self.encoder, self.content, self.variation = encoder, content, variation
         self.regions: Sequence[StyledRegion] = nn.ModuleList(regions)  # type: ignore[assignment]
         self.tile = tile
-        if self._layout is None and (tile is not None or any(region.where is not None for region in regions)):
+        if self._layout is None and (tile is not None or any(region.mask is not None for region in regions)):
             raise RequestError("tiles and regions need an encoder with known strides, such as vgg19 or pocket")
-        self._style_layers = list(dict.fromkeys(k for r in regions for t in r.terms.values() for k in t.shares))
+        self._style_layers = list(dict.fromkeys(k for r in regions for t in r.terms.values() for k in t.layer_weights))
         self._needs = frozenset(need for r in regions for t in r.terms.values() for need in t.needs)
         self._places: dict[tuple[int, int], list[dict[str, Tensor] | None]] = {}
 
@@ -96,10 +96,12 @@ class Objective(nn.Module):
     def _whole(self, picture: Tensor, gradient: Tensor, losses: dict[str, float]) -> None:
         variable = picture.detach().requires_grad_()
         features = self.encoder(variable)
-        terms = self._style([self._measure(self._wanted(features), where) for where in self._weights(picture)])
+        terms = self._style(
+            [self._measure(self._statistics_to_measure(features), where) for where in self._weights(picture)]
+        )
         if self.content is not None:
             terms["content"] = self.content(features)
-        _descend(torch.stack(list(terms.values())).sum(), variable, gradient)
+        _accumulate_gradient(torch.stack(list(terms.values())).sum(), variable, gradient)
         losses |= {name: float(term.detach()) for name, term in terms.items()}
 
     def _tiled(self, picture: Tensor, plan: list[Window], gradient: Tensor, losses: dict[str, float]) -> None:
@@ -108,7 +110,7 @@ class Objective(nn.Module):
             for window in plan:
                 features = self.encoder(picture[(..., *window.outer)])
                 found = self._tile_statistics(picture, window, features)
-                sums = [_added(a, b) for a, b in zip(sums, found, strict=True)] if sums else found
+                sums = [_add_statistics(a, b) for a, b in zip(sums, found, strict=True)] if sums else found
         leaves = [{k: s.detached(requires_grad=True) for k, s in region.items()} for region in sums]
         terms = self._style(leaves)
         if terms:
@@ -118,13 +120,15 @@ class Objective(nn.Module):
             variable = picture[(..., *window.outer)].detach().requires_grad_()
             features = self.encoder(variable)
             found = self._tile_statistics(picture, window, features)
-            parts = [x for s, leaf in zip(found, leaves, strict=True) for k in s for x in _pulled(s[k], leaf[k])]
+            parts = [
+                x for s, leaf in zip(found, leaves, strict=True) for k in s for x in _surrogate_losses(s[k], leaf[k])
+            ]
             if self.content is not None:
-                inner, places = self._cut(window, {k: features[k] for k in self.content.shares})
+                inner, places = self._cut(window, {k: features[k] for k in self.content.layer_weights})
                 content = self.content(inner, places)
                 losses["content"] = losses.get("content", 0.0) + float(content.detach())
                 parts.append(content)
-            _descend(torch.stack(parts).sum(), variable, gradient[(..., *window.outer)])
+            _accumulate_gradient(torch.stack(parts).sum(), variable, gradient[(..., *window.outer)])
 
     def _style(self, statistics: Sequence[Mapping[str, LayerStatistics]]) -> dict[str, Tensor]:
         terms: dict[str, Tensor] = {}
@@ -133,11 +137,11 @@ class Objective(nn.Module):
                 terms[name] = terms[name] + loss if name in terms else loss
         return terms
 
-    def _wanted(self, features: Features) -> Features:
+    def _statistics_to_measure(self, features: Features) -> Features:
         return {name: features[name] for name in self._style_layers}
 
     def _tile_statistics(self, picture: Tensor, window: Window, features: Features) -> list[dict[str, LayerStatistics]]:
-        inner, places = self._cut(window, self._wanted(features))
+        inner, places = self._cut(window, self._statistics_to_measure(features))
         return [
             self._measure(inner, None if weights is None else {k: weights[k][places[k]] for k in inner})
             for weights in self._weights(picture)
@@ -158,7 +162,7 @@ class Objective(nn.Module):
         """By region, how much each place of each layer counts."""
         size = (picture.shape[2], picture.shape[3])
         if size not in self._places:
-            self._places = {size: [self._pooled(region.where, size) for region in self.regions]}
+            self._places = {size: [self._pooled(region.mask, size) for region in self.regions]}
         return self._places[size]
 
     def _pooled(self, where: Tensor | None, size: tuple[int, int]) -> dict[str, Tensor] | None:
@@ -176,20 +180,20 @@ class Objective(nn.Module):
         height, width = picture.shape[2:]
         if self._layout is None:
             return windows(height, width, side=None, margin=0, stride=1)
-        layers = [*self._style_layers, *(self.content.shares if self.content is not None else ())]
+        layers = [*self._style_layers, *(self.content.layer_weights if self.content is not None else ())]
         return self._layout.windows(height, width, layers, self.tile)
 
 
-def _descend(loss: Tensor, variable: Tensor, gradient: Tensor) -> None:
+def _accumulate_gradient(loss: Tensor, variable: Tensor, gradient: Tensor) -> None:
     if loss.requires_grad:
         gradient += torch.autograd.grad(loss, variable)[0]
 
 
-def _added(a: dict[str, LayerStatistics], b: dict[str, LayerStatistics]) -> dict[str, LayerStatistics]:
+def _add_statistics(a: dict[str, LayerStatistics], b: dict[str, LayerStatistics]) -> dict[str, LayerStatistics]:
     return {name: a[name] + b[name] for name in a}
 
 
-def _pulled(found: LayerStatistics, leaf: LayerStatistics) -> list[Tensor]:
-    """What has, by the features of a tile, the gradient that the whole picture's sums have, if they have one."""
+def _surrogate_losses(found: LayerStatistics, leaf: LayerStatistics) -> list[Tensor]:
+    """Sums whose gradient by the features of a tile is that of the whole picture's statistics."""
     pairs = [(found.total, leaf.total), (found.squares, leaf.squares), (found.products, leaf.products)]
     return [(x * sums.grad).sum() for x, sums in pairs if sums.grad is not None]

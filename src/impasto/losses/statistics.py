@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.encoder import Features
-from impasto.losses.distances import wide
+from impasto.losses.distances import as_float32
 from impasto.picture.raster import Pixels
 
 __all__ = ["RANK", "LayerStatistics", "Statistics", "mean_statistics", "measure", "pack", "unpack"]
@@ -94,7 +94,7 @@ def measure(
     """
     result = {}
     for name, value in features.items():
-        # Not value[0], whose gradient would be spread out anew, in another layout.
+        # Not value[0], whose gradient would be spread out again, in another layout.
         flat = value.permute(0, 2, 3, 1).flatten(0, 2)
         weight = None if weights is None else weights[name].flatten()
         sums: tuple[Tensor, Tensor, Tensor] = _Sums.apply(flat, weight, moments, products)  # type: ignore[no-untyped-call]
@@ -131,7 +131,7 @@ class _Sums(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(x, weight)
         ctx.set_materialize_grads(False)
-        channels, dtype = x.shape[1], wide(x[:0]).dtype
+        channels, dtype = x.shape[1], as_float32(x[:0]).dtype
         sums = x.new_zeros(channels, dtype=dtype), x.new_zeros(channels, dtype=dtype)
         square = x.new_zeros((channels, channels), dtype=dtype)
         # By strips that stay in the processor's cache.
@@ -139,14 +139,14 @@ class _Sums(torch.autograd.Function):
             strip = x[start : start + _ROWS]
             share = None if weight is None else weight[start : start + _ROWS, None].to(dtype)
             if moments:
-                values = wide(strip)
+                values = as_float32(strip)
                 weighed = values if share is None else values * share
                 sums[0].add_(weighed.sum(0))
                 sums[1].add_((weighed * values).sum(0))
             if products:
                 # In the features' own precision: that is how the matrix units like it.
                 left = strip if share is None else strip * share.to(x.dtype)
-                square.add_(wide(left.T @ strip / len(strip)), alpha=len(strip))
+                square.add_(as_float32(left.T @ strip / len(strip)), alpha=len(strip))
         return *sums, square
 
     @staticmethod
@@ -175,7 +175,8 @@ RANK = 24
 
 
 def pack(statistics: Statistics) -> Pixels:
-    """A float32 vector: per layer the means, the variances, and the directions, each as long as its deviation."""
+    """A float32 vector: per layer the means, the variances, and the directions, each as long as its standard
+    deviation."""
     parts: list[Tensor] = []
     for layer in statistics.values():
         covariance = layer.covariance.float()

@@ -1,4 +1,4 @@
-"""Terms: the losses of iterative style transfer, each a small module that knows its aim and prints what it is."""
+"""Terms: the losses of iterative style transfer, each a small module that knows its target and prints what it is."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders.encoder import Features
-from impasto.losses.distances import wide
+from impasto.losses.distances import as_float32
 from impasto.losses.statistics import LayerStatistics, Statistics
 
 __all__ = ["ContentTerm", "GramTerm", "MomentTerm", "StyleTerm", "TotalVariation", "WassersteinTerm"]
 
-Shares = Mapping[str, float]
+LayerWeights = Mapping[str, float]
 """Weights by layer name."""
 
 
 class StyleTerm(nn.Module, ABC):
     """A distance of statistics from those of a style, summed over layers.
 
-    ``relative`` divides each layer by the energy of its aim, so that no layer outweighs another. A subclass says
+    ``relative`` divides each layer by the energy of its target, so that no layer outweighs another. A subclass says
     which statistics it ``needs``: all, unless it says less.
     """
 
     needs: frozenset[str] = frozenset(("moments", "products"))
 
-    def __init__(self, aim: Statistics, layers: Shares, *, relative: bool = True, weight: float = 1.0) -> None:
-        """Raises ``KeyError`` where ``aim`` lacks a layer."""
+    def __init__(self, target: Statistics, layers: LayerWeights, *, relative: bool = True, weight: float = 1.0) -> None:
+        """Raises ``KeyError`` where ``target`` lacks a layer."""
         super().__init__()
-        self.aim = {name: aim[name].detached() for name in layers}
-        self.shares, self.relative, self.weight = dict(layers), relative, weight
+        self.target = {name: target[name].detached() for name in layers}
+        self.layer_weights, self.relative, self.weight = dict(layers), relative, weight
 
     def forward(self, statistics: Statistics) -> Tensor:
         """The loss of a picture with these statistics, weight included; a scalar."""
-        losses = [share * self.distance(statistics[name], self.aim[name]) for name, share in self.shares.items()]
+        losses = [
+            share * self.distance(statistics[name], self.target[name]) for name, share in self.layer_weights.items()
+        ]
         return self.weight * torch.stack(losses).sum()
 
     @abstractmethod
-    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
+    def distance(self, found: LayerStatistics, target: LayerStatistics) -> Tensor:
         """The distance at one layer, a scalar."""
 
     def extra_repr(self) -> str:
-        return f"{_listed(self.shares)}, relative={self.relative}, weight={self.weight:g}"
+        return f"{_weights_text(self.layer_weights)}, relative={self.relative}, weight={self.weight:g}"
 
 
 class GramTerm(StyleTerm):
@@ -56,8 +58,8 @@ class GramTerm(StyleTerm):
 
     needs = frozenset(("products",))
 
-    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
-        gram = aim.gram
+    def distance(self, found: LayerStatistics, target: LayerStatistics) -> Tensor:
+        gram = target.gram
         square = (found.gram - gram).square()
         return square.sum() / gram.square().sum().clamp_min(1e-12) if self.relative else square.mean()
 
@@ -67,12 +69,12 @@ class MomentTerm(StyleTerm):
 
     needs = frozenset(("moments",))
 
-    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
-        return self._square(found.mean, aim.mean) + self._square(found.std, aim.std)
+    def distance(self, found: LayerStatistics, target: LayerStatistics) -> Tensor:
+        return self._square(found.mean, target.mean) + self._square(found.std, target.std)
 
-    def _square(self, found: Tensor, aim: Tensor) -> Tensor:
-        square = (found - aim).square().mean()
-        return square / aim.square().mean().clamp_min(1e-8) if self.relative else square
+    def _square(self, found: Tensor, target: Tensor) -> Tensor:
+        square = (found - target).square().mean()
+        return square / target.square().mean().clamp_min(1e-8) if self.relative else square
 
 
 class WassersteinTerm(StyleTerm):
@@ -82,38 +84,38 @@ class WassersteinTerm(StyleTerm):
     style-transfer-pytorch.
     """
 
-    def __init__(self, aim: Statistics, layers: Shares, *, relative: bool = True, weight: float = 1.0) -> None:
-        super().__init__(aim, layers, relative=relative, weight=weight)
+    def __init__(self, target: Statistics, layers: LayerWeights, *, relative: bool = True, weight: float = 1.0) -> None:
+        super().__init__(target, layers, relative=relative, weight=weight)
         # In double: a layer with fewer directions than channels has many eigenvalues near 0, whose roots are not.
-        self._roots = {name: _root(self.aim[name].covariance.double()) for name in layers}
+        self._roots = {name: _matrix_square_root(self.target[name].covariance.double()) for name in layers}
 
     def forward(self, statistics: Statistics) -> Tensor:
         losses = []
-        for name, share in self.shares.items():
-            found, aim, root = statistics[name], self.aim[name], self._roots[name]
+        for name, share in self.layer_weights.items():
+            found, target, root = statistics[name], self.target[name], self._roots[name]
             cross = _trace_of_root(root @ found.covariance.double() @ root)
-            apart = self.distance(found, aim) - 2 * cross.to(found.mean.dtype)
-            energy = aim.mean.square().sum() + aim.covariance.trace() if self.relative else torch.ones(())
+            apart = self.distance(found, target) - 2 * cross.to(found.mean.dtype)
+            energy = target.mean.square().sum() + target.covariance.trace() if self.relative else torch.ones(())
             losses.append(share * apart / energy.clamp_min(1e-12))
         return self.weight * torch.stack(losses).sum()
 
-    def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
+    def distance(self, found: LayerStatistics, target: LayerStatistics) -> Tensor:
         """What the distance has apart from the matrices' common root."""
-        return (found.mean - aim.mean).square().sum() + found.std.square().sum() + aim.std.square().sum()
+        return (found.mean - target.mean).square().sum() + found.std.square().sum() + target.std.square().sum()
 
 
 class ContentTerm(nn.Module):
     """Distance to the photograph's features, averaged over places: mean square (Gatys et al. 2016), or 1 - cosine.
 
     For the cosine, both are normalised channel by channel first: the photograph's by its own mean and
-    deviation, the picture's by those that it is to have in the end, the style's. That takes contrast and colour
-    out of the comparison, and each place is compared by itself, which tiles need.
+    standard deviation, the picture's by those that it is to have in the end, the style's. That takes contrast and
+    colour out of the comparison, and each place is compared by itself, which tiles need.
     """
 
     def __init__(
         self,
-        aim: Features,
-        layers: Shares,
+        target: Features,
+        layers: LayerWeights,
         *,
         distance: Literal["mse", "cosine"] = "mse",
         own: Statistics | None = None,
@@ -121,18 +123,19 @@ class ContentTerm(nn.Module):
         relative: bool = False,
         weight: float = 1.0,
     ) -> None:
-        """``own`` and ``goal`` are the statistics to normalise by. Raises ``KeyError`` where ``aim`` lacks a layer."""
+        """``own`` and ``goal`` are the statistics to normalise by. Raises ``KeyError`` where ``target`` lacks a
+        layer."""
         super().__init__()
-        self.shares, self.distance, self.relative, self.weight = dict(layers), distance, relative, weight
+        self.layer_weights, self.distance, self.relative, self.weight = dict(layers), distance, relative, weight
         self._goal = goal
-        self.aim: Features = {}
+        self.target: Features = {}
         self._energy: dict[str, float] = {}
         for name in layers:
-            value = aim[name].detach()
+            value = target[name].detach()
             if distance == "cosine" and own is not None:
                 value = _normalised(value, own[name])
-            self.aim[name] = value
-            energy = float(wide(value).square().mean()) if relative and distance == "mse" else 1.0
+            self.target[name] = value
+            energy = float(as_float32(value).square().mean()) if relative and distance == "mse" else 1.0
             self._energy[name] = max(energy, 1e-12)
 
     def forward(self, features: Features, places: Mapping[str, tuple[slice, slice]] | None = None) -> Tensor:
@@ -141,21 +144,26 @@ class ContentTerm(nn.Module):
         ``places`` says by layer which rows and columns of the whole the features ``(1, C, h, w)`` are.
         """
         total = torch.zeros(())
-        for name, share in self.shares.items():
-            aim = self.aim[name]
-            count = aim.shape[2] * aim.shape[3]
-            found, aim = features[name], aim if places is None else aim[(..., *places[name])]
+        for name, share in self.layer_weights.items():
+            target = self.target[name]
+            count = target.shape[2] * target.shape[3]
+            found, target = features[name], target if places is None else target[(..., *places[name])]
             if self.distance == "cosine":
                 if self._goal is not None:
                     found = _normalised(found, self._goal[name])
-                loss = (1 - F.cosine_similarity(wide(found), wide(aim), dim=1)).sum() / count
+                loss = (1 - F.cosine_similarity(as_float32(found), as_float32(target), dim=1)).sum() / count
             else:
-                loss = (wide(found) - wide(aim)).square().sum() / (count * aim.shape[1] * self._energy[name])
+                loss = (as_float32(found) - as_float32(target)).square().sum() / (
+                    count * target.shape[1] * self._energy[name]
+                )
             total = total + share * loss
         return self.weight * total
 
     def extra_repr(self) -> str:
-        return f"{_listed(self.shares)}, distance={self.distance}, relative={self.relative}, weight={self.weight:g}"
+        return (
+            f"{_weights_text(self.layer_weights)}, distance={self.distance}, relative={self.relative}, "
+            f"weight={self.weight:g}"
+        )
 
 
 class TotalVariation(nn.Module):
@@ -186,7 +194,7 @@ def _normalised(features: Tensor, by: LayerStatistics) -> Tensor:
     return (features - mean) / std
 
 
-def _root(matrix: Tensor) -> Tensor:
+def _matrix_square_root(matrix: Tensor) -> Tensor:
     """The square root of a symmetric matrix without negative eigenvalues."""
     values, vectors = torch.linalg.eigh(matrix)
     root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
@@ -200,5 +208,5 @@ def _trace_of_root(matrix: Tensor) -> Tensor:
     return values[values > 1e-13 * matrix.detach().trace()].sqrt().sum()
 
 
-def _listed(shares: Shares) -> str:
-    return ", ".join(f"{name} {share:g}" for name, share in shares.items())
+def _weights_text(weights: LayerWeights) -> str:
+    return ", ".join(f"{name} {share:g}" for name, share in weights.items())

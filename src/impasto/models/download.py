@@ -19,7 +19,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from impasto.errors import ModelError, OutputError
-from impasto.user_folders import ELSEWHERE, made, unwritable
+from impasto.user_folders import ELSEWHERE, make_folder, unwritable_error
 
 __all__ = ["Watcher", "download"]
 
@@ -57,7 +57,7 @@ def download(
     try:
         if path.is_file() and sha256 is not None and _hashed(path).hexdigest() == sha256:
             return path
-        made(path.parent)
+        make_folder(path.parent)
         resumed = part.stat().st_size if part.is_file() else 0
         found = _fetch(url, part, size, progress, timeout)
         wrong = _wrong(part, found, sha256, sha1)
@@ -74,7 +74,7 @@ def download(
             )
         os.replace(part, path)
     except OSError as error:  # of the network's there is none left here
-        raise OutputError(f"{unwritable(part, error)}; {_AGAIN}") from error
+        raise OutputError(f"{unwritable_error(part, error)}; {_AGAIN}") from error
     return path
 
 
@@ -101,7 +101,7 @@ def _fetch(url: str, part: Path, size: int | None, progress: Watcher | None, tim
     with contextlib.closing(_ask(url, done, timeout)) as answer:
         if answer.status != 206 or _start(answer) != done:
             if answer.status == 206:
-                raise ModelError(f"{_host(url)} sends another part of the file than was asked for; try again later")
+                raise ModelError(f"{_host(url)} sent another part of the file than was requested; try again later")
             # The server cannot go on in the middle.
             digest, done = hashlib.sha256(), 0
         total = _total(answer, done)
@@ -164,7 +164,7 @@ def _ask(url: str, start: int, timeout: float) -> http.client.HTTPResponse:
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise ModelError(
-            f"there is no connection to {_host(url)}: {reason}; check the network and its proxy, or bring the file "
+            f"cannot connect to {_host(url)}: {reason}; check the network and its proxy, or bring the file "
             "from a machine that has one"
         ) from error
 
@@ -194,7 +194,7 @@ def _check_address(url: str) -> None:
     except ValueError:
         trusted = False
     if not trusted:
-        raise ModelError(f"{url} is no address to download from; give one that begins with https://")
+        raise ModelError(f"{url} is not an address to download from; give one that begins with https://")
 
 
 def _check_room(part: Path, done: int, total: int | None) -> None:
@@ -202,7 +202,7 @@ def _check_room(part: Path, done: int, total: int | None) -> None:
     free = shutil.disk_usage(part.parent).free + there
     if total is not None and total - done > free:
         raise OutputError(
-            f"{part.parent} has room for {free / 1e6:.0f} MB, and {(total - done) / 1e6:.0f} are to come; {ELSEWHERE}"
+            f"{part.parent} has room for {free / 1e6:.0f} MB, and {(total - done) / 1e6:.0f} are needed; {ELSEWHERE}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Lock: one process at a time, of those that want the same."""
+"""A lock that lets in one process at a time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["alone"]
+__all__ = ["process_lock"]
 
 
 @contextmanager
-def alone(lock: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+def process_lock(lock: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Let no other process in meanwhile, where the system has such locks; one that is killed holds none any more.
 
     ``lock`` is an empty file, which stays. ``waiting`` is called where another process is in. Raises :class:`OSError`

@@ -1,4 +1,4 @@
-"""Shelf: the models in a folder, each in one of its own, read again only where something changed."""
+"""ModelIndex: the models in a folder, each in one of its own, read again only where something changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from impasto.errors import ModelError
 from impasto.models.model import Model
 
-__all__ = ["Shelf", "shelf_of"]
+__all__ = ["ModelIndex", "index_of"]
 
 _SETTLED = 0.1
 """Seconds after which another change has another time: the clocks of file systems are coarse."""
@@ -24,7 +24,7 @@ _GONE: _Stamp = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Snapshot:
     """What was found at one look: by the name of the folder, with the stamp of its manifest."""
 
     folder: _Stamp
@@ -32,7 +32,7 @@ class _Look:
     models: dict[str, Model]
     problems: dict[str, str]
 
-    def called(self, name: str) -> list[str]:
+    def named(self, name: str) -> list[str]:
         """The folders for models of that name."""
         return [folder for folder in self.manifests if folder.partition("@")[0] == name]
 
@@ -41,35 +41,35 @@ class _Look:
         return all(_stamp(file) == stamp for file, stamp in (self.manifests[name] for name in names))
 
 
-class Shelf:
+class ModelIndex:
     """Safe to use from several threads and beside other processes: what they add and remove is seen at once."""
 
     def __init__(self, folder: Path, read: Callable[[Path], Model], *, bare: bool = True) -> None:
         """``read`` makes a model of a folder, or raises :class:`ModelError`. With ``bare`` a folder without a
         manifest is one that cannot be read, else it is none at all."""
         self._folder, self._read, self._bare = folder, read, bare
-        self._last: _Look | None = None
+        self._last: _Snapshot | None = None
 
     def models(self) -> tuple[Model, ...]:
         """Every one that can be read."""
-        return tuple(self._looked().models.values())
+        return tuple(self._refreshed().models.values())
 
-    def called(self, name: str, *, strict: bool = False) -> tuple[Model, ...]:
+    def named(self, name: str, *, strict: bool = False) -> tuple[Model, ...]:
         """Those in folders of that name; quicker than looking at all, for it is asked for every picture.
 
         Where ``strict``, one that cannot be read is a :class:`ModelError`.
         """
         look = self._last
-        if look is None or look.folder != _stamp(str(self._folder)) or not look.holds(look.called(name)):
-            look = self._looked()
-        folders = look.called(name)
+        if look is None or look.folder != _stamp(str(self._folder)) or not look.holds(look.named(name)):
+            look = self._refreshed()
+        folders = look.named(name)
         if strict and (broken := [look.problems[folder] for folder in folders if folder in look.problems]):
             raise ModelError(broken[0])
         return tuple(look.models[folder] for folder in folders if folder in look.models)
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the others, one sentence each."""
-        return tuple(self._looked().problems.values())
+        return tuple(self._refreshed().problems.values())
 
     def folders(self) -> list[Path]:
         """Where models may be, by name; hidden folders are none."""
@@ -79,12 +79,12 @@ class Shelf:
             return []
         return [path for path in found if self._bare or (path / _MANIFEST).is_file()]
 
-    def _looked(self) -> _Look:
+    def _refreshed(self) -> _Snapshot:
         last = self._last
         if last is not None and last.folder == _stamp(str(self._folder)) and last.holds(last.manifests):
             return last
         # Stamps go before what they are of, so that what changes meanwhile is seen the next time.
-        look = _Look(_stamp(str(self._folder)), {}, {}, {})
+        look = _Snapshot(_stamp(str(self._folder)), {}, {}, {})
         for path in self.folders():
             file = str(path / _MANIFEST)
             look.manifests[path.name] = file, _stamp(file)
@@ -108,6 +108,6 @@ def _stamp(file: str) -> _Stamp:
 
 
 @lru_cache(maxsize=32)
-def shelf_of(folder: Path, read: Callable[[Path], Model], *, bare: bool = True) -> Shelf:
+def index_of(folder: Path, read: Callable[[Path], Model], *, bare: bool = True) -> ModelIndex:
     """The one of that folder, for all of the process."""
-    return Shelf(folder, read, bare=bare)
+    return ModelIndex(folder, read, bare=bare)

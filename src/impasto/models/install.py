@@ -1,4 +1,4 @@
-"""Adding: a model of the catalogue made of files that people have."""
+"""Installs models from files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from impasto.errors import ModelError
-from impasto.inference.ir.layers import Affine, Convolution, InstanceNorm, Residual, flattened
+from impasto.inference.ir.layers import Affine, Convolution, InstanceNorm, Residual, flatten_layers
 from impasto.inference.ir.network import Network, Order
 from impasto.inference.ir.stored import pack_network
 from impasto.models.model import PAINTERS, Model, file_entry, read_manifest, write_manifest
 from impasto.models.network_files import Format, format_of, read_file
 from impasto.models.probing.isolated_probe import FoundGraph, read_graph, suffix_of
-from impasto.models.published import Published, file_of
+from impasto.models.published import Published, find_by_sha256
 from impasto.models.store import NAME, VERSION, Store, check, parts, shipped
 
 __all__ = ["add", "check_free", "digest", "name_of", "version_of"]
@@ -62,9 +62,9 @@ def add(
     that name is not added twice. A network of one style may have the name of one that comes with Impasto: that name
     means it from then on, until :meth:`Store.use` or :meth:`Store.remove` says otherwise.
 
-    Nothing in the files is run as a program. Raises :class:`ModelError` for what is no such network, or broken, and
-    where the name or version cannot be; :class:`OutputExists` where the version is there, :class:`OutputError` where
-    it cannot be written.
+    Nothing in the files is run as a program. Raises :class:`ModelError` for what is not a supported network, or broken,
+    and where the name or version cannot be; :class:`OutputExists` where the version is there, :class:`OutputError`
+    where it cannot be written.
     """
     store = Store() if store is None else store
     paths = [paths] if isinstance(paths, Path) else list(paths)
@@ -73,11 +73,11 @@ def add(
     if not 1 <= len(paths) <= 2:
         raise ModelError(f"a model is of one file or two, not {len(paths)}; add one model at a time")
     held = [read_file(path) for path in paths]
-    if order is None and range is None and (there := _there(store, held, name, version, index)) is not None:
+    if order is None and range is None and (there := _find_installed(store, held, name, version, index)) is not None:
         return there
     draft = _recognise(paths, held, order, range, index)
     if name is None:
-        name = _named([entry["file"] for entry in draft.architecture["made_of"]], draft.kind)
+        name = _file_names([entry["file"] for entry in draft.architecture["made_of"]], draft.kind)
         name = name if index is None else f"{name}-{index}"
     check_free(name, version, draft.kind, store)
     version = version or version_of(name, store)
@@ -97,17 +97,17 @@ def add(
             "rules": draft.rules,
         }
         write_manifest(folder, manifest)
-    return _taken_up(store, f"{name}@{version}", draft.kind)
+    return _activate_new(store, f"{name}@{version}", draft.kind)
 
 
-def _taken_up(store: Store, identity: str, kind: str) -> Model:
+def _activate_new(store: Store, identity: str, kind: str) -> Model:
     """The model that was just installed. Whoever adds a network under the name of one of ours wants theirs."""
     if kind == "per-style" and shipped(identity.partition("@")[0]):
         store.use(identity)
     return Model.read(store.folder / identity)
 
 
-def _named(files: list[str], kind: str) -> str:
+def _file_names(files: list[str], kind: str) -> str:
     name = name_of(files)
     if any(kind != "per-style" or model.kind != kind for model in shipped(name)):
         raise ModelError(
@@ -117,7 +117,9 @@ def _named(files: list[str], kind: str) -> str:
     return name
 
 
-def _there(store: Store, held: list[bytes], name: str | None, version: str | None, index: int | None) -> Model | None:
+def _find_installed(
+    store: Store, held: list[bytes], name: str | None, version: str | None, index: int | None
+) -> Model | None:
     """The model that was made of these files, or of these and another."""
     digests = {hashlib.sha256(data).hexdigest() for data in held}
     for model in store.models():
@@ -165,7 +167,7 @@ def _layers(network: Network, found: Format, path: Path, data: bytes) -> _Draft:
         packed = pack_network(network)
     except ModelError:  # float16 has no numbers as large as its weights
         packed = pack_network(network, half=False)
-    origin = file_of(hashlib.sha256(data).hexdigest())
+    origin = find_by_sha256(hashlib.sha256(data).hexdigest())
     return _Draft(
         "per-style",
         {"network": ("network.safetensors", packed)},
@@ -175,14 +177,19 @@ def _layers(network: Network, found: Format, path: Path, data: bytes) -> _Draft:
             "margin": network.margin,
             "smallest": network.smallest,
         },
-        {"family": "johnson", "reader": found.name, **_built(network), "made_of": _made_of({path.name: data})},
+        {
+            "family": "johnson",
+            "reader": found.name,
+            **_layer_rules(network),
+            "made_of": _source_files({path.name: data}),
+        },
         **_origin(origin, "", [path]),
     )
 
 
-def _built(network: Network) -> dict[str, Any]:
+def _layer_rules(network: Network) -> dict[str, Any]:
     """What was recognised of a network of layers."""
-    layers = list(flattened(network.layers))
+    layers = list(flatten_layers(network.layers))
     kinds = {type(layer) for layer in layers}
     return {
         "width": next((int(layer.weight.shape[0]) for layer in layers if isinstance(layer, Convolution)), 0),
@@ -203,26 +210,26 @@ def _graph(
     known = dict(zip(paths, held, strict=True))
     contents = {part: known.get(path) or read_file(path) for part, path in graph.parts.items()}
     files = {part: (f"{part}{suffix_of(data)}", data) for part, data in contents.items()}
-    made_of = _made_of({path.name: contents[part] for part, path in graph.parts.items()})
-    origin = file_of(hashlib.sha256(contents.get("transfer", held[0])).hexdigest())
+    made_of = _source_files({path.name: contents[part] for part, path in graph.parts.items()})
+    origin = find_by_sha256(hashlib.sha256(contents.get("transfer", held[0])).hexdigest())
     family = "ghiasi" if graph.is_pair else "graph"
     return _Draft(
         "arbitrary" if graph.is_pair else "per-style",
         files,
         dict(graph.rules),
-        {"family": family, "reader": found.name, **graph.graph, **_taken(graph), "made_of": made_of},
-        **_origin(origin, graph.saying.licence, list(graph.parts.values())),
+        {"family": family, "reader": found.name, **graph.graph, **_preprocessing_rules(graph), "made_of": made_of},
+        **_origin(origin, graph.metadata.licence, list(graph.parts.values())),
     )
 
 
-def _taken(graph: FoundGraph) -> dict[str, Any]:
+def _preprocessing_rules(graph: FoundGraph) -> dict[str, Any]:
     """How a graph takes pictures, and where that is known from."""
     if graph.is_pair:
         return {"order": "RGB", "range": 1}
     taken = graph.rules["preprocessing"]
     found = {"order": taken["order"], "range": taken["range"]}
-    found |= {"order_from": graph.told["order"], "range_from": graph.told["range"]}
-    return found | ({"producer": graph.saying.producer} if graph.saying.producer else {})
+    found |= {"order_from": graph.recognised_by["order"], "range_from": graph.recognised_by["range"]}
+    return found | ({"producer": graph.metadata.producer} if graph.metadata.producer else {})
 
 
 def _origin(origin: Published | None, licence: str, files: list[Path]) -> dict[str, str]:
@@ -231,7 +238,7 @@ def _origin(origin: Published | None, licence: str, files: list[Path]) -> dict[s
     return {"licence": licence if origin is None else origin.licence, "source": origin.source if origin else named}
 
 
-def _made_of(files: dict[str, bytes]) -> list[dict[str, str]]:
+def _source_files(files: dict[str, bytes]) -> list[dict[str, str]]:
     made_of = [{"file": name, "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()]
     return sorted(made_of, key=lambda entry: entry["sha256"])
 
@@ -254,7 +261,7 @@ def _adopt(
             if not isinstance(given.rules.get(rule), int):
                 raise ModelError(f"{folder}/manifest.json has no whole number {rule} among its rules; export it again")
     if given.size() > _LARGEST:
-        raise ModelError(f"{folder} holds {given.size()} bytes; {_LARGEST} are the most")
+        raise ModelError(f"{folder} holds {given.size()} bytes; at most {_LARGEST} are allowed")
     given.verify()
     name = name or given.name
     check_free(name, version, given.kind, store)
@@ -274,7 +281,7 @@ def _adopt(
         if (folder / _CARD).is_file():
             shutil.copyfile(folder / _CARD, new / _CARD)
         write_manifest(new, manifest)
-    return _taken_up(store, f"{name}@{version}", given.kind)
+    return _activate_new(store, f"{name}@{version}", given.kind)
 
 
 def digest(file: Path) -> str:
@@ -313,11 +320,12 @@ def check_free(name: str, version: str | None, kind: str, store: Store) -> None:
     """Raises :class:`ModelError` where no model of that kind may have that name and version."""
     if not NAME.fullmatch(name) or len(name) > _LONGEST:
         raise ModelError(
-            f"{name[:80]!r} is no name of a model; give small letters a-z and digits in words joined by '-', at most "
+            f"{name[:80]!r} is not a name of a model; give small letters a-z and digits in words joined by "
+            f"'-', at most "
             f"{_LONGEST} characters"
         )
     if version is not None and not VERSION.fullmatch(version):
-        raise ModelError(f"{version[:40]!r} is no version; give numbers like 1 or 1.2")
+        raise ModelError(f"{version[:40]!r} is not a version; give numbers like 1 or 1.2")
     for other in (*shipped(name), *store.models(name)):
         if other.kind != kind:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""Noted: a few texts by name in a JSON file that several processes read and write."""
+"""JsonKeyValueFile: a few texts by name in a JSON file that several processes read and write."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from impasto.errors import OutputError
-from impasto.models.file_lock import alone
-from impasto.user_folders import ELSEWHERE, made, unwritable
+from impasto.models.file_lock import process_lock
+from impasto.user_folders import ELSEWHERE, make_folder, unwritable_error
 
-__all__ = ["Noted"]
+__all__ = ["JsonKeyValueFile"]
 
 _BYTES = 2**20
 
 
-class Noted:
+class JsonKeyValueFile:
     """The texts in one file. A file that is missing or malformed holds none."""
 
     def __init__(self, file: Path) -> None:
@@ -31,15 +31,15 @@ class Noted:
         # Every writer makes a new file, so that a time that is too coarse for two changes does no harm.
         return _read(str(self._file), found.st_ino, found.st_mtime_ns, found.st_size).copy()
 
-    def note(self, name: str, text: str | None) -> None:
+    def set(self, name: str, text: str | None) -> None:
         """Keep ``text`` under ``name``; None forgets it. Raises :class:`OutputError`."""
         from impasto.picture.files import write_atomically
 
         try:
             if text is None and name not in self.read():
                 return
-            made(self._file.parent)
-            with alone(self._file.with_name(f".{self._file.name}.lock")):
+            make_folder(self._file.parent)
+            with process_lock(self._file.with_name(f".{self._file.name}.lock")):
                 texts = self.read()
                 if text is None:
                     texts.pop(name, None)
@@ -50,7 +50,7 @@ class Noted:
                 except OutputError as error:
                     raise OutputError(f"{error}; {ELSEWHERE}") from error
         except OSError as error:
-            raise unwritable(self._file, error) from error
+            raise unwritable_error(self._file, error) from error
 
 
 @lru_cache(maxsize=16)

@@ -1,11 +1,11 @@
-"""Mistaken: what people have in a file's place when they take it for a network."""
+"""Files that are often mistaken for a network, and what they are."""
 
 from __future__ import annotations
 
 import codecs
 import re
 
-__all__ = ["mistaken"]
+__all__ = ["describe_mistaken_file"]
 
 _MISTAKEN = (
     (
@@ -20,7 +20,7 @@ _MISTAKEN = (
 )
 
 
-def mistaken(data: bytes) -> str | None:
+def describe_mistaken_file(data: bytes) -> str | None:
     """What a file is that begins like ``data``, and what to do; ``None`` for what may be a network."""
     if not data:
         return "empty; get it again"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.errors import ModelError
-from impasto.models.mistaken_files import mistaken
+from impasto.models.mistaken_files import describe_mistaken_file
 from impasto.picture.files import write_atomically
 
 __all__ = ["PAINTERS", "Model", "file_entry", "read_manifest", "write_manifest"]
@@ -75,7 +75,7 @@ class Model:
         path = self.path / entry["file"]
         try:
             with path.open("rb") as stream:
-                said = mistaken(stream.read(512))
+                said = describe_mistaken_file(stream.read(512))
                 stream.seek(0)
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Recognise: which format a file is of, from what is in it and never from its name."""
+"""The format of a network's file, recognised by its content and never by its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from impasto.models.architectures.transformer_net import network_of_state
 from impasto.models.formats.state_dict import LEGACY, read_checkpoint
 from impasto.models.formats.strided_tensor import Strided
 from impasto.models.formats.torch7 import read_torch7
-from impasto.models.mistaken_files import mistaken
+from impasto.models.mistaken_files import describe_mistaken_file
 from impasto.picture.pipes import is_pipe
 
 __all__ = ["FORMATS", "Format", "format_of", "read_file", "read_network"]
@@ -76,7 +76,7 @@ def format_of(data: bytes) -> Format:
     for entry in FORMATS:
         if entry.begins.match(data):
             return entry
-    if said := mistaken(data):
+    if said := describe_mistaken_file(data):
         raise ModelError(f"the file is of no format that is known: it is {said}")
     known = "Torch7's .t7, PyTorch's .pth, .safetensors, ONNX and TensorFlow Lite"
     raise ModelError(f"the file is of no format that is known: {known} are; it begins with {data[:8].hex(' ')}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["PUBLISHED", "SETS", "Published", "PublishedFile", "called", "file_of"]
+__all__ = ["PUBLISHED", "SETS", "Published", "PublishedFile", "find_by_sha256", "find_published"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +154,14 @@ SETS: Mapping[str, tuple[str, ...]] = {
 """Names of models that are fetched together, by the name of what they were published as."""
 
 
-def called(name: str) -> list[str]:
+def find_published(name: str) -> list[str]:
     """Those that ``name`` may mean: the one of that name, else those of which it is the last part."""
     if name in PUBLISHED:
         return [name]
     return [known for known in PUBLISHED if name and known.partition("-")[2].removesuffix("-eccv16") == name]
 
 
-def file_of(sha256: str) -> Published | None:
+def find_by_sha256(sha256: str) -> Published | None:
     """The model whose file has that sha256; None where it is none that is known."""
     for model in PUBLISHED.values():
         if any(file.sha256 == sha256 for file in model.files):

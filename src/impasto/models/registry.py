@@ -6,7 +6,7 @@ from pathlib import Path
 
 from impasto.errors import ModelError
 from impasto.models.model import Model
-from impasto.models.published import PUBLISHED, called
+from impasto.models.published import PUBLISHED, find_published
 from impasto.models.store import Store, parts, shipped
 
 __all__ = ["find", "models", "own_network"]
@@ -21,7 +21,7 @@ def find(model: str | Path, *, kind: str | None = None) -> Model:
     """The model called ``name@version``, or ``name``, or the one in a folder.
 
     Of a ``name`` it is the version that was chosen by :meth:`Store.use`, else the one that ships, else the newest. A
-    text that is no model's name is a folder's. Every call sees what other processes chose, added and removed. Raises
+    text that is not a model's name is a folder's. Every call sees what other processes chose, added and removed. Raises
     :class:`ModelError` where there is no such model, and where it is not of the ``kind`` asked for.
     """
     found = Model.read(model) if isinstance(model, Path) else _called(model, kind)
@@ -54,7 +54,7 @@ def _called(text: str, kind: str | None = None) -> Model:
         return Model.read(Path(text))
     if every:
         raise ModelError(f"there is no model {text!r}; of {name} there is {', '.join(m.identity for m in every)}")
-    if fitting := called(name):
+    if fitting := find_published(name):
         told = " or ".join(f"impasto models pull {other}" for other in fitting)
         file = f"{name} FILE" if PUBLISHED[fitting[0]].kind == "encoder" else "FILE"
         raise ModelError(

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from impasto.errors import ModelError, OutputError, OutputExists
-from impasto.models.index import Shelf, shelf_of
-from impasto.models.key_value_file import Noted
+from impasto.models.index import ModelIndex, index_of
+from impasto.models.key_value_file import JsonKeyValueFile
 from impasto.models.model import Model
-from impasto.user_folders import made, own_folder, unwritable
+from impasto.user_folders import make_folder, own_folder, unwritable_error
 
 __all__ = ["NAME", "VERSION", "Store", "check", "parts", "shipped"]
 
@@ -33,12 +33,12 @@ def shipped(name: str | None = None) -> list[Model]:
 
     Raises :class:`ModelError` where one is broken.
     """
-    shelf = shelf_of(_SHIPPED, Model.read, bare=False)
+    shelf = index_of(_SHIPPED, Model.read, bare=False)
     if name is None:
         if problems := shelf.problems():
             raise ModelError(problems[0])
         return list(shelf.models())
-    return list(shelf.called(name, strict=True))
+    return list(shelf.named(name, strict=True))
 
 
 class Store:
@@ -57,18 +57,18 @@ class Store:
         return self.folder / ".downloads"
 
     @property
-    def known(self) -> Noted:
+    def known(self) -> JsonKeyValueFile:
         """The sha256 of what was first downloaded, by address, where nobody publishes one."""
-        return Noted(self.folder / "known.json")
+        return JsonKeyValueFile(self.folder / "known.json")
 
     def models(self, name: str | None = None) -> list[Model]:
         """Every model that can be read, or those called ``name``, by name and version. Their files are not checked."""
-        found = self._shelf.models() if name is None else self._shelf.called(name)
+        found = self._index.models() if name is None else self._index.named(name)
         return sorted(found, key=lambda model: (model.name, parts(model.version)))
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with folders of the store, one sentence each; empty where all is well."""
-        return self._shelf.problems()
+        return self._index.problems()
 
     def active(self, name: str) -> str | None:
         """The version of ``name`` that was chosen by :meth:`use`; None where none was."""
@@ -91,13 +91,13 @@ class Store:
                 else f"there is no model {identity!r}; see them all with: impasto models"
             )
         # What ships is meant anyway, and may have another version one day.
-        self._active.note(chosen.name, None if chosen in ours else chosen.version)
+        self._active.set(chosen.name, None if chosen in ours else chosen.version)
         return chosen
 
     def next_version(self, name: str) -> str:
         """The first number that no version of ``name`` begins with, nor any after it."""
         versions = [model.version for model in (*shipped(name), *self.models(name))]
-        versions += [f.name.partition("@")[2] for f in self._shelf.folders() if f.name.partition("@")[0] == name]
+        versions += [f.name.partition("@")[2] for f in self._index.folders() if f.name.partition("@")[0] == name]
         return str(1 + max((parts(version)[0] for version in versions if VERSION.fullmatch(version)), default=0))
 
     @contextmanager
@@ -114,7 +114,7 @@ class Store:
             raise _exists(identity)
         unfinished = self.folder / f"{_UNFINISHED}{secrets.token_hex(8)}"
         try:
-            made(self.folder)
+            make_folder(self.folder)
             self._sweep()
             unfinished.mkdir()
             yield unfinished
@@ -125,7 +125,7 @@ class Store:
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                 raise _exists(identity) from error  # by another process, just now
-            raise unwritable(self.folder, error) from error
+            raise unwritable_error(self.folder, error) from error
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -135,11 +135,11 @@ class Store:
         Raises :class:`ModelError` for one that comes with Impasto and where there is none, and
         :class:`OutputError` where it cannot be deleted.
         """
-        wanted = [f for f in self._shelf.folders() if text in (f.name, f.name.partition("@")[0])]
+        wanted = [f for f in self._index.folders() if text in (f.name, f.name.partition("@")[0])]
         if not wanted:
             if any(text in (model.name, model.identity) for model in shipped()):
                 raise ModelError(f"{text} comes with Impasto and cannot be removed; only your own models can")
-            own = ", ".join(folder.name for folder in self._shelf.folders()) or "none"
+            own = ", ".join(folder.name for folder in self._index.folders()) or "none"
             raise ModelError(f"you have no model {text!r}; your own are: {own}")
         for folder in wanted:
             try:
@@ -151,16 +151,16 @@ class Store:
                 raise OutputError(f"{folder} cannot be removed: {error.strerror or error}") from error
             name, _, version = folder.name.partition("@")
             if self.active(name) == version:
-                self._active.note(name, None)
+                self._active.set(name, None)
         return tuple(folder.name for folder in wanted)
 
     @property
-    def _shelf(self) -> Shelf:
-        return shelf_of(self.folder, _read)
+    def _index(self) -> ModelIndex:
+        return index_of(self.folder, _read)
 
     @property
-    def _active(self) -> Noted:
-        return Noted(self.folder / "active.json")
+    def _active(self) -> JsonKeyValueFile:
+        return JsonKeyValueFile(self.folder / "active.json")
 
     def _sweep(self) -> None:
         for left in self.folder.glob(f"{_UNFINISHED}*"):

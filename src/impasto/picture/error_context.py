@@ -1,4 +1,4 @@
-"""About: which of several pictures or styles an error is about."""
+"""Names which of several pictures or styles an error is about."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from impasto.errors import MissingExtra, PictureError, StyleError, UnknownStyle
 
-__all__ = ["about"]
+__all__ = ["naming_errors"]
 
 
 @contextmanager
-def about(what: str, number: int = 1, *, of: int = 1) -> Iterator[None]:
+def naming_errors(what: str, number: int = 1, *, of: int = 1) -> Iterator[None]:
     """Have errors of pictures and styles that are raised inside say which of several it is: ``what``, and its number
     from 1 where there are more ``of`` them, go before the message."""
     try:

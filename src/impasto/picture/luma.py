@@ -1,4 +1,4 @@
-"""Light: how bright a place looks, and whether it has moved."""
+"""Luma: how bright a place looks, and whether it has moved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from impasto.picture.raster import Pixels
 
-__all__ = ["light", "luma"]
+__all__ = ["luma", "mean_luma"]
 
 
 def luma(pixels: Pixels) -> Pixels:
@@ -19,7 +19,7 @@ def luma(pixels: Pixels) -> Pixels:
     return weighed
 
 
-def light(pixels: Pixels, box: tuple[slice, slice]) -> float:
+def mean_luma(pixels: Pixels, box: tuple[slice, slice]) -> float:
     """Mean luma of some rows and columns of ``(H, W, 3)``; 0..255 for ``uint8``. Raises ``ValueError`` for none."""
     part = pixels[box]
     if not part.size:

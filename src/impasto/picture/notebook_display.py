@@ -10,7 +10,7 @@ from impasto.picture.raster import Raster
 from impasto.picture.scaling import fit, scale
 from impasto.picture.writing import encode
 
-__all__ = ["LONGEST", "Comparison", "shown"]
+__all__ = ["LONGEST", "Comparison", "notebook_png"]
 
 LONGEST = 512
 """Pixels of the longest side of what is shown: a notebook keeps what it shows in its file."""
@@ -35,7 +35,7 @@ style="display:block;width:100%;margin:4px 0 0">
 </div>"""
 
 
-def shown(picture: Raster) -> bytes:
+def notebook_png(picture: Raster) -> bytes:
     """A PNG of the picture, at most :data:`LONGEST` pixels a side, without what its file said besides."""
     small = scale(picture, fit(picture.size, min(LONGEST, max(picture.size))))
     return encode(small, "png", quality=100, bits=8, keep_metadata=False, settings=None)

@@ -28,9 +28,9 @@ class Picture(Raster):
     """
 
     def _repr_png_(self) -> bytes:
-        from impasto.picture.notebook_display import shown
+        from impasto.picture.notebook_display import notebook_png
 
-        return shown(self)
+        return notebook_png(self)
 
     @classmethod
     def open(cls, source: str | os.PathLike[str] | bytes | IO[bytes], *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -97,7 +97,7 @@ class Picture(Raster):
         if isinstance(source, (str, Path, os.PathLike, bytes, bytearray, memoryview)) or hasattr(source, "read"):
             file = bytes(source) if isinstance(source, (bytearray, memoryview)) else source
             return cls.open(file, max_pixels=max_pixels)  # type: ignore[arg-type]
-        raise PictureError(f"{type(source).__name__} is no picture; give a path, bytes, a Pillow image or an array")
+        raise PictureError(f"{type(source).__name__} is not a picture; give a path, bytes, a Pillow image or an array")
 
     def resized(self, size: tuple[int, int]) -> Picture:
         """Scaled to ``(width, height)`` with Lanczos; colour and alpha together, so that edges get no fringe."""

@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
-from impasto.picture.formats.sample_levels import eight, levels, sixteen
+from impasto.picture.formats.sample_levels import levels, to_uint8, to_uint16
 from impasto.picture.formats.tiff_page import TiffPage
-from impasto.picture.icc.declared_profile import stated_profile
+from impasto.picture.icc.declared_profile import declared_profile
 from impasto.picture.icc.profile import to_srgb
 from impasto.picture.raster import Metadata, Pixels, Raster
 
@@ -64,7 +64,7 @@ def unpack(image: Image.Image | TiffPage, format_: str | None, orientation: int 
     if isinstance(image, TiffPage):
         pixels, alpha = _page(image)
     else:
-        key, profile = _key(image), stated_profile(image, format_, _base(image.mode))
+        key, profile = _key(image), declared_profile(image, format_, _base(image.mode))
         image.load()
         pixels, alpha = _image(image, profile, _orientation(image) if orientation is None else orientation, key)
     return Raster(pixels, alpha, format_, _metadata(image))
@@ -86,10 +86,10 @@ def _page(page: TiffPage) -> Strip:
         with image:
             image.load()
             # Pillow turns a TIFF upright while it decodes, if the page itself says how it lies.
-            profile = stated_profile(page, "tiff", _base(image.mode))
+            profile = declared_profile(page, "tiff", _base(image.mode))
             return _image(image, profile, 1 if page.turned else page.orientation)
     colours = page.decode()
-    transform = to_srgb(stated_profile(page, "tiff", colours.base), colours.base)
+    transform = to_srgb(declared_profile(page, "tiff", colours.base), colours.base)
 
     def strip(rows: slice) -> Strip:
         colour, alpha = colours.strip(rows)
@@ -101,7 +101,7 @@ def _page(page: TiffPage) -> Strip:
 def _coloured(colour: Pixels, alpha: Pixels | None, base: str, transform: Transform | None) -> Strip:
     if transform is None and base in ("L", "RGB"):
         return colour, alpha
-    colour, alpha = eight(colour), None if alpha is None else eight(alpha)
+    colour, alpha = to_uint8(colour), None if alpha is None else to_uint8(alpha)
     image = Image.frombytes(base, (colour.shape[1], colour.shape[0]), np.ascontiguousarray(colour).tobytes())
     return np.asarray(image.convert("RGB") if transform is None else transform.apply(image)), alpha
 
@@ -208,7 +208,7 @@ def _is_negative(image: Image.Image) -> bool:
 
 def _sixteen(strip: Image.Image, scale: tuple[float, float], key: Key, negative: bool) -> Strip:
     values = np.asarray(strip)
-    values = values.astype(np.uint16) if strip.mode.startswith("I;16") else sixteen(values, *scale)
+    values = values.astype(np.uint16) if strip.mode.startswith("I;16") else to_uint16(values, *scale)
     values = 65535 - values if negative else values
     return values[..., None], None if key is None else _keyed(values, key)
 
@@ -216,8 +216,8 @@ def _sixteen(strip: Image.Image, scale: tuple[float, float], key: Key, negative:
 def _narrowed(strip: Strip, transform: Transform) -> Strip:
     # Little CMS, as Pillow has it, gives 8 bits: right colours matter more than depth.
     gray, alpha = strip
-    colour = np.asarray(transform.apply(Image.fromarray(eight(gray[..., 0]))))
-    return colour, None if alpha is None else eight(alpha)
+    colour = np.asarray(transform.apply(Image.fromarray(to_uint8(gray[..., 0]))))
+    return colour, None if alpha is None else to_uint8(alpha)
 
 
 def _metadata(image: Image.Image | TiffPage) -> Metadata:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from PIL import ExifTags, Image
 
 from impasto.picture.formats.tiff_page import TiffPage
-from impasto.picture.reading import Source, opened
+from impasto.picture.reading import Source, open_image
 
-__all__ = ["KEYWORD", "annotated", "note", "read_settings"]
+__all__ = ["KEYWORD", "annotate_exif", "read_settings", "settings_note"]
 
 KEYWORD = "impasto"
 """The name of PNG's text chunk, and what a user comment of ours begins with."""
@@ -26,12 +26,12 @@ _COMMENT = ExifTags.Base.UserComment
 _INCH = 2
 
 
-def note(settings: Mapping[str, object]) -> str:
+def settings_note(settings: Mapping[str, object]) -> str:
     """``settings`` as compact ASCII JSON; what JSON has no word for becomes its text."""
     return json.dumps(settings, separators=(",", ":"), default=str)
 
 
-def annotated(
+def annotate_exif(
     exif: bytes, settings: Mapping[str, object] | None, *, limit: int, dpi: tuple[float, float] | None = None
 ) -> bytes:
     """EXIF with the settings and the resolution merged into it, at most ``limit`` bytes long.
@@ -44,7 +44,7 @@ def annotated(
             tags.load(kept)
             if settings is not None:
                 tags[ExifTags.Base.Software] = "Impasto"
-                tags.get_ifd(ExifTags.IFD.Exif)[_COMMENT] = _PREFIX + note(settings).encode("ascii")
+                tags.get_ifd(ExifTags.IFD.Exif)[_COMMENT] = _PREFIX + settings_note(settings).encode("ascii")
             if dpi is not None:
                 tags[ExifTags.Base.XResolution], tags[ExifTags.Base.YResolution] = dpi
                 tags[ExifTags.Base.ResolutionUnit] = _INCH
@@ -61,7 +61,7 @@ def read_settings(source: Source) -> dict[str, object] | None:
 
     Raises what :func:`impasto.picture.reading.read` raises for a file that is not a picture.
     """
-    with opened(source) as (image, _, _):
+    with open_image(source) as (image, _, _):
         text = image.info.get(KEYWORD)
         return _parsed(text if isinstance(text, str) else _user_comment(image))
 

@@ -30,7 +30,7 @@ from impasto.picture.formats.tiff_page import TiffPage, check_decoded, raw_file
 from impasto.picture.pillow_modes import unpack
 from impasto.picture.raster import Raster
 
-__all__ = ["READABLE", "Source", "drained", "from_pil", "opened", "read"]
+__all__ = ["READABLE", "Source", "from_pil", "open_image", "read", "read_pipe"]
 
 READABLE = ("jpeg", "png", "webp", "tiff", "gif", "bmp", "avif", "heif")
 """Formats that can be read; ``heif`` with the extra of that name."""
@@ -82,7 +82,7 @@ def read(source: Source, *, max_pixels: int) -> Raster:
     :class:`PictureTooLarge` before decoding, :class:`UnsupportedFormat`, :class:`MissingExtra` for HEIF without its
     reader, and :class:`PictureError` for whatever else is wrong; each names the file and the reason.
     """
-    with opened(source) as (image, format_, name):
+    with open_image(source) as (image, format_, name):
         return _checked(image, format_, name, max_pixels)
 
 
@@ -91,10 +91,10 @@ def from_pil(image: Image.Image, *, max_pixels: int) -> Raster:
 
     Raises :class:`PictureTooLarge` before decoding and :class:`PictureError` where it cannot be decoded.
     """
-    orientation = _turned_since(image)
+    orientation = _remaining_orientation(image)
     own = {"MPO": "jpeg"}.get(image.format or "", (image.format or "").lower())
     format_ = own if own in READABLE else None
-    with _explained("the picture", format_):
+    with _picture_errors("the picture", format_):
         file = getattr(image, "fp", None)
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             if image.tile and file is not None:
@@ -104,7 +104,7 @@ def from_pil(image: Image.Image, *, max_pixels: int) -> Raster:
         return _checked(image, format_, "the picture", max_pixels, orientation)
 
 
-def _turned_since(image: Image.Image) -> int | None:
+def _remaining_orientation(image: Image.Image) -> int | None:
     """1 where an image that was made from another has been turned by hand, though its EXIF says as before."""
     if isinstance(image, ImageFile.ImageFile):
         return None
@@ -118,7 +118,7 @@ def _turned_since(image: Image.Image) -> int | None:
     if orientation not in range(2, 9):
         return None
     if orientation > 4 and isinstance(width, int) and isinstance(height, int) and width != height:
-        lies, stands = (_alike(image.size, size) for size in ((width, height), (height, width)))
+        lies, stands = (_same_proportions(image.size, size) for size in ((width, height), (height, width)))
         if lies != stands:
             return 1 if stands else None
     warnings.warn(
@@ -129,24 +129,24 @@ def _turned_since(image: Image.Image) -> int | None:
     return None
 
 
-def _alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
+def _same_proportions(size: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether ``size`` has the proportions of ``other``, to a pixel."""
     return abs(size[0] * other[1] - size[1] * other[0]) <= max(other)
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[tuple[Image.Image | TiffPage, str, str]]:
+def open_image(source: Source) -> Iterator[tuple[Image.Image | TiffPage, str, str]]:
     """A Pillow image, or a TIFF's page, whose pixels are not decoded yet, its format, and what to call it in messages.
 
     Whatever goes wrong, also inside the ``with`` block, is raised as one :class:`ImpastoError`.
     """
     name = _name(source)
-    with _explained(name), BytesIO(source) if isinstance(source, bytes) else _file(source, name) as file:
+    with _picture_errors(name), BytesIO(source) if isinstance(source, bytes) else _file(source, name) as file:
         format_ = _format(file.read(64), name)
         file.seek(0)
         # The plugin itself, not Image.open: that one refuses by a limit of its own, which only a
         # change for the whole process could lift.
-        with _explained(name, format_), _image(format_, file, name) as image:
+        with _picture_errors(name, format_), _image(format_, file, name) as image:
             yield image, format_, name
 
 
@@ -154,11 +154,11 @@ def _image(format_: str, file: IO[bytes], name: str) -> Image.Image | TiffPage:
     return TiffPage(file, name) if format_ == "tiff" else _plugin(format_)(file)
 
 
-def drained(path: str | os.PathLike[str]) -> bytes:
+def read_pipe(path: str | os.PathLike[str]) -> bytes:
     """All that comes out of a pipe. Raises :class:`PictureError`, also where nothing does, and
     :class:`PictureTooLarge` for more than 1024 MiB."""
     name = _name(path)
-    with _explained(name), _file(path, name) as file:
+    with _picture_errors(name), _file(path, name) as file:
         data = file.read()
     if not data:
         raise PictureError(f"{name} is empty")
@@ -198,7 +198,7 @@ def _name(source: Source) -> str:
 def _file(source: str | os.PathLike[str] | IO[bytes], name: str) -> IO[bytes]:
     """A seekable file of at most ``_MAX_BYTES``: the one named, or the rest of a stream in memory."""
     if not isinstance(source, (str, os.PathLike)):
-        return _slurped(source, name)
+        return _read_stream(source, name)
     file = open(source, "rb")  # noqa: SIM115 - the caller closes it
     try:
         status = os.fstat(file.fileno())
@@ -207,13 +207,13 @@ def _file(source: str | os.PathLike[str] | IO[bytes], name: str) -> IO[bytes]:
                 raise _too_many_bytes(name)
             return file
         with file:
-            return _slurped(file, name)
+            return _read_stream(file, name)
     except BaseException:
         file.close()
         raise
 
 
-def _slurped(stream: IO[bytes], name: str) -> IO[bytes]:
+def _read_stream(stream: IO[bytes], name: str) -> IO[bytes]:
     kept = BytesIO()
     while part := stream.read(2**20):
         if not isinstance(part, bytes):
@@ -260,10 +260,10 @@ def _plugin(format_: str) -> type[ImageFile.ImageFile]:
 
 
 @contextmanager
-def _explained(name: str, format_: str | None = None) -> Iterator[None]:
+def _picture_errors(name: str, format_: str | None = None) -> Iterator[None]:
     """Turn every exception into one of ours: Pillow's decoders raise a dozen kinds on broken input."""
     try:
-        with _hushed:
+        with _silenced:
             yield
     except ImpastoError:
         raise
@@ -283,7 +283,7 @@ def _reason(error: Exception) -> str:
     return text.split("\n")[0][:200] or type(error).__name__
 
 
-class _Hush:
+class _SilencedWarnings:
     """Silences Pillow's warnings for as long as any thread is reading.
 
     ``warnings.catch_warnings`` alone is not safe here: threads that overlap would restore each
@@ -310,4 +310,4 @@ class _Hush:
                 self._before.__exit__(kind, error, at)
 
 
-_hushed = _Hush()
+_silenced = _SilencedWarnings()

@@ -11,14 +11,14 @@ from PIL import Image
 
 from impasto.picture.raster import Pixels, Raster
 
-__all__ = ["by_strips", "enlarged"]
+__all__ = ["enlarge_rows", "map_strips"]
 
 _R = TypeVar("_R", bound=Raster)
 
 _STRIP = 256
 
 
-def by_strips(picture: _R, strip: Callable[[slice], Pixels]) -> _R:
+def map_strips(picture: _R, strip: Callable[[slice], Pixels]) -> _R:
     """``picture`` with the pixels that ``strip`` gives for each slice of rows, cut to whole numbers."""
     pixels = np.empty_like(picture.pixels)
     for top in range(0, picture.height, _STRIP):
@@ -27,7 +27,7 @@ def by_strips(picture: _R, strip: Callable[[slice], Pixels]) -> _R:
     return replace(picture, pixels=pixels)
 
 
-def enlarged(
+def enlarge_rows(
     plane: Image.Image, size: tuple[int, int], rows: slice, how: Image.Resampling = Image.Resampling.BILINEAR
 ) -> Pixels:
     """Rows of a ``plane`` that is as large as a picture of ``size``, ``(rows, width, 1)``."""

@@ -31,10 +31,10 @@ def fill_transparent(picture: _R) -> _R:
     """
     if picture.alpha is None:
         return picture
-    surroundings = _filled(_halved(picture))
+    surroundings = _fill_level(_halved(picture))
     pixels = np.empty_like(picture.pixels)
     for rows in _strips(picture.height, picture.width):
-        own = _cover(picture.alpha[rows])
+        own = _alpha_weights(picture.alpha[rows])
         around = _doubled(surroundings, np.arange(picture.height)[rows], picture.width)
         mixed = picture.pixels[rows] * own + around * (picture.peak * (1 - own))
         pixels[rows] = np.rint(mixed).clip(0, picture.peak)
@@ -46,7 +46,7 @@ def _strips(height: int, width: int) -> list[slice]:
     return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
 
-def _cover(alpha: Pixels) -> Pixels:
+def _alpha_weights(alpha: Pixels) -> Pixels:
     return (alpha.astype(np.float32) / np.iinfo(alpha.dtype).max)[..., None]
 
 
@@ -55,7 +55,7 @@ def _halved(picture: Raster) -> Pixels:
     assert picture.alpha is not None
     parts = []
     for rows in _strips(picture.height, picture.width):
-        weight = _cover(picture.alpha[rows])
+        weight = _alpha_weights(picture.alpha[rows])
         parts.append(_pooled(np.concatenate([picture.pixels[rows] * (weight / picture.peak), weight], axis=2)))
     return np.concatenate(parts)
 
@@ -69,7 +69,7 @@ def _pooled(level: Pixels) -> Pixels:
     return level
 
 
-def _filled(level: Pixels) -> Pixels:
+def _fill_level(level: Pixels) -> Pixels:
     """The colour everywhere, without weights."""
     height, width = level.shape[:2]
     colour, weight = level[..., :3], level[..., 3:]
@@ -77,7 +77,7 @@ def _filled(level: Pixels) -> Pixels:
         known = np.full_like(colour, _GREY)
         np.divide(colour, weight, out=known, where=weight > 0)
         return known
-    around = _doubled(_filled(_pooled(level)), np.arange(height), width)
+    around = _doubled(_fill_level(_pooled(level)), np.arange(height), width)
     around *= 1 - weight
     around += colour
     return around

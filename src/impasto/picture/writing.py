@@ -17,7 +17,7 @@ from impasto.picture.files import SUFFIXES
 from impasto.picture.formats.png16 import write_png16
 from impasto.picture.formats.tiff_writer import write_tiff
 from impasto.picture.icc.profile import srgb
-from impasto.picture.provenance import KEYWORD, annotated, note
+from impasto.picture.provenance import KEYWORD, annotate_exif, settings_note
 from impasto.picture.raster import Metadata, Raster
 
 __all__ = ["DEEP", "WRITABLE", "chosen_format", "encode", "format_of"]
@@ -87,11 +87,11 @@ def encode(
             f"the picture is {picture.width} x {picture.height} pixels, and {format} holds at most {longest} a side; "
             "choose png or tiff"
         )
-    said = _sane(picture.metadata if keep_metadata else Metadata(dpi=picture.metadata.dpi))
+    said = _storable_metadata(picture.metadata if keep_metadata else Metadata(dpi=picture.metadata.dpi))
     picture = picture.as_type(np.dtype(np.uint16 if bits == 16 else np.uint8))
     try:
         if format == "tiff":
-            exif = annotated(said.exif, settings, limit=_NO_LIMIT)
+            exif = annotate_exif(said.exif, settings, limit=_NO_LIMIT)
             return write_tiff(picture.pixels, picture.alpha, icc=srgb(), exif=exif, xmp=said.xmp, dpi=said.dpi)
         return (
             _png16(picture, said, settings) if bits == 16 else _through_pillow(picture, format, quality, said, settings)
@@ -100,10 +100,10 @@ def encode(
         raise OutputError(f"the picture cannot be written as {format}: {error}; choose another format") from error
 
 
-def _sane(said: Metadata) -> Metadata:
+def _storable_metadata(said: Metadata) -> Metadata:
     """Without what no format could hold."""
     dpi = said.dpi if said.dpi and all(1 <= d <= _LARGEST_DPI for d in said.dpi) else None
-    return replace(said, exif=annotated(said.exif, None, limit=_NO_LIMIT), dpi=dpi)
+    return replace(said, exif=annotate_exif(said.exif, None, limit=_NO_LIMIT), dpi=dpi)
 
 
 def _through_pillow(picture: Raster, format_: str, quality: int, said: Metadata, settings: Settings | None) -> bytes:
@@ -111,7 +111,7 @@ def _through_pillow(picture: Raster, format_: str, quality: int, said: Metadata,
     if format_ != "png":
         # WebP and AVIF have no other place for the resolution.
         dpi = said.dpi if format_ in ("webp", "avif") else None
-        exif = annotated(said.exif, settings, dpi=dpi, limit=_SEGMENT if format_ == "jpeg" else _NO_LIMIT)
+        exif = annotate_exif(said.exif, settings, dpi=dpi, limit=_SEGMENT if format_ == "jpeg" else _NO_LIMIT)
     else:
         exif = said.exif
         texts = PngImagePlugin.PngInfo()
@@ -145,7 +145,7 @@ def _over_white(picture: Raster) -> Raster:
 def _texts(said: Metadata, settings: Settings | None) -> dict[str, str]:
     texts = {}
     if settings is not None:
-        texts[KEYWORD] = note(settings)
+        texts[KEYWORD] = settings_note(settings)
     if said.xmp:
         texts[_XMP_CHUNK] = said.xmp.decode("utf-8", "replace")
     return texts

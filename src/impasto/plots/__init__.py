@@ -1,4 +1,4 @@
-"""Traces: what the iterative engine told of its steps, read, written and drawn."""
+"""Traces: the losses of the iterative engine's steps, read, written and drawn."""
 
 from impasto.plots.trace import Snapshot, Trace, TraceStep, TraceWriter
 

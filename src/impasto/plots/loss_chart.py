@@ -37,12 +37,12 @@ _SMALLEST = 1e-300  # of a loss: what is smaller has no room for a margin below 
 def draw(traces: Sequence[Trace]) -> Picture:
     """A picture of ``traces``, 1600 pixels wide, a panel each, over the same steps and with the same colours.
 
-    What is not finite, zero or negative has no place on a logarithmic axis; a note says what was left
-    out. So it does of snapshots that are missing. Raises :class:`RequestError` for no traces at all, or too many, and
+    A logarithmic axis cannot show values that are not finite or not positive; a note counts those
+    left out, and the snapshots that are missing. Raises :class:`RequestError` for no traces at all, or too many, and
     :class:`MissingExtra` without matplotlib.
     """
     if not traces:
-        raise RequestError("there are 0 traces to draw; give at least 1")
+        raise RequestError("there are no traces to draw; give at least one")
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -78,10 +78,10 @@ class Trace:
 
         A step that comes again replaces the earlier one. A run that was resumed from step ``n`` forgets
         what came after ``n`` before: that picture was given up. Raises :class:`RequestError`, naming the
-        file and the line, for whatever is no trace.
+        file and the line, for whatever is not a trace.
         """
         file = Path(path)
-        collected = _Collected(file)
+        collected = _TraceReader(file)
         try:
             with file.open("rb") as lines:
                 for number, line, is_last in _numbered(lines):
@@ -125,7 +125,7 @@ class TraceWriter:
     def __enter__(self) -> Self:
         try:
             if self.path.is_file():
-                _mend(self.path)
+                _complete_last_line(self.path)
             self._file = FileIO(self.path, "a")
         except (OSError, ValueError) as error:
             raise self._refused(error) from error
@@ -188,7 +188,7 @@ class TraceWriter:
         return OutputError(f"{self.path} cannot be written: {reason}")
 
 
-class _Collected:
+class _TraceReader:
     """A trace as its lines come in."""
 
     def __init__(self, path: Path) -> None:
@@ -202,7 +202,7 @@ class _Collected:
     def add(self, number: int, record: dict[str, Any] | None) -> None:
         if self._head is None and (record is None or _KEY not in record):
             raise RequestError(
-                f"{self._path} is no trace: its first line has no {_KEY}; give a file that stylize --trace wrote"
+                f"{self._path} is not a trace: its first line has no {_KEY}; give a file that stylize --trace wrote"
             )
         assert record is not None
         try:
@@ -219,7 +219,7 @@ class _Collected:
 
     def trace(self) -> Trace:
         if self._head is None:
-            raise RequestError(f"{self._path} is no trace: it is empty; give a file that stylize --trace wrote")
+            raise RequestError(f"{self._path} is not a trace: it is empty; give a file that stylize --trace wrote")
         steps = tuple(self._steps[number] for number in sorted(self._steps))
         snapshots = tuple(self._snapshots[number][1] for number in sorted(self._snapshots))
         return Trace(self._path, **self._head, steps=steps, snapshots=snapshots)
@@ -252,11 +252,11 @@ class _Collected:
         self._steps[step.step] = step
 
 
-def _mend(path: Path) -> None:
+def _complete_last_line(path: Path) -> None:
     """Make the last line whole, so that another can follow."""
     data = path.read_bytes()
     if data and not _OWN.match(data) and not _HEAD.startswith(data):
-        raise OutputExists(f"{path} exists and is no trace; choose another name")
+        raise OutputExists(f"{path} exists and is not a trace; choose another name")
     whole = data.rfind(b"\n") + 1
     if data[whole:].strip(b"\0 \r"):
         try:
@@ -286,11 +286,11 @@ def _numbered(file: IO[bytes]) -> Iterator[tuple[int, bytes, bool]]:
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
-    """Raises ``ValueError`` for what is no JSON object."""
+    """Raises ``ValueError`` for what is not a JSON object."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON ({error})") from None
+        raise ValueError(f"it is not JSON ({error})") from None
     if not isinstance(record, dict):
         raise ValueError(f"it is {_short(record)}, where an object is needed")
     return record
@@ -341,7 +341,7 @@ def _text(record: dict[str, Any], name: str) -> str:
 
 
 def _jsonable(number: float) -> float | None:
-    # Python would write NaN, which is no JSON: other programs could not read the line.
+    # Python would write NaN, which is not JSON: other programs could not read the line.
     return float(number) if math.isfinite(number) else None
 
 

@@ -24,7 +24,7 @@ def parse_weights(setting: str, text: str) -> dict[str, float]:
             weight = math.nan
         if not _NAME.fullmatch(name) or not 0 <= weight < math.inf:
             raise RequestError(
-                f"{setting} is {text!r}, where {part.strip()!r} is no name with a weight; give such as a:1,b:0.5"
+                f"{setting} is {text!r}, where {part.strip()!r} is not a name with a weight; give for example a:1,b:0.5"
             )
         if name in weights:
             raise RequestError(f"{setting} is {text!r}, which names {name} twice; leave one out")

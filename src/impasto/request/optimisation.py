@@ -1,4 +1,4 @@
-"""Optimisation: the settings that the engine ``iterative`` alone heeds."""
+"""Optimisation: the settings that the engine ``iterative`` alone uses."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class Optimisation:
     loss_scale: Literal["relative", "absolute", "pytorch", "keras"] = option(
         str,
         "relative",
-        "Losses as shares of their aim's energy, so that weights mean the same for every layer; as in the papers; or "
+        "Losses relative to their target's energy, so that weights mean the same for every layer; as in the papers; or "
         "Gram, content and total variation as in the PyTorch or the Keras notebook.",
         choices=("relative", "absolute", "pytorch", "keras"),
         group="iterative",
@@ -206,5 +206,6 @@ class Optimisation:
                 weights = parse_weights(name, value)
                 if name == "style_loss" and (unknown := sorted(set(weights) - set(STYLE_LOSSES))):
                     raise RequestError(
-                        f"style_loss is {value!r}, where {unknown[0]} is no loss; choose of {', '.join(STYLE_LOSSES)}"
+                        f"style_loss is {value!r}, where {unknown[0]} is not a loss; choose from "
+                        f"{', '.join(STYLE_LOSSES)}"
                     )

@@ -17,7 +17,7 @@ __all__ = ["Option", "comma_hint", "option"]
 class Option:
     """What is known of one setting: its name, type, default, bounds (inclusive) or choices, unit and help.
 
-    ``group`` names the engine that alone heeds it.
+    ``group`` names the engine that alone uses it.
     """
 
     name: str

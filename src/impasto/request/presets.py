@@ -4,8 +4,8 @@
 strokes, planes and swirls before the drawing, and sees deeper where VGG19 is installed.
 
 The notebooks' weights are their own numbers: ``loss_scale`` says whose, and the losses are that notebook's at any
-size. Adam's step is in units of white here, there in ImageNet's deviations (0.226 of white). Both are in float32:
-what bf16 rounds would be seen in the losses.
+size. Adam's step is in units of white here, there in ImageNet's standard deviations (0.226 of white). Both are in
+float32: what bf16 rounds would be seen in the losses.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ L-BFGS-B, total variation)."""
 
 
 def preset_settings(name: str) -> dict[str, Any]:
-    """The settings of a preset, and the engine that heeds them. Raises :class:`RequestError` for an unknown one."""
+    """The settings of a preset, and the engine that uses them. Raises :class:`RequestError` for an unknown one."""
     if name not in PRESETS:
         raise RequestError(f"there is no preset {name!r:.82}; choose one of {', '.join(PRESETS)}")
     return {"engine": "iterative", **PRESETS[name]}

@@ -72,9 +72,9 @@ class Result:
         return f"<Result {self.pastiche.width} x {self.pastiche.height} by {self.model}, {self.seconds:.2f} s{ended}>"
 
     def _repr_png_(self) -> bytes:
-        from impasto.picture.notebook_display import shown
+        from impasto.picture.notebook_display import notebook_png
 
-        return shown(self.pastiche)
+        return notebook_png(self.pastiche)
 
     def compare(self, before: str = "before", after: str = "after") -> Comparison:
         """The photograph and the pastiche under a slider, for a notebook; ``before`` and ``after`` are its labels."""

@@ -83,7 +83,7 @@ class Request(Optimisation):
     boldness: float = option(
         float,
         0.5,
-        "How far the drawing may go: 0 keeps it, as one pass of a network does; at 1 strokes come before it.",
+        "How far the drawing may go: 0 keeps it, as one pass of a network does; at 1 strokes override it.",
         minimum=0.0,
         maximum=1.0,
     )
@@ -160,7 +160,7 @@ class Request(Optimisation):
             raise RequestError(f"style is {type(self.style).__name__}; give a Style, such as Style.of(...) makes")
         if self.mask is not None and 0 < (white := int(self.mask.pixels.max())) <= self.mask.peak // 255:
             warnings.warn(
-                f"the mask's brightest value is {white} of {self.mask.peak}, so that next to nothing is painted; "
+                f"the mask's brightest value is {white} of {self.mask.peak}, so that almost nothing is painted; "
                 "give booleans, or white where the style applies",
                 stacklevel=3,
             )
@@ -222,7 +222,7 @@ def options() -> tuple[Option, ...]:
 
 def _collect() -> tuple[Option, ...]:
     found = []
-    # What every engine heeds comes first.
+    # What every engine uses comes first.
     for f in sorted(fields(Request), key=lambda f: "group" in f.metadata.get("option", ((), (), {}))[2]):
         if "option" in f.metadata:
             kind, text, rules = cast(tuple[type, str, Mapping[str, Any]], f.metadata["option"])

@@ -18,14 +18,14 @@ from impasto.server.auth import Keys, owner_of
 from impasto.server.client_limits import ClientLimits
 from impasto.server.compat import docs_page, magenta_api, torchserve, tutorial_api
 from impasto.server.compat.compat import Compat, welcome
-from impasto.server.compat.error_formats import refused
+from impasto.server.compat.error_formats import refusal
 from impasto.server.health import Health
-from impasto.server.metrics import CONTENT_TYPE, Measured, Measures
-from impasto.server.middleware.access_log import Access
-from impasto.server.middleware.allowed_hosts import Hosts
+from impasto.server.metrics import CONTENT_TYPE, MeasureRequests, Metrics
+from impasto.server.middleware.access_log import AccessLog
+from impasto.server.middleware.allowed_hosts import AllowedHosts
 from impasto.server.middleware.conditional import Conditional
 from impasto.server.middleware.guard import Guard, UploadLimit
-from impasto.server.middleware.root_path import Rooted
+from impasto.server.middleware.root_path import RootPath
 from impasto.server.problems import add_handlers
 from impasto.server.routes import events, info, studio, styles, stylize
 from impasto.server.routes import jobs as jobs_module
@@ -44,7 +44,7 @@ def make_app(
     jobs: Jobs,
     keys: Keys,
     *,
-    hosts: Hosts | None = None,
+    hosts: AllowedHosts | None = None,
     clients: ClientLimits | None = None,
     root: str = "",
     grace: float = 8.0,
@@ -86,7 +86,7 @@ def make_app(
         redoc_url=None,
         license_info={"name": "Apache-2.0"},
     )
-    measures = Measures(jobs)
+    measures = Metrics(jobs)
     app.state.jobs, app.state.keys, app.state.measures = jobs, keys, measures
     app.state.health = health = Health(jobs)
     add_handlers(app)
@@ -119,11 +119,11 @@ def make_app(
             tutorial_api.last,
         ):
             app.include_router(router)
-        app.add_middleware(UploadLimit, most=most, clients=limits, refused=refused)
+        app.add_middleware(UploadLimit, most=most, clients=limits, refused=refusal)
     app.add_middleware(Guard, hosts=hosts)
-    app.add_middleware(Measured, measures=measures)
-    app.add_middleware(Access)
+    app.add_middleware(MeasureRequests, measures=measures)
+    app.add_middleware(AccessLog)
     if root:
         # It answers nothing by itself, so every answer has passed the log.
-        app.add_middleware(Rooted, root=root)
+        app.add_middleware(RootPath, root=root)
     return app

@@ -43,7 +43,7 @@ class Keys:
                 continue
             owner, _, digest = text.partition(":")
             if len(digest) != 64 or not set(digest.lower()) <= set("0123456789abcdef"):
-                raise RequestError(f"line {number} of {file} is no OWNER:SHA256; make one with --new-key OWNER")
+                raise RequestError(f"line {number} of {file} is not OWNER:SHA256; make one with --new-key OWNER")
             owners[digest.lower()] = _check_owner(owner)
         if not owners:
             raise RequestError(f"the key file {file} has no key; make one with --new-key OWNER")
@@ -68,7 +68,7 @@ class Keys:
 
     @staticmethod
     def new(owner: str) -> tuple[str, str]:
-        """A new key, and the line of it for the file. Raises :class:`RequestError` for what can be no owner."""
+        """A new key, and the line of it for the file. Raises :class:`RequestError` for what cannot be an owner."""
         key = secrets.token_urlsafe(32)
         return key, f"{_check_owner(owner)}:{hashlib.sha256(key.encode()).hexdigest()}"
 
@@ -76,7 +76,7 @@ class Keys:
 def _check_owner(text: str) -> str:
     if check_id(text) == EVERYONE:
         # Whose are the styles and networks of the machine itself, and the jobs of the time without keys.
-        raise RequestError(f"{EVERYONE!r} is what everyone is called where no keys are; give the owner another name")
+        raise RequestError(f"{EVERYONE!r} is the owner's name on a server without keys; give the owner another name")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Connection: one of a client, which is cut where the client is too slow."""
+"""Connection: a client's connection, which is closed if the client is too slow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from impasto.server.client_limits import ClientLimits
-from impasto.server.middleware.access_log import Access
+from impasto.server.middleware.access_log import AccessLog
 from impasto.server.problems import problem
 
 __all__ = ["Connection"]
@@ -54,7 +54,7 @@ class Connection(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._await_taking()
+        self._start_write_timer()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -88,17 +88,17 @@ class Connection(H11Protocol):
             self._owed.cancel()
             self._owed = None
 
-    def _await_taking(self) -> None:
+    def _start_write_timer(self) -> None:
         self._unsent = self.transport.get_write_buffer_size()
-        self._untaken = self.loop.call_later(self._clients.write_timeout, self._check_taking)
+        self._untaken = self.loop.call_later(self._clients.write_timeout, self._check_write_rate)
 
-    def _check_taking(self) -> None:
+    def _check_write_rate(self) -> None:
         """End it where the client has not taken enough of an answer. While some of it waits, nothing is added."""
         taken = self._unsent - self.transport.get_write_buffer_size()
         if taken < self._clients.write_timeout * self._clients.write_rate:
             self.transport.abort()
         else:
-            self._await_taking()
+            self._start_write_timer()
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,5 +107,5 @@ async def _full(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-_FULL = Access(_full)
+_FULL = AccessLog(_full)
 """It has an id and a line in the log, as every answer has."""

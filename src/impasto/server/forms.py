@@ -19,9 +19,9 @@ from impasto.jobs.records.job import JobKind
 from impasto.jobs.training_order import TEXTS, Training
 from impasto.request import PRESETS, Option, options, preset_settings
 from impasto.request.options import comma_hint
-from impasto.server.zip_upload import unpacked
+from impasto.server.zip_upload import unpack_uploads
 
-__all__ = ["PICTURE", "body", "check_fields", "opened", "picture", "read_order", "text"]
+__all__ = ["PICTURE", "check_fields", "form_schema", "picture", "read_form", "read_order", "text"]
 
 _OPTIONS = {option.name: option for option in options()}
 _KINDS: tuple[str, ...] = get_args(JobKind)
@@ -42,13 +42,13 @@ PICTURE = {"type": "string", "contentMediaType": "application/octet-stream"}
 async def read_order(request: Request, limits: Limits, *, job: bool, id: str | None = None) -> Order:
     """The order that a request's form holds. Raises :class:`RequestError` for what is wrong with it, and
     :class:`UploadTooLarge` for a zip that unpacks to too much."""
-    async with opened(request, limits) as form, _UNPACKING if job and form.get("kind") in _MANY else nullcontext():
+    async with read_form(request, limits) as form, _UNPACKING if job and form.get("kind") in _MANY else nullcontext():
         # Not in the event loop, which has to answer others: how long it takes is up to who sent it.
         return await run_in_threadpool(_order, form, limits, job=job, id=id)
 
 
 @asynccontextmanager
-async def opened(request: Request, limits: Limits) -> AsyncIterator[FormData]:
+async def read_form(request: Request, limits: Limits) -> AsyncIterator[FormData]:
     """A request's form. Raises :class:`RequestError` where it has none."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise RequestError("send multipart/form-data, with pictures as files")
@@ -97,7 +97,7 @@ def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -> Orde
     contents = [(_name(part, n), picture("content", part)) for n, part in enumerate(form.getlist("content"), 1)]
     left_out: tuple[LeftOut, ...] = ()
     if kind in _MANY:
-        contents, left_out = unpacked(contents, limits)
+        contents, left_out = unpack_uploads(contents, limits)
     files = {name: picture(name, form[name]) for name in FILES if name in form}
     settings = {name: _value(_OPTIONS[name], given) for name in _OPTIONS if (given := text(form, name)) is not None}
     return Order(
@@ -114,7 +114,7 @@ def _order(form: FormData, limits: Limits, *, job: bool, id: str | None) -> Orde
 
 
 def _preset(form: FormData) -> dict[str, Any]:
-    """The settings of the preset that is asked for; those sent besides go before them."""
+    """The settings of the preset that is asked for; settings sent beside it override them."""
     name = text(form, "preset")
     return preset_settings(name) if name else {}
 
@@ -177,7 +177,7 @@ def _number(name: str, text: str) -> float:
         raise RequestError(f"{name} is {text[:80]!r}; give a number{comma_hint(float, text)}") from error
 
 
-def body(*, job: bool) -> Mapping[str, Any]:
+def form_schema(*, job: bool) -> Mapping[str, Any]:
     """The form in the words of OpenAPI, derived from the options of :class:`impasto.request.Request`."""
     properties: dict[str, Any] = {
         "content": {"type": "array", "items": PICTURE, "description": _CONTENT_HELP}
@@ -214,7 +214,7 @@ def body(*, job: bool) -> Mapping[str, Any]:
 
 
 _CONTENT_HELP = "The photograph; several, or zips of them, of a batch, and of a train-style, to learn on."
-_PRESET_HELP = "Settings of the engine iterative under one name; those that are sent besides go before its own."
+_PRESET_HELP = "Settings of the engine iterative under one name; settings sent beside it override its own."
 _MINUTES_HELP = "Of a train-style: how many minutes the network learns. The server says what is too few or too many."
 _TRAINING_HELP = {
     "name": "what the new style is called: lower-case words joined by hyphens.",

@@ -22,18 +22,18 @@ class Health:
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
-        self._asked: Future[Mapping[str, int]] | None = None
+        self._pending: Future[Mapping[str, int]] | None = None
         self._was_well = True
 
     async def ask(self) -> Mapping[str, int] | None:
         """Jobs by state; none where they cannot be read or stored now."""
-        if self._asked is None or self._asked.done():
-            self._asked = Future()
+        if self._pending is None or self._pending.done():
+            self._pending = Future()
             # A daemon: one that hangs must not keep the process from ending.
-            threading.Thread(target=self._look, args=(self._asked,), name="impasto-health", daemon=True).start()
+            threading.Thread(target=self._look, args=(self._pending,), name="impasto-health", daemon=True).start()
         try:
             async with asyncio.timeout(_PATIENCE):
-                found = await asyncio.shield(asyncio.wrap_future(self._asked))
+                found = await asyncio.shield(asyncio.wrap_future(self._pending))
         except TimeoutError:
             self._note(f"no answer within {_PATIENCE:g} seconds")
             return None

@@ -1,4 +1,4 @@
-"""Measures: what Prometheus reads at /metrics.
+"""Metrics: what Prometheus reads at /metrics.
 
 ==============================  =========  ======================================================
 ``impasto_requests_total``      counter    requests by ``route``, ``method`` and ``status``
@@ -26,12 +26,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.jobs.service import Jobs
 
-__all__ = ["CONTENT_TYPE", "Measured", "Measures"]
+__all__ = ["CONTENT_TYPE", "MeasureRequests", "Metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Measures:
+class Metrics:
     """Of one server."""
 
     def __init__(self, jobs: Jobs) -> None:
@@ -44,7 +44,7 @@ class Measures:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
             registry=self._registry,
         )
-        self._now = _Now(jobs)
+        self._now = _CurrentState(jobs)
         self._registry.register(self._now)
 
     def text(self, counts: Mapping[str, int] | None) -> bytes:
@@ -53,7 +53,7 @@ class Measures:
         return generate_latest(self._registry)
 
 
-class _Now(Collector):
+class _CurrentState(Collector):
     """What is so when it is asked for."""
 
     def __init__(self, jobs: Jobs) -> None:
@@ -86,11 +86,11 @@ def _gauge(name: str, text: str, labels: list[str], values: Mapping[Any, float])
     return family
 
 
-class Measured:
+class MeasureRequests:
     """Counts and times every request."""
 
-    def __init__(self, app: ASGIApp, measures: Measures) -> None:
-        self._app, self._measures = app, measures
+    def __init__(self, app: ASGIApp, measures: Metrics) -> None:
+        self._app, self._metrics = app, measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -114,10 +114,10 @@ class Measured:
             # The pattern, not the path: paths hold ids.
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._measures.requests.labels(route, method, str(status)).inc()
+            self._metrics.requests.labels(route, method, str(status)).inc()
             # Of a stream, how long somebody listened says nothing.
             if route != "/v1/events":
-                self._measures.seconds.labels(route).observe(time.perf_counter() - began)
+                self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
 
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")

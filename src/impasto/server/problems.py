@@ -17,10 +17,20 @@ from starlette.types import Scope
 from impasto import logs
 from impasto.errors import ImpastoError, OutputError
 from impasto.jobs.errors import QueueFull, UploadTooLarge, UploadTooSlow
-from impasto.jobs.records.error_codec import shown
+from impasto.jobs.records.error_codec import client_error
 from impasto.request.options import comma_hint
 
-__all__ = ["PROBLEM", "LastResort", "add_handlers", "allowed", "headers_of", "is_of_disk", "let_go", "problem", "seen"]
+__all__ = [
+    "PROBLEM",
+    "LastResort",
+    "add_handlers",
+    "allowed",
+    "drop_traceback",
+    "headers_of",
+    "is_disk_error",
+    "problem",
+    "shown_error",
+]
 
 _LOG = logging.getLogger("impasto.server")
 
@@ -30,7 +40,7 @@ _SOON = {"Retry-After": "5"}
 _OTHERS = "impasto.others"
 """In a scope that is matched against all routes but those of a last resort."""
 _PARSED: dict[str, type] = {"int_parsing": int, "float_parsing": float}
-"""What the framework calls a text that is no number."""
+"""What the framework calls a text that is not a number."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 PROBLEM: dict[str, Any] = {
@@ -86,7 +96,7 @@ def headers_of(error: ImpastoError) -> dict[str, str]:
     return headers
 
 
-def let_go(error: BaseException) -> None:
+def drop_traceback(error: BaseException) -> None:
     """Let an error that is answered go without the frames that it came through: they hold what was sent, and are held
     by the very tasks that it ended, until the garbage collector comes by."""
     seen: BaseException | None = error
@@ -95,42 +105,42 @@ def let_go(error: BaseException) -> None:
         seen = seen.__cause__ or seen.__context__
 
 
-def seen(error: Exception) -> ImpastoError:
+def shown_error(error: Exception) -> ImpastoError:
     """An error of the library's, or of a disk, as a client may see it; what is kept back goes to the log."""
     is_disk = not isinstance(error, ImpastoError)
     ours = OutputError(str(error)) if is_disk else cast(ImpastoError, error)
-    if (found := shown(ours)) is not ours:
+    if (found := client_error(ours)) is not ours:
         _LOG.error("%s", error, exc_info=error if is_disk else None)
     return found
 
 
-def is_of_disk(error: Exception) -> bool:
+def is_disk_error(error: Exception) -> bool:
     """Whether an error is a disk's or a folder's, and not a connection's."""
     return isinstance(error, OSError) and not isinstance(error, (ImpastoError, ConnectionError, TimeoutError))
 
 
 def add_handlers(app: FastAPI) -> None:
     """Answer errors of the library, of the framework and of neither with problem documents."""
-    app.add_exception_handler(ImpastoError, _of_ours)
-    app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(OSError, _of_disk)
-    app.add_exception_handler(Exception, _of_surprise)
+    app.add_exception_handler(ImpastoError, _on_impasto_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(OSError, _on_disk_error)
+    app.add_exception_handler(Exception, _on_unexpected_error)
 
 
-async def _of_ours(_: Request, error: Exception) -> JSONResponse:
-    found = seen(error)
-    let_go(error)
+async def _on_impasto_error(_: Request, error: Exception) -> JSONResponse:
+    found = shown_error(error)
+    drop_traceback(error)
     return problem(found.status, found.code, str(found), headers_of(found))
 
 
-async def _of_disk(request: Request, error: Exception) -> JSONResponse:
-    if not is_of_disk(error):
+async def _on_disk_error(request: Request, error: Exception) -> JSONResponse:
+    if not is_disk_error(error):
         raise error
-    return await _of_ours(request, error)
+    return await _on_impasto_error(request, error)
 
 
-async def _of_validation(_: Request, error: Exception) -> JSONResponse:
+async def _on_validation_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
@@ -141,7 +151,7 @@ async def _of_validation(_: Request, error: Exception) -> JSONResponse:
     return problem(422, "bad_request", f"{where}: {first['msg']}")
 
 
-async def _of_http(request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code, headers = _CODES.get(error.status_code, "error"), dict(error.headers or {})
     if error.status_code == 405 and (methods := allowed(request)):
@@ -161,7 +171,7 @@ def allowed(request: Request) -> list[str]:
     return [*found, "HEAD"] if "GET" in found else found
 
 
-async def _of_surprise(_: Request, __: Exception) -> JSONResponse:
+async def _on_unexpected_error(_: Request, __: Exception) -> JSONResponse:
     # What is answered here passes none of the layers that give answers their id.
-    headers = {"X-Request-ID": logs.facts().get("request", "")}
-    return problem(500, "error", "something went wrong in the server; its log tells what", headers)
+    headers = {"X-Request-ID": logs.log_facts().get("request", "")}
+    return problem(500, "error", "something went wrong in the server; its log says what", headers)

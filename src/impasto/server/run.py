@@ -28,9 +28,9 @@ from impasto.server.auth import Keys
 from impasto.server.client_limits import ClientLimits
 from impasto.server.compat.compat import Compat
 from impasto.server.connection import Connection
-from impasto.server.middleware.allowed_hosts import Hosts, is_loopback
+from impasto.server.middleware.allowed_hosts import AllowedHosts, is_loopback
 from impasto.server.middleware.root_path import check_root
-from impasto.server.shutdown import Ending
+from impasto.server.shutdown import Shutdown
 
 __all__ = ["serve"]
 
@@ -72,16 +72,18 @@ def serve(
         raise RequestError(
             f"{host} can be reached from other machines; give --api-key-file, or --insecure to let everyone in"
         )
-    hosts, root = Hosts.of(host, names), check_root(root)
+    hosts, root = AllowedHosts.of(host, names), check_root(root)
     clients = ClientLimits() if clients is None else clients
     # Uploads are large, and come in threads.
     return_memory()
-    ending = Ending()
+    ending = Shutdown()
     jobs = Jobs(home, database=database, limits=limits, interactive=interactive, bulk=bulk)
-    _spool(home / "uploads")
+    _use_spool_folder(home / "uploads")
     doors = None
     if compat:
-        doors = Compat(jobs, storage=storage or home / "storage", promises=home / "promises", size=compat_size)
+        doors = Compat(
+            jobs, storage=storage or home / "storage", pending_files=home / "pending_files", size=compat_size
+        )
     app = make_app(jobs, keys, hosts=hosts, clients=clients, root=root, grace=_GRACE, compat=doors)
     config = uvicorn.Config(
         app,
@@ -96,12 +98,12 @@ def serve(
         ws="none",
         http=partial(Connection, clients=clients),  # type: ignore[arg-type]
     )
-    _hear_hangups(keys, key_file)
+    _handle_hangup(keys, key_file)
     _Server(config, app, ending, ready).run()
-    ending.avert()
+    ending.finish()
 
 
-def _hear_hangups(keys: Keys, file: Path | None) -> None:
+def _handle_hangup(keys: Keys, file: Path | None) -> None:
     """SIGHUP has the key file read again. Without one, in a terminal, it tells that this was closed: it ends the server
     as ever."""
 
@@ -118,7 +120,7 @@ def _hear_hangups(keys: Keys, file: Path | None) -> None:
         signal.signal(signal.SIGHUP, read)
 
 
-def _spool(folder: Path) -> None:
+def _use_spool_folder(folder: Path) -> None:
     """Have what is uploaded wait in a folder beside the jobs, by this process and its workers: the machine's own may be
     small, full or read-only. What a server that was killed left there is removed."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -131,7 +133,7 @@ def _spool(folder: Path) -> None:
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, app: FastAPI, ending: Ending, ready: Callable[[str], None] | None
+        self, config: uvicorn.Config, app: FastAPI, ending: Shutdown, ready: Callable[[str], None] | None
     ) -> None:
         super().__init__(config)
         self._app, self._ending, self._ready = app, ending, ready
@@ -150,6 +152,6 @@ class _Server(uvicorn.Server):
         # Streams of events never end by themselves.
         if closing := getattr(self._app.state, "closing", None):
             closing.set()
-        # Not as uvicorn does it, which dies of the signal in the end: to be told to stop is no failure.
+        # Not as uvicorn does it, which dies of the signal in the end: being told to stop is not a failure.
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True

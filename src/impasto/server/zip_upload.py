@@ -12,7 +12,7 @@ from impasto.jobs.limits import Limits
 from impasto.jobs.order import LeftOut
 from impasto.picture.files import is_picture_name
 
-__all__ = ["unpacked"]
+__all__ = ["unpack_uploads"]
 
 _BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")
 """Of a zip that holds something, and of an empty one."""
@@ -25,11 +25,13 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _STEP = 1 << 20
 
 
-def unpacked(files: Iterable[tuple[str, bytes]], limits: Limits) -> tuple[list[tuple[str, bytes]], tuple[LeftOut, ...]]:
+def unpack_uploads(
+    files: Iterable[tuple[str, bytes]], limits: Limits
+) -> tuple[list[tuple[str, bytes]], tuple[LeftOut, ...]]:
     """Photographs by name, those in zips in the place of their zip; and what was left out of those.
 
-    As in a folder, that is what is no picture by its name; and what cannot be unpacked, which is no harm to the others.
-    Raises :class:`RequestError` where there is no photograph, or more of anything than may be sent, and
+    As in a folder, that is what is not a picture by its name; and what cannot be unpacked, which does not harm the
+    others. Raises :class:`RequestError` where there is no photograph, or more of anything than may be sent, and
     :class:`UploadTooLarge` for what unpacks to more: a small zip may hold much.
     """
     unpacking = _Unpacking(limits)
@@ -55,14 +57,14 @@ class _Unpacking:
             return
         most = _ENTRIES * self._limits.files
         if _entries(data) > most:
-            raise RequestError(f"the zip {name[-80:]!r} holds more than {most} files; make several of it")
+            raise RequestError(f"the zip {name[-80:]!r} holds more than {most} files; split it")
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 self._unpack(name, archive, len(data))
         except (RequestError, UploadTooLarge):
             raise
         except Exception as error:  # a zip is hostile input, and zipfile raises a dozen kinds
-            self.left_out.append((name, f"is a zip that cannot be read ({_reason(error)}); make it anew"))
+            self.left_out.append((name, f"is a zip that cannot be read ({_reason(error)}); make it again"))
 
     def _unpack(self, name: str, archive: zipfile.ZipFile, size: int) -> None:
         pictures: list[zipfile.ZipInfo] = []
@@ -72,10 +74,10 @@ class _Unpacking:
             if _is_picture(path):
                 pictures.append(entry)
             elif not path.endswith("/"):
-                others.append((path[-200:], "is no picture by its name"))
+                others.append((path[-200:], "is not a picture by its name"))
         # Or each of many may be the same large one.
         if sum(entry.compress_size for entry in pictures) > size:
-            raise zipfile.BadZipFile("its files lie upon each other")
+            raise zipfile.BadZipFile("its entries overlap")
         if len(self.found) + len(pictures) > self._limits.files:
             raise RequestError(
                 f"the zip {name[-80:]!r} holds {len(pictures)} photographs; send at most {self._limits.files} at once"
@@ -88,7 +90,7 @@ class _Unpacking:
             except UploadTooLarge:
                 raise
             except Exception as error:
-                self.left_out.append((path[-200:], f"cannot be unpacked ({_reason(error)}); make the zip anew"))
+                self.left_out.append((path[-200:], f"cannot be unpacked ({_reason(error)}); make the zip again"))
 
     def _read(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
         if entry.flag_bits & _ENCRYPTED:

@@ -18,7 +18,7 @@ import numpy as np
 from impasto.errors import StyleError
 from impasto.picture.raster import Pixels
 
-__all__ = ["MAX_BYTES", "SUFFIX", "StyleCard", "check_name", "folded"]
+__all__ = ["MAX_BYTES", "SUFFIX", "StyleCard", "check_name", "fold_name"]
 
 SUFFIX = ".style"
 """What a card's file is called after its name."""
@@ -50,13 +50,13 @@ def check_name(name: object) -> str:
     """
     if not isinstance(name, str) or len(name) > 64 or not _NAME.fullmatch(name):
         raise StyleError(
-            f"{_short(name)} is no style name; give small letters a-z and digits in words joined by '-', "
+            f"{_short(name)} is not a style name; give small letters a-z and digits in words joined by '-', "
             "at most 64 characters, such as 'starry-night'"
         )
     return name
 
 
-def folded(text: str) -> str:
+def fold_name(text: str) -> str:
     """What two ways to write a name have in common: not case, accents, spaces, hyphens and apostrophes."""
     letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return _SKIPPED.sub("", "".join(letters).casefold())
@@ -188,9 +188,9 @@ class StyleCard:
         try:
             document = json.loads(bytes(data).decode())
         except (ValueError, RecursionError) as error:
-            raise StyleError(f"this is no style card: {_short(str(error))}; give a {SUFFIX} file") from None
+            raise StyleError(f"this is not a style card: {_short(str(error))}; give a {SUFFIX} file") from None
         if not isinstance(document, dict) or "impasto_style" not in document:
-            raise StyleError(f"this is no style card: impasto_style is missing; give a {SUFFIX} file")
+            raise StyleError(f"this is not a style card: impasto_style is missing; give a {SUFFIX} file")
         version = document.pop("impasto_style")
         if type(version) is not int or version != _VERSION:
             raise StyleError(
@@ -247,7 +247,7 @@ def _check_webp(name: str, key: str, data: object, limit: int) -> None:
             f"the {key} of style {name} is too large or not bytes; give a WebP file under {limit // 1024} kB"
         )
     if data and (len(data) < 16 or data[:4] != b"RIFF" or data[8:12] != b"WEBP"):
-        raise StyleError(f"the {key} of style {name} is no WebP file; give one under {limit // 1024} kB")
+        raise StyleError(f"the {key} of style {name} is not a WebP file; give one under {limit // 1024} kB")
 
 
 def _check_aliases(name: str, aliases: object) -> None:
@@ -255,7 +255,7 @@ def _check_aliases(name: str, aliases: object) -> None:
         raise StyleError(f"the aliases of style {name} are {_short(aliases)}; give a list of at most {_MAX_ALIASES}")
     for alias in aliases:
         _check_text(name, "alias", alias)
-        if len(alias) > 64 or not folded(alias):
+        if len(alias) > 64 or not fold_name(alias):
             raise StyleError(f"style {name} has the alias {_short(alias)}; give 1 to 64 characters with a letter")
 
 
@@ -266,7 +266,9 @@ def _checked_codes(name: str, codes: object) -> dict[str, dict[float, Pixels]]:
     result: dict[str, dict[float, Pixels]] = {}
     for model, scales in codes.items():
         if not isinstance(model, str) or not _MODEL.fullmatch(model):
-            raise StyleError(f"style {name} has codes for {_short(model)}, which is no model; give one as 'instant@1'")
+            raise StyleError(
+                f"style {name} has codes for {_short(model)}, which is not a model; give one as 'instant@1'"
+            )
         if not isinstance(scales, Mapping) or not 0 < len(scales) <= _MAX_KEYS:
             raise StyleError(f"style {name} needs codes at 1 to {_MAX_KEYS} scales for {model}")
         for scale in scales:
@@ -280,7 +282,7 @@ def _checked_codes(name: str, codes: object) -> dict[str, dict[float, Pixels]]:
 
 def _half(what: str, code: object) -> Pixels:
     if not isinstance(code, np.ndarray) or code.dtype.kind != "f" or code.ndim != 1 or not 0 < len(code) <= _MAX_CODE:
-        raise StyleError(f"{what}: the code is no float vector of 1 to {_MAX_CODE} numbers")
+        raise StyleError(f"{what}: the code is not a float vector of 1 to {_MAX_CODE} numbers")
     if not (np.isfinite(code).all() and np.abs(code).max() <= _HALF):
         raise StyleError(f"{what}: the code holds numbers that are not finite or beyond {_HALF:g}")
     half = code.astype(np.float16).astype(np.float32)

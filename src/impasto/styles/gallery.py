@@ -13,8 +13,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from impasto.errors import OutputError, OutputExists, StyleError, StyleExists, UnknownStyle
-from impasto.styles.card import SUFFIX, StyleCard, check_name, folded
-from impasto.user_folders import ELSEWHERE, made, own_folder
+from impasto.styles.card import SUFFIX, StyleCard, check_name, fold_name
+from impasto.user_folders import ELSEWHERE, make_folder, own_folder
 
 __all__ = ["INDEX", "Gallery", "is_shipped"]
 
@@ -67,7 +67,7 @@ class Gallery:
         """The name of the style that ``asked`` means, by its name or an alias; none where there is no such style."""
         if asked in self.names():
             return asked
-        return self._called().get(folded(asked))
+        return self._names_by_alias().get(fold_name(asked))
 
     def is_shipped(self, name: str) -> bool:
         """Whether the style comes with Impasto."""
@@ -95,8 +95,8 @@ class Gallery:
 
     def unknown(self, name: str) -> str:
         """A sentence that says that there is no style ``name``, and which names come close."""
-        called = self._called()
-        close = get_close_matches(folded(name[:64]), called, 9, 0.5)
+        called = self._names_by_alias()
+        close = get_close_matches(fold_name(name[:64]), called, 9, 0.5)
         meant = list(dict.fromkeys(called[each] for each in close))[:3]
         asked = f"did you mean {' or '.join(meant)}? Give" if meant else "give"
         return f"no style is named {name[:64]!r}; {asked} one of the {len(self)} names in the gallery"
@@ -104,16 +104,16 @@ class Gallery:
     def check_free(self, name: str, overwrite: bool = False) -> None:
         """Raise what :meth:`add` would raise for a card of that name, before there is one.
 
-        :class:`StyleError` for what is no name, and :class:`StyleExists` where the name is a shipped
+        :class:`StyleError` for what is not a name, and :class:`StyleExists` where the name is a shipped
         style's, or is taken and may not be overwritten.
         """
         path = self._path(name)
         if name in self._shipped:
             raise StyleExists(f"{name} is a style that comes with Impasto; give yours another name")
-        if name in self._given():
+        if name in self._base_names():
             raise StyleExists(f"{name} is a style that all have here; give yours another name")
         if not overwrite and os.path.lexists(path):
-            raise _taken(name)
+            raise _exists_error(name)
 
     def add(self, card: StyleCard, overwrite: bool = False) -> None:
         """Save ``card`` under its name.
@@ -124,11 +124,11 @@ class Gallery:
 
         self.check_free(card.name, overwrite)
         data = card.to_bytes()
-        made(self.folder)
+        make_folder(self.folder)
         try:
             write_atomically(self._path(card.name), data, overwrite=overwrite)
         except OutputExists:
-            raise _taken(card.name) from None  # by another process, just now
+            raise _exists_error(card.name) from None  # by another process, just now
         except OutputError as error:
             raise OutputError(f"{error}; {ELSEWHERE}") from error
 
@@ -155,7 +155,7 @@ class Gallery:
         """
         if name in self._shipped:
             raise StyleError(f"{name} comes with Impasto and cannot be removed; only your own styles can")
-        if name in self._given():
+        if name in self._base_names():
             raise StyleError(f"{name} is a style that all have here and cannot be removed; only your own styles can")
         path = self._own().get(name)
         if path is None:
@@ -171,7 +171,7 @@ class Gallery:
         for path in self._files():
             try:
                 if not _is_name(path.stem):
-                    raise StyleError(f"{path.name} is no style name; rename the file like my-style{SUFFIX}")
+                    raise StyleError(f"{path.name} is not a style name; rename the file like my-style{SUFFIX}")
                 if path.stem in self._shipped:
                     raise StyleError(f"{path.name} has the name of a style that comes with Impasto; rename the file")
                 StyleCard.from_file(path)
@@ -179,15 +179,16 @@ class Gallery:
                 found.append(str(error))
         return tuple(found)
 
-    def _called(self) -> dict[str, str]:
-        """Names by what they are called, :func:`folded`: all names first, then the aliases, in the gallery's order."""
+    def _names_by_alias(self) -> dict[str, str]:
+        """Names by what they are called, :func:`fold_name`: all names first, then the aliases, in the gallery's
+        order."""
         names = self.names()
         found: dict[str, str] = {}
         for name in names:
-            found.setdefault(folded(name), name)
+            found.setdefault(fold_name(name), name)
         for name in names:
             for alias in self._aliases(name):
-                found.setdefault(folded(alias), name)
+                found.setdefault(fold_name(alias), name)
         return found
 
     def _aliases(self, name: str) -> tuple[str, ...]:
@@ -208,10 +209,10 @@ class Gallery:
             return []
 
     def _own(self) -> dict[str, Path]:
-        given = self._given()
+        given = self._base_names()
         return {path.stem: path for path in self._files() if _is_name(path.stem) and path.stem not in given}
 
-    def _given(self) -> Collection[str]:
+    def _base_names(self) -> Collection[str]:
         """The names of what is read-only."""
         return self._shipped if self._base is None else set(self._base.names())
 
@@ -221,7 +222,7 @@ def is_shipped(name: str) -> bool:
     return name in _index()
 
 
-def _taken(name: str) -> StyleExists:
+def _exists_error(name: str) -> StyleExists:
     return StyleExists(f"you have a style {name} already; give another name or allow overwriting")
 
 

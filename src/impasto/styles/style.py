@@ -10,11 +10,11 @@ from numbers import Real
 from pathlib import Path
 
 from impasto.errors import StyleError, UnknownStyle
-from impasto.picture.error_context import about
+from impasto.picture.error_context import naming_errors
 from impasto.picture.limits import MAX_PIXELS
 from impasto.picture.picture import Picture
 from impasto.picture.pipes import is_pipe
-from impasto.picture.reading import drained
+from impasto.picture.reading import read_pipe
 from impasto.styles.card import SUFFIX, StyleCard
 from impasto.styles.gallery import Gallery
 
@@ -80,7 +80,7 @@ class Style:
         gallery = Gallery() if gallery is None else gallery
         given = []
         for number, (source, weight) in enumerate(weights.items(), 1):
-            with about("style", number, of=len(weights)):
+            with naming_errors("style", number, of=len(weights)):
                 style = cls.of(source, gallery, max_pixels=max_pixels)
             _check_weight(source if isinstance(source, str) else style.describe(), weight)
             given.append((style, weight))
@@ -91,7 +91,7 @@ class Style:
         """Whatever a caller has: a style, a card, a gallery name, a path, bytes, a Pillow image, an array, a picture,
         or a mapping of these to weights.
 
-        For a text, the name of a style in ``gallery`` (the user's own by default) goes before a file
+        For a text, the name of a style in ``gallery`` (the user's own by default) overrides a file
         of that name, and the file before an alias; a pipe is read to its end. Raises :class:`UnknownStyle` where
         there is none of these.
         """
@@ -112,7 +112,7 @@ class Style:
         if isinstance(source, (str, os.PathLike)):
             path = Path(os.fspath(source))
             if is_pipe(path):  # read once, and what it is is seen then
-                return cls.of(drained(path), max_pixels=max_pixels)
+                return cls.of(read_pipe(path), max_pixels=max_pixels)
             return (
                 cls.from_card(StyleCard.from_file(path))
                 if path.suffix == SUFFIX

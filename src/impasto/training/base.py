@@ -1,4 +1,4 @@
-"""Train ``base``, the network that a style of one's own is started from: narrow, driven by ``instant``'s codes."""
+"""Train ``base``, the network that the training of a style starts from: narrow, driven by ``instant``'s codes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import torch
 from torch import Tensor
 
 from impasto.models import Model
-from impasto.training.architecture.network import Shape, TransferNetwork, grown
+from impasto.training.architecture.network import Shape, TransferNetwork, grow_network
 from impasto.training.contact_sheet import write_sheet
-from impasto.training.cuda_graph import Recorded
+from impasto.training.cuda_graph import RecordedLearner
 from impasto.training.data.dataset import training_files, vary_colors
-from impasto.training.data.device_dataset import Album, few, read_albums
+from impasto.training.data.device_dataset import DeviceCropDataset, fixed_crops, read_datasets
 from impasto.training.data.network_input import coarse_to_fine
-from impasto.training.loss import Critic, regularity, stamping, weighed
+from impasto.training.loss import StyleCriterion, grid_losses, repetition_loss, weighted_sum
 from impasto.training.plan_limits import check_plan, check_sides
 from impasto.training.pretrained import read_base, read_instant
 from impasto.training.trainer import (
     Step,
-    adam,
     crop_side,
-    descend,
-    device,
-    follow,
-    follow_average,
     load_optimiser,
     load_state,
-    precision,
+    make_adam,
+    optimise_step,
     read_checkpoint,
+    run_training,
+    training_device,
+    training_dtype,
+    update_average,
     write_checkpoint,
     write_portable,
 )
@@ -83,33 +83,35 @@ class BasePlan:
         check_plan(self)
 
 
-class BaseLearner(Recorded[BasePlan]):
+class BaseLearner(RecordedLearner[BasePlan]):
     """Network, its weight average, optimiser and data of one run folder. The codes are those of ``instant``.
 
-    ``albums`` are photographs and styles where they are read already.
+    ``datasets`` are photographs and styles where they are read already.
     """
 
-    def __init__(self, plan: BasePlan, shape: Shape = NARROW, albums: tuple[Album, Album] | None = None) -> None:
+    def __init__(
+        self, plan: BasePlan, shape: Shape = NARROW, datasets: tuple[DeviceCropDataset, DeviceCropDataset] | None = None
+    ) -> None:
         super().__init__(plan)
         check_sides("sizes", plan.sizes, 2 * shape.multiple)
-        self.device, self.shape = device(), shape
+        self.device, self.shape = training_device(), shape
         torch.manual_seed(plan.seed)
         self.network = TransferNetwork(shape).to(self.device)
         if plan.start is not None:
-            grown(read_base(Model.read(plan.start))[0], self.network)
+            grow_network(read_base(Model.read(plan.start))[0], self.network)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = TransferNetwork(shape).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
-        self.optimiser = adam(self.network, plan.learning_rate, self.device)
+        self.optimiser = make_adam(self.network, plan.learning_rate, self.device)
         self.reader = read_instant(None if plan.codes is None else Model.read(plan.codes)).encoder.to(self.device)
-        self.precision = precision(self.device)
-        self.critic = Critic.through(plan.encoder, self.device)
+        self.precision = training_dtype(self.device)
+        self.criterion = StyleCriterion.through(plan.encoder, self.device)
         if self.checkpoint.is_file() or self.portable.is_file():
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
         self.noise = torch.Generator(self.device).manual_seed(seed)
-        self.photos, self.styles = albums or read_albums(plan.photos, plan.styles, self.device, plan.textures, seed)
+        self.photos, self.styles = datasets or read_datasets(plan.photos, plan.styles, self.device, plan.textures, seed)
         self.samples = self._samples()
         self.record(self.device, self.noise, self.optimiser)
 
@@ -117,20 +119,20 @@ class BaseLearner(Recorded[BasePlan]):
         """A few photographs and a few styles."""
         return self._batch(crop_side(self.plan.sizes, self.done))
 
-    def lesson(self, *batch: Tensor) -> dict[str, Tensor]:
+    def batch_step(self, *batch: Tensor) -> dict[str, Tensor]:
         """Learn from every pair of a photograph and a style, half of them painted over a coarser pastiche."""
         plan, (photos, styles) = self.plan, batch
         with torch.no_grad():
             codes = self.reader(styles)
-        photo_look = self.critic.look(photos).repeat_interleave(len(styles))
-        style_look = self.critic.look(styles).repeat(len(photos))
+        photo_look = self.criterion.features(photos).repeat_interleave(len(styles))
+        style_look = self.criterion.features(styles).repeat(len(photos))
         contents, codes = photos.repeat_interleave(len(styles), 0), codes.repeat(len(photos), 1)
         with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
             contents = coarse_to_fine(contents, lambda x, some: self.average(x, codes[some])[0], self.noise)
             painted, _ = self.network(contents, codes)
         painted = painted.float()
-        terms = self.critic.compare(painted, photo_look, style_look) | regularity(painted)
-        terms["stamp"] = stamping(painted, photo_look.contrast)
+        terms = self.criterion.compare(painted, photo_look, style_look) | grid_losses(painted)
+        terms["stamp"] = repetition_loss(painted, photo_look.contrast)
         weights: dict[str, float | Tensor] = {
             "style": plan.style_weight,
             "gram": plan.gram_weight,
@@ -139,9 +141,9 @@ class BaseLearner(Recorded[BasePlan]):
             "lattice": plan.lattice_weight,
             "stamp": plan.stamp_weight,
         }
-        told = descend(self.optimiser, self.network, terms, weighed(terms, weights))
-        follow_average(self.average, self.network, self.share)
-        return {**told, "size": self.share.new_full((), photos.shape[-1])}
+        losses = optimise_step(self.optimiser, self.network, terms, weighted_sum(terms, weights))
+        update_average(self.average, self.network, self.share)
+        return {**losses, "size": self.share.new_full((), photos.shape[-1])}
 
     @torch.no_grad()
     def save(self) -> None:
@@ -181,8 +183,8 @@ class BaseLearner(Recorded[BasePlan]):
 
     def _samples(self) -> tuple[Tensor, Tensor]:
         """The same few pictures for every sheet."""
-        photos = few(training_files(self.plan.photos), 5, self.device, 256, 320)
-        return photos, few(training_files(self.plan.styles), 7, self.device, 256, 384)
+        photos = fixed_crops(training_files(self.plan.photos), 5, self.device, 256, 320)
+        return photos, fixed_crops(training_files(self.plan.styles), 7, self.device, 256, 384)
 
     def _resume(self) -> None:
         whole = self.checkpoint.is_file()
@@ -196,7 +198,7 @@ class BaseLearner(Recorded[BasePlan]):
 
 def train_base(plan: BasePlan, shape: Shape = NARROW) -> Generator[Step, None, None]:
     """Train until ``plan.minutes`` are spent, over however many runs; yields after every step."""
-    yield from follow(BaseLearner(plan, shape))
+    yield from run_training(BaseLearner(plan, shape))
 
 
 def load_base(run: Path) -> tuple[TransferNetwork, Shape]:

@@ -197,7 +197,7 @@ def export_network(network: InstantNetwork, out: Path, *, name: str, version: st
 
 def _trunk(shape: Shape) -> dict[str, object]:
     """What a manifest says of a network without a code."""
-    return {k: v for k, v in shape.alone.to_dict().items() if k not in ("code", "encoder_widths")}
+    return {k: v for k, v in shape.single_style.to_dict().items() if k not in ("code", "encoder_widths")}
 
 
 def margin(network: Trunk) -> int:

@@ -15,27 +15,27 @@ from torch import Tensor, nn
 
 from impasto.losses.distances import Moments
 from impasto.models import Model
-from impasto.training.architecture.network import InstantNetwork, Shape, grown
+from impasto.training.architecture.network import InstantNetwork, Shape, grow_network
 from impasto.training.contact_sheet import sheet
-from impasto.training.cuda_graph import Recorded
+from impasto.training.cuda_graph import RecordedLearner
 from impasto.training.data.dataset import training_files, vary_colors
-from impasto.training.data.device_dataset import Album, few, read_albums
+from impasto.training.data.device_dataset import DeviceCropDataset, fixed_crops, read_datasets
 from impasto.training.data.network_input import coarse_to_fine
-from impasto.training.loss import Critic, regularity, stamping, weighed
+from impasto.training.loss import StyleCriterion, grid_losses, repetition_loss, weighted_sum
 from impasto.training.plan_limits import check_plan, check_sides
 from impasto.training.pretrained import read_instant
 from impasto.training.trainer import (
     Step,
-    adam,
     crop_side,
-    descend,
-    device,
-    follow,
-    follow_average,
     load_optimiser,
     load_state,
-    precision,
+    make_adam,
+    optimise_step,
     read_checkpoint,
+    run_training,
+    training_device,
+    training_dtype,
+    update_average,
     write_checkpoint,
     write_portable,
 )
@@ -89,19 +89,24 @@ _LARGEST_PHOTO, _LARGEST_STYLE = 1280, 900
 """Short side of the largest picture that a crop is cut of; large photographs are flat at their pixels."""
 
 
-class Trainer(Recorded[Plan]):
+class Trainer(RecordedLearner[Plan]):
     """Network, its weight average, optimiser and data of one run folder.
 
-    ``albums`` are photographs and styles where they are read already.
+    ``datasets`` are photographs and styles where they are read already.
     """
 
-    def __init__(self, plan: Plan, shape: Shape | None = None, albums: tuple[Album, Album] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        shape: Shape | None = None,
+        datasets: tuple[DeviceCropDataset, DeviceCropDataset] | None = None,
+    ) -> None:
         super().__init__(plan)
-        self.device = device()
+        self.device = training_device()
         torch.manual_seed(plan.seed)
         self.network = InstantNetwork(shape)
         if plan.start is not None:
-            grown(read_instant(Model.read(plan.start)), self.network)
+            grow_network(read_instant(Model.read(plan.start)), self.network)
         if plan.keep_codes:
             self.network.encoder.requires_grad_(False)
         check_sides("sizes", plan.sizes, 2 * self.network.shape.multiple)
@@ -110,27 +115,27 @@ class Trainer(Recorded[Plan]):
         self.average = InstantNetwork(shape).to(self.device)
         self.average.load_state_dict(self.network.state_dict())
         self.average.requires_grad_(False)
-        self.precision = precision(self.device)
-        self.critic = Critic.through(plan.encoder, self.device)
-        # Read the style's moments back from its code: a direct lesson for the encoder, dropped after training.
+        self.precision = training_dtype(self.device)
+        self.criterion = StyleCriterion.through(plan.encoder, self.device)
+        # Read the style's moments back from its code: a direct target for the encoder, dropped after training.
         width = sum(
-            int(f.shape[1]) for f in self.critic.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values()
+            int(f.shape[1]) for f in self.criterion.encoder(torch.zeros(1, 3, 16, 16, device=self.device)).values()
         )
         self.reader = nn.Linear(self.network.shape.code, 2 * width).to(self.device)
         self.pupils = nn.ModuleDict({"network": self.network, "reader": self.reader})
-        self.optimiser = adam(self.pupils, plan.learning_rate, self.device)
+        self.optimiser = make_adam(self.pupils, plan.learning_rate, self.device)
         if self.checkpoint.is_file() or self.portable.is_file():
             self._resume()
         self._saved = self.number
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
         self.noise = torch.Generator(self.device).manual_seed(seed)
-        self.photos, self.styles = albums or read_albums(
+        self.photos, self.styles = datasets or read_datasets(
             plan.photos, plan.styles, self.device, plan.textures, seed, 640
         )
         self.sample_inputs = (
-            few(training_files(plan.photos), 5, self.device, 256, 320),
-            few(training_files(plan.styles), 5, self.device, 256, 384),
+            fixed_crops(training_files(plan.photos), 5, self.device, 256, 320),
+            fixed_crops(training_files(plan.styles), 5, self.device, 256, 384),
         )
         self.record(self.device, self.noise, self.optimiser)
 
@@ -145,10 +150,10 @@ class Trainer(Recorded[Plan]):
             styles[0] = self.photos.batch(1, size, size, 512)[0]
         return photos, styles
 
-    def lesson(self, *batch: Tensor) -> dict[str, Tensor]:
+    def batch_step(self, *batch: Tensor) -> dict[str, Tensor]:
         """Learn from every pair of a photograph and a style, half of them painted over a coarser pastiche."""
         plan, (photos, styles) = self.plan, batch
-        photo_look, style_look = self.critic.look(photos), self.critic.look(styles)
+        photo_look, style_look = self.criterion.features(photos), self.criterion.features(styles)
         with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
             codes = self.network.encoder(torch.cat([styles, photos]))
             style_codes, photo_codes = codes.float().split([len(styles), len(photos)])
@@ -159,10 +164,10 @@ class Trainer(Recorded[Plan]):
         painted = painted.float()
         pastiches, returned = painted.split([len(photos) * len(styles), len(photos)])
 
-        terms = self.critic.compare(
+        terms = self.criterion.compare(
             pastiches, photo_look.repeat_interleave(len(styles)), style_look.repeat(len(photos))
-        ) | regularity(painted)
-        terms["stamp"] = stamping(pastiches, photo_look.repeat_interleave(len(styles)).contrast)
+        ) | grid_losses(painted)
+        terms["stamp"] = repetition_loss(pastiches, photo_look.repeat_interleave(len(styles)).contrast)
         terms["self"] = F.l1_loss(returned, photos)
         terms["read"] = F.mse_loss(self.reader(style_codes), _flat(style_look.moments[0]))
         weights: dict[str, float | Tensor] = {
@@ -175,9 +180,9 @@ class Trainer(Recorded[Plan]):
             "self": plan.self_weight,
             "read": 0.1,
         }
-        told = descend(self.optimiser, self.pupils, terms, weighed(terms, weights))
-        follow_average(self.average, self.network, self.share)
-        return {**told, "size": self.share.new_full((), photos.shape[-1])}
+        losses = optimise_step(self.optimiser, self.pupils, terms, weighted_sum(terms, weights))
+        update_average(self.average, self.network, self.share)
+        return {**losses, "size": self.share.new_full((), photos.shape[-1])}
 
     def save(self) -> None:
         """Write a checkpoint to continue from, the weights alone, and a sheet of samples to look at."""
@@ -223,7 +228,7 @@ class Trainer(Recorded[Plan]):
         state = read_checkpoint(self.checkpoint if whole else self.portable, self.device)
         self.average.load_state_dict(state["average"])
         self.network.load_state_dict(state["network" if whole else "average"])
-        # Another encoder has other moments to read: then the reader starts anew, and so does the optimiser.
+        # Another encoder has other moments to read: then the reader starts again, and so does the optimiser.
         if whole and state["reader"]["weight"].shape == self.reader.weight.shape:
             self.reader.load_state_dict(state["reader"])
             load_optimiser(self.optimiser, state["optimiser"])
@@ -236,7 +241,7 @@ def train(plan: Plan, shape: Shape | None = None) -> Generator[Step, None, None]
     Continues from ``plan.run/checkpoint.pt`` where there is one. Losses go to ``log.jsonl``,
     sample sheets to ``samples-NNNNNN.jpg`` in the same folder.
     """
-    yield from follow(Trainer(plan, shape))
+    yield from run_training(Trainer(plan, shape))
 
 
 def load_network(run: Path) -> InstantNetwork:

@@ -1,4 +1,4 @@
-"""Critic: what a pastiche is told while its network learns: how far from the style, how far from the drawing."""
+"""StyleCriterion: the losses of training: how far a pastiche is from the style, and from the drawing."""
 
 from __future__ import annotations
 
@@ -26,9 +26,18 @@ from impasto.losses.distances import (
     moments,
     style_distance,
 )
-from impasto.training.trainer import precision
+from impasto.training.trainer import training_dtype
 
-__all__ = ["SCALES", "Critic", "Look", "mean_look", "regularity", "stamping", "unsteadiness", "weighed"]
+__all__ = [
+    "SCALES",
+    "PictureFeatures",
+    "StyleCriterion",
+    "grid_losses",
+    "mean_features",
+    "repetition_loss",
+    "shift_loss",
+    "weighted_sum",
+]
 
 SCALES = (1, 2, 4)
 """By how much pictures are shrunk before their styles are compared: a stroke is longer than a 3x3 filter sees."""
@@ -55,7 +64,7 @@ _SHIFT, _CUT = (3, 5), 16
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PictureFeatures:
     """What is compared of a batch of pictures; ``moments`` and ``grams`` at every scale, the finest first.
 
     ``drawing`` are the deepest features at full size, ``contrast`` ``(N, H / 8, W / 8)`` says where there is
@@ -68,9 +77,9 @@ class Look:
     contrast: Tensor
     light: Tensor
 
-    def repeat(self, times: int) -> Look:
+    def repeat(self, times: int) -> PictureFeatures:
         """All pictures, then all again: a, b, a, b."""
-        return Look(
+        return PictureFeatures(
             tuple({k: (m.repeat(times, 1), s.repeat(times, 1)) for k, (m, s) in x.items()} for x in self.moments),
             tuple({k: g.repeat(times, 1, 1) for k, g in x.items()} for x in self.grams),
             self.drawing.repeat(times, 1, 1, 1),
@@ -78,13 +87,13 @@ class Look:
             self.light.repeat(times, 1, 1),
         )
 
-    def repeat_interleave(self, times: int) -> Look:
+    def repeat_interleave(self, times: int) -> PictureFeatures:
         """Every picture so many times in a row: a, a, b, b."""
 
         def again(x: Tensor) -> Tensor:
             return x.repeat_interleave(times, 0)
 
-        return Look(
+        return PictureFeatures(
             tuple({k: (again(m), again(s)) for k, (m, s) in x.items()} for x in self.moments),
             tuple({k: again(g) for k, g in x.items()} for x in self.grams),
             again(self.drawing),
@@ -93,40 +102,40 @@ class Look:
         )
 
 
-class Critic:
+class StyleCriterion:
     """Looks at pictures through one encoder, at several scales."""
 
     def __init__(self, encoder: Encoder, scales: Sequence[int] = SCALES) -> None:
         self.encoder, self.scales = encoder, tuple(scales)
 
     @classmethod
-    def through(cls, weights: Path | str | None, where: torch.device) -> Critic:
+    def through(cls, weights: Path | str | None, where: torch.device) -> StyleCriterion:
         """Through the encoder of these weights, by default pocket, on that device; to relu5_1 where it reaches that.
 
         Raises what :func:`open_encoder` does.
         """
         found = find_encoder("pocket" if weights is None else weights)
         layers = style_layers(found.file) if issubclass(found.kind, VGGLayout) else STYLE_LAYERS
-        return cls(open_encoder(weights, layers, padding="replicate").to(where, precision(where)))
+        return cls(open_encoder(weights, layers, padding="replicate").to(where, training_dtype(where)))
 
     @torch.no_grad()
-    def look(self, pictures: Tensor) -> Look:
+    def features(self, pictures: Tensor) -> PictureFeatures:
         """Of pictures ``(N, 3, H, W)`` in 0..1 that are goals, not to be learnt from themselves."""
-        return self._look(pictures)
+        return self._features(pictures)
 
-    def compare(self, pastiches: Tensor, photos: Look, goal: Look) -> dict[str, Tensor]:
+    def compare(self, pastiches: Tensor, photos: PictureFeatures, goal: PictureFeatures) -> dict[str, Tensor]:
         """``style``, ``gram``, ``content`` and ``light`` distance, means over the batch. ``goal`` may be one for all.
 
         Style is a share of the photograph's own distance, as the score has it, averaged over scales: no style and no
         scale outweighs another. Content and light count where the photograph has a drawing: an empty sky may be
         given strokes and become night, a face may not.
         """
-        look = self._look(pastiches)
+        look = self._features(pastiches)
         styles, patterns = [], []
         for mine, own, aim in zip(look.moments, photos.moments, goal.moments, strict=True):
             # The floor keeps near-equal pairs from ruling.
             styles.append((style_distance(mine, aim) / (style_distance(own, aim) + 0.3)).mean())
-        # Mean and deviation see each channel alone; strokes show in how channels go together.
+        # Mean and standard deviation see each channel alone; strokes show in how channels go together.
         for mine_too, aim_too in zip(look.grams, goal.grams, strict=True):
             patterns.append(gram_distance(mine_too, aim_too).clamp_max(4).mean())
         content = content_distance(look.drawing, photos.drawing, _shares(photos.contrast))
@@ -140,10 +149,10 @@ class Critic:
             "light": light.mean(),
         }
 
-    def _look(self, pictures: Tensor) -> Look:
+    def _features(self, pictures: Tensor) -> PictureFeatures:
         features = [self.encoder(F.avg_pool2d(pictures, k) if k > 1 else pictures) for k in self.scales]
         grey = pictures.mean(1)
-        return Look(
+        return PictureFeatures(
             tuple(moments(f) for f in features),
             tuple(grams(f) for f in features),
             features[0][_DEEPEST],
@@ -152,7 +161,7 @@ class Critic:
         )
 
 
-def stamping(painted: Tensor, contrast: Tensor) -> Tensor:
+def repetition_loss(painted: Tensor, contrast: Tensor) -> Tensor:
     """How much of the grain of what is painted comes again 8 or 16 pixels on, where the photograph is flat, 0..1.
 
     The highest autocorrelation at such lags, pane by pane: a stamp need not be in step all over a picture, as it
@@ -177,14 +186,14 @@ def stamping(painted: Tensor, contrast: Tensor) -> Tensor:
     return (F.relu(again[:, 0]) * flat).mean()
 
 
-def regularity(painted: Tensor) -> dict[str, Tensor]:
+def grid_losses(painted: Tensor) -> dict[str, Tensor]:
     """``grid`` and ``lattice``: what the network's own grid leaves in pictures."""
     periods = [p for p in _PERIODS if min(painted.shape[-2:]) >= 3 * p]
     lattice = torch.stack([lattice_energy(painted, p).mean() for p in periods]).sum()
     return {"grid": grid_energy(painted).mean(), "lattice": lattice}
 
 
-def unsteadiness(paint: Callable[[Tensor], Tensor], pictures: Tensor, painted: Tensor) -> Tensor:
+def shift_loss(paint: Callable[[Tensor], Tensor], pictures: Tensor, painted: Tensor) -> Tensor:
     """How much else ``paint`` makes of pictures moved by a few pixels: squared difference to ``painted``, moved too.
 
     A stroke that hangs on the network's grid jumps from frame to frame of a film. Pictures ``(N, 3, H, W)``, of sides
@@ -196,19 +205,19 @@ def unsteadiness(paint: Callable[[Tensor], Tensor], pictures: Tensor, painted: T
     return (paint(moved) - painted[window]).square().mean()
 
 
-def weighed(terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor]) -> Tensor:
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor]) -> Tensor:
     """The loss: the sum of terms by their weights, 1 where none is given."""
     total = [weights.get(name, 1.0) * term for name, term in terms.items()]
     return torch.stack(total).sum()
 
 
-def mean_look(looks: Sequence[Look]) -> Look:
+def mean_features(looks: Sequence[PictureFeatures]) -> PictureFeatures:
     """Of several pictures of one style, each alone in its batch: what their places all together would give.
 
     All but moments and Gram matrices are the first one's, for pictures of several sizes have none in common.
     """
     first = looks[0]
-    return Look(
+    return PictureFeatures(
         tuple(_pooled([look.moments[i] for look in looks]) for i in range(len(first.moments))),
         tuple({k: torch.stack([x.grams[i][k] for x in looks]).mean(0) for k in g} for i, g in enumerate(first.grams)),
         first.drawing,

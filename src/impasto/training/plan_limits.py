@@ -1,4 +1,4 @@
-"""Bounds: what the numbers of a training's plan may be, the same at every door."""
+"""Bounds on the numbers of a training plan, the same everywhere."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ BOUNDS = {
 
 
 def check_plan(plan: Any) -> None:
-    """Raise :class:`RequestError` where a number of the dataclass ``plan`` is none that a training could heed."""
+    """Raise :class:`RequestError` where a number of the dataclass ``plan`` is none that a training could use."""
     for field in dataclasses.fields(plan):
         value = getattr(plan, field.name)
         if field.name in BOUNDS:

@@ -15,20 +15,20 @@ from impasto.encoders.encoder import Features
 from impasto.encoders.pocket import WIDTHS, Pocket
 from impasto.encoders.vgg import VGG19
 from impasto.training.data.dataset import training_files, vary_colors
-from impasto.training.data.device_dataset import Album
+from impasto.training.data.device_dataset import DeviceCropDataset
 from impasto.training.instant import load_network
 from impasto.training.plan_limits import check_plan
 from impasto.training.pruning import prune
 from impasto.training.trainer import (
     Learner,
     Step,
-    adam,
-    follow,
-    follow_average,
-    following,
+    average_share,
+    make_adam,
     read_checkpoint,
+    run_training,
     schedule,
     set_rate,
+    update_average,
     write_checkpoint,
 )
 
@@ -71,15 +71,15 @@ class Distiller(Learner[PocketPlan]):
         every = [f"relu{name}" for name in Pocket().names]
         self.pocket = Pocket(every).to(self.device)
         self.average = Pocket().to(self.device).requires_grad_(False)
-        self.optimiser = adam(self.pocket, plan.learning_rate, self.device)
+        self.optimiser = make_adam(self.pocket, plan.learning_rate, self.device)
         self.channels: dict[str, Tensor] = {}
         found = self.checkpoint.is_file()
         if found:
             self._resume()
         seed = plan.seed + self.number
         self.random = np.random.default_rng(seed)
-        self.photos = Album.read(training_files(plan.photos), self.device, seed, 640)
-        self.styles = Album.read(training_files(plan.styles), self.device, seed + 1, 640)
+        self.photos = DeviceCropDataset.read(training_files(plan.photos), self.device, seed, 640)
+        self.styles = DeviceCropDataset.read(training_files(plan.styles), self.device, seed + 1, 640)
         self.vgg = VGG19(plan.vgg19, every).to(self.device)
         if not found:
             self._begin()
@@ -106,7 +106,7 @@ class Distiller(Learner[PocketPlan]):
         if torch.isfinite(norm):
             self.optimiser.step()
         self.number += 1
-        follow_average(self.average, self.pocket, torch.tensor(following(self.number), device=self.device))
+        update_average(self.average, self.pocket, torch.tensor(average_share(self.number), device=self.device))
         return {"loss": float(loss.detach())} | {f"missed {k}": float(v.detach()) for k, v in missed.items()}
 
     def save(self) -> None:
@@ -168,7 +168,7 @@ class Distiller(Learner[PocketPlan]):
 
 def distil(plan: PocketPlan) -> Generator[Step, None, None]:
     """Distil until ``plan.minutes`` are spent, over however many runs; yields after every step."""
-    yield from follow(Distiller(plan))
+    yield from run_training(Distiller(plan))
 
 
 def load_pocket(run: Path) -> Pocket:

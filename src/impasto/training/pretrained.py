@@ -22,7 +22,7 @@ def read_instant(model: Model | None = None) -> InstantNetwork:
     model = model or find("instant", kind="arbitrary")
     network = InstantNetwork(_shape(model.architecture))
     for part, module in (("encoder", network.encoder), ("transfer", network.transfer)):
-        module.load_state_dict(_initialisers(model.file(part), module))
+        module.load_state_dict(_read_weights(model.file(part), module))
     return network.eval().requires_grad_(False)
 
 
@@ -43,12 +43,12 @@ def read_style(model: Model) -> tuple[StyleNetwork, Shape]:
     """
     if model.rules.get("form") != "own" or model.architecture.get("family") != "impasto-style":
         raise ModelError(
-            f"{model.identity} is no network of Impasto's own making; start from one that is, or from base"
+            f"{model.identity} is not a network of Impasto's own making; start from one that is, or from base"
         )
     shape = _shape(model.architecture)
     network = StyleNetwork(shape)
     file = model.file("network")
-    network.load_state_dict(_initialisers(file, network) | _folded_affine(file, network))
+    network.load_state_dict(_read_weights(file, network) | _folded_affine(file, network))
     return network.eval().requires_grad_(False), shape
 
 
@@ -56,7 +56,7 @@ def _shape(described: Mapping[str, object]) -> Shape:
     return Shape.from_dict({name: value for name, value in described.items() if name != "family"})
 
 
-def _initialisers(file: Path, module: nn.Module) -> dict[str, Tensor]:
+def _read_weights(file: Path, module: nn.Module) -> dict[str, Tensor]:
     """The module's weights in an exported graph; those that are stored narrower are called after what widens them."""
     try:
         import onnx

@@ -37,8 +37,8 @@ def prune(wide: VGG19, pictures: Tensor, widths: Sequence[int]) -> tuple[dict[st
         full = F.relu(before)
         places = torch.randperm(before.shape[0] * before.shape[2] * before.shape[3], generator=random)[:_PLACES]
         places = places.to(pictures.device)
-        channels = _telling(_at(full, places), widths[int(name[0]) - 1])
-        weight, bias, scale = _fit(narrow, _at(before, places)[:, channels], places)
+        channels = _select_columns(_columns_at(full, places), widths[int(name[0]) - 1])
+        weight, bias, scale = _fit(narrow, _columns_at(before, places)[:, channels], places)
         narrow = F.relu(F.conv2d(narrow, weight, bias, padding=1))
         weights[f"conv{name}.weight"], weights[f"conv{name}.bias"] = weight, bias
         chosen[name] = channels
@@ -46,12 +46,12 @@ def prune(wide: VGG19, pictures: Tensor, widths: Sequence[int]) -> tuple[dict[st
     return weights, chosen
 
 
-def _at(x: Tensor, places: Tensor) -> Tensor:
+def _columns_at(x: Tensor, places: Tensor) -> Tensor:
     """``(places, C)`` of ``(N, C, H, W)``."""
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])[places]
 
 
-def _telling(values: Tensor, count: int) -> Tensor:
+def _select_columns(values: Tensor, count: int) -> Tensor:
     """``count`` columns from which the others are best told, in order."""
     rest = (values.double().T @ values.double()) / len(values)
     picked: list[int] = []

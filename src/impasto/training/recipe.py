@@ -1,4 +1,4 @@
-"""Recipe: the networks that ship, trained anew within the minutes that a graphics card is to be had.
+"""Recipe: the networks that ship, trained again within the minutes that a graphics card is to be had.
 
 One pass: ``instant`` grown from the one that ships, then ``base`` driven by its codes, then own networks of many
 styles, side by side. Pictures are read once and stay in the card's memory. Whatever is there when the time is up is a
@@ -20,16 +20,16 @@ from impasto.models.store import shipped
 from impasto.training.architecture.shape import Shape
 from impasto.training.base import BaseLearner, BasePlan
 from impasto.training.data.dataset import training_files
-from impasto.training.data.device_dataset import Album, read_albums
+from impasto.training.data.device_dataset import DeviceCropDataset, read_datasets
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
-from impasto.training.loss import Critic
+from impasto.training.loss import StyleCriterion
 from impasto.training.plan_limits import check_plan
 from impasto.training.pretrained import read_base, read_instant
 from impasto.training.style import StyleLearner, StylePlan
-from impasto.training.trainer import Learner, Step, device, follow
+from impasto.training.trainer import Learner, Step, run_training, training_device
 
-__all__ = ["STAGES", "Recipe", "Report", "Style", "cook"]
+__all__ = ["STAGES", "Recipe", "Report", "Style", "train_recipe"]
 
 STAGES = {"instant": 0.45, "base": 0.15, "styles": 0.4}
 """The stages in their order, and the share of the time that each gets where all are asked for."""
@@ -102,7 +102,7 @@ class Report:
     model: Path | None = None
 
 
-def cook(recipe: Recipe) -> Generator[Report, None, None]:
+def train_recipe(recipe: Recipe) -> Generator[Report, None, None]:
     """Train stage after stage until the minutes are spent, going on from what ``runs`` or ``out`` hold.
 
     Raises ``ValueError`` for an unknown stage, and :class:`RequestError` for a folder without pictures.
@@ -112,35 +112,37 @@ def cook(recipe: Recipe) -> Generator[Report, None, None]:
     end = recipe.clock() + recipe.minutes * 60 - recipe.spare
     stages = [stage for stage in STAGES if stage in recipe.stages]
     if stages == ["styles"]:  # every other painting would be read for nothing
-        photos = Album.read(training_files(recipe.photos), device(), 0, 512)
-        albums = photos, photos
+        photos = DeviceCropDataset.read(training_files(recipe.photos), training_device(), 0, 512)
+        datasets = photos, photos
     else:
-        albums = read_albums(recipe.photos, recipe.paintings, device(), recipe.textures, 0)
+        datasets = read_datasets(recipe.photos, recipe.paintings, training_device(), recipe.textures, 0)
     for i, stage in enumerate(stages):
         share = STAGES[stage] / sum(STAGES[later] for later in stages[i:])
         until = recipe.clock() + max(0.0, end - recipe.clock()) * share
         if stage == "styles":
-            yield from _styles(recipe, albums[0], until)
+            yield from _styles(recipe, datasets[0], until)
         else:
-            yield from _alone(recipe, stage, albums, until)
+            yield from _train_stage(recipe, stage, datasets, until)
 
 
-def _alone(recipe: Recipe, stage: str, albums: tuple[Album, Album], until: float) -> Iterator[Report]:
-    learner = _instant(recipe, albums) if stage == "instant" else _base(recipe, albums)
-    for step in _followed(recipe, learner, until):
+def _train_stage(
+    recipe: Recipe, stage: str, datasets: tuple[DeviceCropDataset, DeviceCropDataset], until: float
+) -> Iterator[Report]:
+    learner = _instant(recipe, datasets) if stage == "instant" else _base(recipe, datasets)
+    for step in _train_until(recipe, learner, until):
         yield Report(stage, step)
-    yield _written(recipe, stage)
+    yield _save_results(recipe, stage)
 
 
-def _styles(recipe: Recipe, photos: Album, until: float) -> Iterator[Report]:
+def _styles(recipe: Recipe, photos: DeviceCropDataset, until: float) -> Iterator[Report]:
     """So many at a time: each waits for its own kernels only, and together they fill the card."""
     names = list(recipe.styles)
-    critic = Critic.through(recipe.encoder, device())
+    criterion = StyleCriterion.through(recipe.encoder, training_device())
     waves = [names[i : i + recipe.lanes] for i in range(0, len(names), recipe.lanes)]
     for i, wave in enumerate(waves):
         goal = recipe.clock() + max(0.0, until - recipe.clock()) / (len(waves) - i)
-        learners = {name: _style(recipe, name, photos, critic) for name in wave}
-        running = {name: _followed(recipe, learner, goal) for name, learner in learners.items()}
+        learners = {name: _style(recipe, name, photos, criterion) for name in wave}
+        running = {name: _train_until(recipe, learner, goal) for name, learner in learners.items()}
         while running:
             for name in list(running):
                 step = next(running[name], None)
@@ -149,22 +151,22 @@ def _styles(recipe: Recipe, photos: Album, until: float) -> Iterator[Report]:
                 else:
                     yield Report(name, step)
         for name in wave:
-            yield _written(recipe, name)
+            yield _save_results(recipe, name)
         del learners
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
-def _followed(recipe: Recipe, learner: Learner[Any], until: float) -> Iterator[Step]:
+def _train_until(recipe: Recipe, learner: Learner[Any], until: float) -> Iterator[Step]:
     """Train until then. What was learnt before counts: the rate goes on falling from where it was."""
     minutes = learner.minutes + max(1e-3, (until - recipe.clock()) / 60)
     learner.plan = replace(learner.plan, minutes=minutes)
-    return follow(learner, recipe.clock)
+    return run_training(learner, recipe.clock)
 
 
-def _instant(recipe: Recipe, albums: tuple[Album, Album]) -> Trainer:
+def _instant(recipe: Recipe, datasets: tuple[DeviceCropDataset, DeviceCropDataset]) -> Trainer:
     start = find("instant", kind="arbitrary")
-    shape = _grown(recipe, read_instant(start).shape)
+    shape = _grown_shape(recipe, read_instant(start).shape)
     plan = Plan(
         recipe.photos,
         recipe.paintings,
@@ -178,15 +180,15 @@ def _instant(recipe: Recipe, albums: tuple[Album, Album]) -> Trainer:
         keep_codes=recipe.keep_codes,
         learning_rate=recipe.learning_rate,
     )
-    return Trainer(plan, shape, albums)
+    return Trainer(plan, shape, datasets)
 
 
-def _grown(recipe: Recipe, shape: Shape) -> Shape:
+def _grown_shape(recipe: Recipe, shape: Shape) -> Shape:
     """What ``shape`` becomes: a rank that is there stays, for its matrices have that size."""
     return replace(shape, deep=recipe.deep or shape.deep, rank=shape.rank or recipe.rank, reader="pocket")
 
 
-def _base(recipe: Recipe, albums: tuple[Album, Album]) -> BaseLearner:
+def _base(recipe: Recipe, datasets: tuple[DeviceCropDataset, DeviceCropDataset]) -> BaseLearner:
     start = find("base", kind="base")
     plan = BasePlan(
         recipe.photos,
@@ -196,13 +198,13 @@ def _base(recipe: Recipe, albums: tuple[Album, Album]) -> BaseLearner:
         sizes=recipe.sizes,
         photos_per_step=recipe.pairs,
         styles_per_step=recipe.pairs,
-        codes=_trained(recipe, "instant"),
+        codes=_find_trained(recipe, "instant"),
         start=start.path,
     )
-    return BaseLearner(plan, replace(_grown(recipe, read_base(start)[1]), reader="own"), albums)
+    return BaseLearner(plan, replace(_grown_shape(recipe, read_base(start)[1]), reader="own"), datasets)
 
 
-def _style(recipe: Recipe, name: str, photos: Album, critic: Critic) -> StyleLearner:
+def _style(recipe: Recipe, name: str, photos: DeviceCropDataset, criterion: StyleCriterion) -> StyleLearner:
     own = [model for model in _shipped() if model.name == name]
     plan = StylePlan(
         (recipe.styles[name].painting,),
@@ -211,15 +213,15 @@ def _style(recipe: Recipe, name: str, photos: Album, critic: Critic) -> StyleLea
         recipe.encoder,
         sizes=recipe.own_sizes,
         pictures=recipe.pictures,
-        base=_trained(recipe, "base"),
-        codes=_trained(recipe, "instant"),
+        base=_find_trained(recipe, "base"),
+        codes=_find_trained(recipe, "instant"),
         start=own[0].path if own else None,
         drawing=recipe.drawing,
         deep=recipe.deep,
         shift_weight=recipe.shift_weight,
         save_every=60.0,
     )
-    return StyleLearner(plan, photos, critic)
+    return StyleLearner(plan, photos, criterion)
 
 
 def _shipped() -> list[Model]:
@@ -235,13 +237,13 @@ def _run(recipe: Recipe, name: str) -> Path:
     return run
 
 
-def _trained(recipe: Recipe, name: str) -> Path | None:
+def _find_trained(recipe: Recipe, name: str) -> Path | None:
     """The model that this recipe made, if it did."""
     folder = recipe.out / "models" / name
     return folder if (folder / "manifest.json").is_file() else None
 
 
-def _written(recipe: Recipe, name: str) -> Report:
+def _save_results(recipe: Recipe, name: str) -> Report:
     """What is kept of a run: the model, the weights, the log and the last samples."""
     run, kept = recipe.runs / name, recipe.out / name
     kept.mkdir(parents=True, exist_ok=True)
@@ -249,7 +251,7 @@ def _written(recipe: Recipe, name: str) -> Report:
         if (run / file).is_file():
             (kept / file).write_bytes((run / file).read_bytes())
     source = recipe.styles[name].source if name in recipe.styles else ""
-    trained = _trained(recipe, "instant")
+    trained = _find_trained(recipe, "instant")
     codes = Model.read(trained or find("instant", kind="arbitrary").path).identity
     folder = recipe.out / "models" / name
     model = export(run, folder, name=name, version=recipe.version, source=source, codes=codes)

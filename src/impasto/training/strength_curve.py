@@ -11,7 +11,7 @@ from impasto.encoders.encoder import Encoder
 from impasto.encoders.open import open_encoder
 from impasto.inference.graph import Array
 from impasto.instant.engine import InstantEngine
-from impasto.instant.painter import planes
+from impasto.instant.painter import to_network_input
 from impasto.losses.distances import content_distance
 from impasto.models import Model
 from impasto.models.model import read_manifest, write_manifest
@@ -79,5 +79,5 @@ def _some(folder: Path, count: int) -> list[Path]:
 
 @torch.no_grad()
 def _features(encoder: Encoder, picture: Picture) -> torch.Tensor:
-    features: torch.Tensor = encoder(torch.from_numpy(planes(picture.pixels)))[_LAYER]
+    features: torch.Tensor = encoder(torch.from_numpy(to_network_input(picture.pixels)))[_LAYER]
     return features

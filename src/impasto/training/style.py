@@ -1,4 +1,4 @@
-"""Train a network for one style of one's own, in minutes.
+"""Train a network for one style, in minutes.
 
 It starts as ``base`` painting in that style, or as a network of that style, and learns on what coarse to fine gives it.
 """
@@ -18,27 +18,27 @@ from torch import Tensor
 from impasto.errors import RequestError
 from impasto.models import Model
 from impasto.picture.scaling import LONGEST_STYLE, fit_style
-from impasto.training.architecture.network import Shape, StyleNetwork, grown
+from impasto.training.architecture.network import Shape, StyleNetwork, grow_network
 from impasto.training.contact_sheet import write_sheet
-from impasto.training.cuda_graph import Recorded
+from impasto.training.cuda_graph import RecordedLearner
 from impasto.training.data.dataset import read_picture, training_files, vary_colors
-from impasto.training.data.device_dataset import Album, few, tensor
+from impasto.training.data.device_dataset import DeviceCropDataset, fixed_crops, picture_bytes
 from impasto.training.data.network_input import coarse_to_fine
-from impasto.training.loss import Critic, mean_look, regularity, stamping, unsteadiness, weighed
+from impasto.training.loss import StyleCriterion, grid_losses, mean_features, repetition_loss, shift_loss, weighted_sum
 from impasto.training.plan_limits import check_plan, check_sides
 from impasto.training.pretrained import read_base, read_instant, read_style
 from impasto.training.trainer import (
     Step,
-    adam,
     crop_side,
-    descend,
-    device,
-    follow,
-    follow_average,
     load_optimiser,
     load_state,
-    precision,
+    make_adam,
+    optimise_step,
     read_checkpoint,
+    run_training,
+    training_device,
+    training_dtype,
+    update_average,
     write_checkpoint,
     write_portable,
 )
@@ -111,39 +111,41 @@ class StylePlan:
             raise RequestError("paintings is empty; give at least one picture that shows the style")
 
 
-class StyleLearner(Recorded[StylePlan]):
+class StyleLearner(RecordedLearner[StylePlan]):
     """Network, its weight average, optimiser and data of one run folder.
 
-    ``photos`` are those to learn on, and ``critic`` has the plan's encoder, where they are there already, for several
-    learners.
+    ``photos`` are those to learn on, and ``criterion`` has the plan's encoder, where they are there already, for
+    several learners.
     """
 
     warming, follows = 20, 100
 
-    def __init__(self, plan: StylePlan, photos: Album | None = None, critic: Critic | None = None) -> None:
+    def __init__(
+        self, plan: StylePlan, photos: DeviceCropDataset | None = None, criterion: StyleCriterion | None = None
+    ) -> None:
         super().__init__(plan)
-        self.device = device()
+        self.device = training_device()
         torch.manual_seed(plan.seed)
-        self.precision = precision(self.device)
-        self.critic = critic or Critic.through(plan.encoder, self.device)
+        self.precision = training_dtype(self.device)
+        self.criterion = criterion or StyleCriterion.through(plan.encoder, self.device)
         instant = read_instant(None if plan.codes is None else Model.read(plan.codes)).to(self.device)
         paintings = [self._painting(file) for file in plan.paintings]
         with torch.no_grad():
             code = torch.stack([instant.encoder(painting) for painting in paintings]).mean(0)
-        self.goal = mean_look([self.critic.look(painting) for painting in paintings])
+        self.goal = mean_features([self.criterion.features(painting) for painting in paintings])
         network, self.shape = self._start(code)
         check_sides("sizes", plan.sizes, 2 * self.shape.multiple)
         self.network = network.to(self.device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = StyleNetwork(self.shape).to(self.device).requires_grad_(False)
         self.average.load_state_dict(self.network.state_dict())
-        self.optimiser = adam(self.network, plan.learning_rate, self.device)
+        self.optimiser = make_adam(self.network, plan.learning_rate, self.device)
         self.random = np.random.default_rng(plan.seed)
         self.noise = torch.Generator(self.device).manual_seed(plan.seed)
         files = training_files(plan.photos)
         if len(files) > _MOST:
             files = [files[i] for i in np.linspace(0, len(files) - 1, _MOST).astype(int)]
-        self.photos = photos or Album.read(files, self.device, plan.seed, 512)
+        self.photos = photos or DeviceCropDataset.read(files, self.device, plan.seed, 512)
         self.samples = self._samples(files)
         self.sample_painting = paintings[0]
         self.weight, self.target = torch.ones((), device=self.device), 0.0
@@ -163,19 +165,19 @@ class StyleLearner(Recorded[StylePlan]):
         """A few photographs."""
         return (self._batch(self.plan.pictures, crop_side(self.plan.sizes, self.done)),)
 
-    def lesson(self, *batch: Tensor) -> dict[str, Tensor]:
+    def batch_step(self, *batch: Tensor) -> dict[str, Tensor]:
         """Learn to paint photographs, some of them painted over a coarser pastiche."""
         plan, (photos,) = self.plan, batch
-        look = self.critic.look(photos)
+        look = self.criterion.features(photos)
         with torch.autocast(self.device.type, torch.bfloat16, self.precision == torch.bfloat16):
             prepared = coarse_to_fine(photos, lambda small, _: self.average(small)[0], self.noise)
             painted, _ = self.network(prepared)
             steady = {}
             if plan.shift_weight:
-                steady["shift"] = unsteadiness(lambda x: self.network(x)[0].float(), prepared, painted.float())
+                steady["shift"] = shift_loss(lambda x: self.network(x)[0].float(), prepared, painted.float())
         painted = painted.float()
-        terms = self.critic.compare(painted, look, self.goal) | regularity(painted) | steady
-        terms["stamp"] = stamping(painted, look.contrast)
+        terms = self.criterion.compare(painted, look, self.goal) | grid_losses(painted) | steady
+        terms["stamp"] = repetition_loss(painted, look.contrast)
         weights: dict[str, float | Tensor] = {
             "content": self.weight,
             "style": plan.style_weight,
@@ -186,15 +188,15 @@ class StyleLearner(Recorded[StylePlan]):
             "grid": plan.grid_weight,
             "lattice": plan.lattice_weight,
         }
-        told = descend(self.optimiser, self.network, terms, weighed(terms, weights))
-        follow_average(self.average, self.network, self.share)
+        losses = optimise_step(self.optimiser, self.network, terms, weighted_sum(terms, weights))
+        update_average(self.average, self.network, self.share)
         with torch.no_grad():
             # Too far from the drawing: it counts for more from now on; nearer than need be: for less.
             off = (terms["content"].detach() / self.target - 1).clamp_max(1.0)
             self.weight.mul_((_EASING * off).exp()).clamp_(*_BOUNDS)
         size = self.weight.new_full((), photos.shape[-1])
         target = self.weight.new_full((), self.target)
-        return {**told, "target": target, "content_weight": self.weight.clone(), "size": size}
+        return {**losses, "target": target, "content_weight": self.weight.clone(), "size": size}
 
     def save(self) -> None:
         """Write a checkpoint to continue from, the weights alone, and a sheet of samples to look at."""
@@ -229,7 +231,7 @@ class StyleLearner(Recorded[StylePlan]):
         """``(1, 3, H, W)`` in 0..1, scaled as the engine ``instant`` scales a style."""
         picture = read_picture(file, LONGEST_STYLE)
         size = fit_style(picture.size, _SIDE * self.plan.style_scale)
-        return tensor(picture.resize(size)).to(self.device)[None].float() / 255
+        return picture_bytes(picture.resize(size)).to(self.device)[None].float() / 255
 
     def _batch(self, count: int, size: int) -> Tensor:
         photos = self.photos.batch(count, size, int(size * 1.1), _LARGEST)
@@ -243,12 +245,12 @@ class StyleLearner(Recorded[StylePlan]):
         for _ in range(-(-_PROBES // count)):
             photos = self._batch(count, self.plan.sizes[-1])
             painted = paint(coarse_to_fine(photos, lambda small, _: paint(small), self.noise))
-            found.append(self.critic.compare(painted, self.critic.look(photos), self.goal)["content"])
+            found.append(self.criterion.compare(painted, self.criterion.features(photos), self.goal)["content"])
         return max(0.01, float(torch.stack(found).mean()))
 
     def _samples(self, files: list[Path]) -> Tensor:
         """The same few photographs for every sheet."""
-        return few(files, 4, self.device, 320, 352)
+        return fixed_crops(files, 4, self.device, 320, 352)
 
     def _start(self, code: Tensor) -> tuple[StyleNetwork, Shape]:
         """What is learnt on from: the network of ``plan.start``, or the base at this ``code``; with its depth."""
@@ -260,7 +262,7 @@ class StyleLearner(Recorded[StylePlan]):
             network, shape = read_style(Model.read(plan.start))
         larger = replace(shape, deep=plan.deep or shape.deep)
         result = StyleNetwork(larger)
-        grown(network, result)
+        grow_network(network, result)
         return result, larger
 
     def _resume(self) -> None:
@@ -289,7 +291,7 @@ def train_style(plan: StylePlan, clock: Callable[[], float] = time.monotonic) ->
     """
     learner = StyleLearner(plan)
     learner.draw()
-    yield from follow(learner, clock)
+    yield from run_training(learner, clock)
 
 
 def load_style(run: Path) -> tuple[StyleNetwork, Shape]:

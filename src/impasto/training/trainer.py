@@ -22,19 +22,19 @@ from impasto.picture.files import write_atomically
 __all__ = [
     "Learner",
     "Step",
-    "adam",
+    "average_share",
     "crop_side",
-    "descend",
-    "device",
-    "follow",
-    "follow_average",
-    "following",
     "load_optimiser",
     "load_state",
-    "precision",
+    "make_adam",
+    "optimise_step",
     "read_checkpoint",
+    "run_training",
     "schedule",
     "set_rate",
+    "training_device",
+    "training_dtype",
+    "update_average",
     "write_checkpoint",
     "write_portable",
 ]
@@ -44,7 +44,7 @@ __all__ = [
 class Step:
     """One optimisation step: number, minutes trained over all runs, share of the plan done, losses by term.
 
-    A plan is of minutes, so ``left``, in seconds, is no guess.
+    A plan is of minutes, so ``left``, in seconds, is not a guess.
     """
 
     number: int
@@ -108,7 +108,7 @@ class Learner(ABC, Generic[P]):
         """Let go, keeping what was learnt."""
 
 
-def follow(learner: Learner[P], clock: Callable[[], float] = time.monotonic) -> Generator[Step, None, None]:
+def run_training(learner: Learner[P], clock: Callable[[], float] = time.monotonic) -> Generator[Step, None, None]:
     """Train until ``learner.done`` is 1; a line of losses goes to ``log.jsonl`` in the run folder after every step.
 
     ``clock`` says what the plan's minutes are made of, in seconds: ``time.process_time`` beside other work.
@@ -130,7 +130,7 @@ def follow(learner: Learner[P], clock: Callable[[], float] = time.monotonic) -> 
             yield Step(learner.number, learner.minutes, learner.done, losses, left)
 
 
-def device() -> torch.device:
+def training_device() -> torch.device:
     """A graphics card where there is one."""
     if torch.cuda.is_available():
         torch.backends.cudnn.benchmark = True  # crops are of few sizes
@@ -138,14 +138,14 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-def precision(where: torch.device) -> torch.dtype:
+def training_dtype(where: torch.device) -> torch.dtype:
     """What to calculate in: bf16, save on a processor that must imitate it, which takes 2.5 times as long."""
     native = where.type != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if native else torch.float32
 
 
-def adam(network: nn.Module, rate: float, where: torch.device) -> torch.optim.Adam:
-    """Adam for a network; on a graphics card its rate lies there too, so that a recorded step heeds it."""
+def make_adam(network: nn.Module, rate: float, where: torch.device) -> torch.optim.Adam:
+    """Adam for a network; on a graphics card its rate lies there too, so that a recorded step uses it."""
     card = where.type == "cuda"
     with quiet():
         return torch.optim.Adam(
@@ -157,22 +157,22 @@ def adam(network: nn.Module, rate: float, where: torch.device) -> torch.optim.Ad
         )
 
 
-def descend(
+def optimise_step(
     optimiser: torch.optim.Optimizer, network: nn.Module, terms: Mapping[str, Tensor], loss: Tensor
 ) -> dict[str, Tensor]:
-    """One step down the slope of ``loss``, and none where it is endless; returns all terms. Waits for no card."""
+    """One step down the slope of ``loss``, and none where it is not finite; returns all terms. Waits for no card."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     for parameter in network.parameters():
         if parameter.grad is not None:
-            # Of an endless gradient clipping leaves what is no number, and zeros.
+            # Clipping an infinite gradient leaves NaN and zeros.
             parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
     optimiser.step()
     return {"loss": loss, **terms, "gradient": norm}
 
 
-def follow_average(average: nn.Module, network: nn.Module, share: Tensor) -> None:
+def update_average(average: nn.Module, network: nn.Module, share: Tensor) -> None:
     """Move ``average`` towards ``network`` by that ``share``, a number on their device."""
     with torch.no_grad():
         mine: list[Tensor] = list(average.parameters())
@@ -182,7 +182,7 @@ def follow_average(average: nn.Module, network: nn.Module, share: Tensor) -> Non
         torch._foreach_add_(mine, list(away))
 
 
-def following(number: int, steps: int = 500) -> float:
+def average_share(number: int, steps: int = 500) -> float:
     """By what share an average follows at step ``number``: over ``steps`` in the end, over fewer at first."""
     return 1 - min(1 - 1 / steps, number / (number + 10))
 
@@ -242,6 +242,6 @@ def read_checkpoint(file: Path, where: torch.device | str = "cpu") -> dict[str, 
     except Exception as error:  # torch raises a dozen kinds
         reason = (str(error).strip().splitlines() or [""])[0] or type(error).__name__
         raise RuntimeError(
-            f"{file} is no checkpoint that can be read: {reason}; remove it, or name another run"
+            f"{file} is not a checkpoint that can be read: {reason}; remove it, or name another run"
         ) from error
     return state

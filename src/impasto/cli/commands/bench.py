@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from impasto.cli.options.grouped_help import given
+from impasto.cli.options.grouped_help import typed_options
 from impasto.cli.ui import terminal
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ def bench(
     impasto bench serve                  the server
     """
     if ctx.invoked_subcommand is not None:
-        if unheard := given(ctx):
+        if unheard := typed_options(ctx):
             name, command = unheard[0].opts[0], ctx.invoked_subcommand
             raise click.UsageError(f"{name} comes before {command}; give it after: impasto bench {command} {name}")
         return
     from impasto.bench import run
 
-    _tell(run, rounds, as_json, magenta=magenta, network=network, with_large=large)
+    _measure_and_show(run, rounds, as_json, magenta=magenta, network=network, with_large=large)
 
 
 @bench.command(short_help="Measure the HTTP server; needs impasto[serve].")
@@ -72,12 +72,12 @@ def serve(rounds: int | None, magenta: Path | None, as_json: bool) -> None:
     impasto bench serve
     impasto bench serve --magenta magenta/ --json
     """
-    from impasto.bench import serving
+    from impasto.bench import server_figures
 
-    _tell(serving, rounds, as_json, magenta=magenta)
+    _measure_and_show(server_figures, rounds, as_json, magenta=magenta)
 
 
-def _tell(measure: Callable[..., list[Figure]], rounds: int | None, as_json: bool, **settings: Any) -> None:
+def _measure_and_show(measure: Callable[..., list[Figure]], rounds: int | None, as_json: bool, **settings: Any) -> None:
     # How many rounds are enough, the measurement itself knows.
     settings |= {} if rounds is None else {"rounds": rounds}
     if terminal.is_terminal("stderr") and not as_json:

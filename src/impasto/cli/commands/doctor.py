@@ -11,7 +11,7 @@ from impasto.cli.installed_packages import EXTRAS, version
 from impasto.cli.ui import terminal
 from impasto.errors import ImpastoError
 
-__all__ = ["doctor", "examine"]
+__all__ = ["check_installation", "doctor"]
 
 _GIB = 2**30
 
@@ -27,7 +27,7 @@ def doctor(as_json: bool) -> None:
 
     Exit status: 0 Impasto can work here, 1 something it needs is broken.
     """
-    report = examine()
+    report = check_installation()
     if as_json:
         terminal.emit(report, indent=2)
     else:
@@ -36,7 +36,7 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def examine() -> dict[str, Any]:
+def check_installation() -> dict[str, Any]:
     """Everything there is to say, as JSON values; ``ok`` tells whether Impasto can work here."""
     machine, runtime, models, gallery = _machine(), _runtime(), _models(), _gallery()
     # The user's own models can be fetched again; what ships is what Impasto cannot do without.
@@ -59,7 +59,7 @@ def _machine() -> dict[str, Any]:
 
         return {**asdict(describe()), "error": None}
     except Exception as error:  # a doctor reports whatever is broken, and goes on
-        return {"error": _words(error)}
+        return {"error": _error_text(error)}
 
 
 def _runtime() -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _runtime() -> dict[str, Any]:
     except StopIteration:
         return {"name": None, "version": None, "precision": None, "error": "no model to try it with"}
     except Exception as error:
-        return {"name": "openvino", "version": version("openvino"), "precision": None, "error": _words(error)}
+        return {"name": "openvino", "version": version("openvino"), "precision": None, "error": _error_text(error)}
     found = version(graph.runtime) or version(f"{graph.runtime}-gpu")
     return {"name": graph.runtime, "version": found, "precision": graph.precision, "error": None}
 
@@ -122,7 +122,7 @@ def _gallery() -> dict[str, Any]:
         gallery = Gallery()
         return {"styles": len(gallery.names()), "problems": [str(p) for p in gallery.problems()], "error": None}
     except Exception as error:
-        return {"styles": 0, "problems": [], "error": _words(error)}
+        return {"styles": 0, "problems": [], "error": _error_text(error)}
 
 
 def _draw(report: dict[str, Any]) -> None:
@@ -183,5 +183,5 @@ def _warn(name: str, text: str) -> None:
     _line(name, text, click.style("! ", fg="yellow"))
 
 
-def _words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

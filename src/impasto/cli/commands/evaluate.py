@@ -35,9 +35,9 @@ class Named(click.ParamType):  # type: ignore[type-arg]
             return value
         name, equals, folder = value.partition("=")
         if not equals or not name.strip() or terminal.printable(name) != name:
-            self.fail(f"{value!r} is no NAME=FOLDER; give, say, other=pictures/", param, ctx)
+            self.fail(f"{value!r} is not NAME=FOLDER; give, say, other=pictures/", param, ctx)
         if not Path(folder).is_dir():
-            self.fail(f"{folder!r} is no folder; give one that holds a picture of every pair", param, ctx)
+            self.fail(f"{folder!r} is not a folder; give one that holds a picture of every pair", param, ctx)
         return name.strip(), Path(folder)
 
 
@@ -135,13 +135,13 @@ def evaluate(
     try:
         from impasto.evaluation.evaluation import Evaluation
         from impasto.evaluation.faces import read_faces
-        from impasto.evaluation.metrics.scorer import open_judge
+        from impasto.evaluation.metrics.scorer import open_scorer
     except ImportError as error:
         raise MissingExtra("scoring pictures", "evaluate") from error
     contestants = _contestants(engine, model, pictures, precision)
     boxes = read_faces(faces)
-    evaluation = Evaluation(pairs, contestants, open_judge(vgg19), report, seed, overwrite, boxes, large)
-    found = _watched(evaluation.run(), draw=not as_json)
+    evaluation = Evaluation(pairs, contestants, open_scorer(vgg19), report, seed, overwrite, boxes, large)
+    found = _show_progress(evaluation.run(), draw=not as_json)
     if as_json:
         terminal.emit(found.to_json(), indent=2)
     else:
@@ -177,7 +177,7 @@ def _write_inputs(pairs: list[Pair], large: tuple[Path, ...], folder: Path, over
     terminal.note(f"wrote the inputs of {terminal.amount(len(pairs), 'pair')}{also} to {folder}")
 
 
-def _watched(run: Generator[Progress, None, Report], *, draw: bool) -> Report:
+def _show_progress(run: Generator[Progress, None, Report], *, draw: bool) -> Report:
     """Run to the end, under a bar where standard error is a terminal."""
     from contextlib import nullcontext
 

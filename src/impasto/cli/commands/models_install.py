@@ -15,7 +15,7 @@ from impasto.cli.commands.models_tables import draw_published, published_facts, 
 from impasto.cli.ui import terminal
 from impasto.encoders.torchvision_layers import TORCHVISION
 from impasto.errors import MissingExtra, ModelError
-from impasto.models.published import PUBLISHED, SETS, called
+from impasto.models.published import PUBLISHED, SETS, find_published
 
 if TYPE_CHECKING:
     from impasto.models import Model, Store
@@ -30,9 +30,9 @@ _EVERY = 10.0
 _FROM = {
     "given": "as you said",
     "file": "as the file says",
-    "constants": "as numbers in its graph say",
-    "trial": "as a trial found",
-    "habit": "by habit: it makes no difference to this network",
+    "constants": "from constants in its graph",
+    "trial": "found by running it",
+    "habit": "by default: it makes no difference to this network",
     "assumed": "assumed",
 }
 
@@ -53,28 +53,28 @@ def pull(name: str | None, url: str | None, as_json: bool) -> None:
     if name is None:
         _list(as_json)
         return
-    wanted, store = _meant(name), Store()
+    wanted, store = _find_published(name), Store()
     if url is not None and len(wanted) > 1:
         raise click.UsageError(f"{name} is of {len(wanted)} models; --url names one file")
     for published in wanted:
-        with _alone(store, published.name):
+        with _exclusive(store, published.name):
             _pull(store, published, url)
 
 
 def _pull(store: Store, published: Published, url: str | None) -> None:
-    if _is_there(store, published.identity):
+    if _is_installed(store, published.identity):
         return
     if published.kind == "encoder":
         _require_torch(published.name)
     if url is not None and len(published.files) > 1:
         raise click.UsageError(f"{published.name} is of {len(published.files)} files; --url names one")
     try:
-        files = [_fetched(store, published.name, file, url) for file in published.files]
+        files = [_fetch_file(store, published.name, file, url) for file in published.files]
     except KeyboardInterrupt:
         terminal.note("stopped; the same command goes on from there")
         raise click.exceptions.Exit(130) from None
     except ModelError as error:
-        raise ModelError(f"{error} ({_offline(published)})") from error
+        raise ModelError(f"{error} ({_offline_help(published)})") from error
     if published.kind == "encoder":
         model = _install(store, published.name, files[0], None)
     else:
@@ -84,7 +84,7 @@ def _pull(store: Store, published: Published, url: str | None) -> None:
             files, name=published.name, version="1", licence=published.licence, source=published.source, store=store
         )
     shutil.rmtree(store.downloads / published.name, ignore_errors=True)
-    _told(model)
+    _report_added(model)
 
 
 @click.command(short_help="Add a model from files that you have.")
@@ -130,17 +130,17 @@ def add(
     store = Store()
     if len(files) == 2 and files[0] in _encoders() and not Path(files[0]).exists():
         encoder = files[0].replace("_", "-")
-        with _alone(store, encoder):
-            if not _is_there(store, f"{encoder}@1"):
+        with _exclusive(store, encoder):
+            if not _is_installed(store, f"{encoder}@1"):
                 _require_torch(encoder)
-                _told(_install(store, files[0], _path(files[1]), convention))
+                _report_added(_install(store, files[0], _path(files[1]), convention))
         return
     if convention is not None:
         raise click.UsageError("--convention is for the encoders vgg16 and vgg19: impasto models add vgg19 FILE")
     paths = [_path(file) for file in files]
     orders: dict[str | None, Literal["RGB", "BGR"] | None] = {"rgb": "RGB", "bgr": "BGR"}
     peaks: dict[str | None, Literal[1, 255] | None] = {"1": 1, "255": 255}
-    with _alone(store, "add"):
+    with _exclusive(store, "add"):
         before = {model.identity for model in store.models()}
         model = added(
             paths,
@@ -156,20 +156,22 @@ def add(
         if model.identity in before:
             terminal.note(f"{model.identity} is there already: {model.path}")
         else:
-            _told(model)
+            _report_added(model)
 
 
 @contextmanager
-def _alone(store: Store, what: str) -> Iterator[None]:
+def _exclusive(store: Store, what: str) -> Iterator[None]:
     """One process at a time: what another one is at is waited for, and is there then."""
-    from impasto.models.file_lock import alone
+    from impasto.models.file_lock import process_lock
 
     with ExitStack() as stack:
         # Where no lock can be written, neither can a model, and what is written next says why.
         with suppress(OSError):
             store.folder.mkdir(parents=True, exist_ok=True)
             lock = store.folder / f".{what}.lock"
-            stack.enter_context(alone(lock, lambda: terminal.note(f"another process is at {what}; waiting for it")))
+            stack.enter_context(
+                process_lock(lock, lambda: terminal.note(f"another process is working on {what}; waiting for it"))
+            )
         yield
 
 
@@ -185,10 +187,10 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _meant(name: str) -> list[Published]:
+def _find_published(name: str) -> list[Published]:
     if name in SETS:
         return [PUBLISHED[each] for each in SETS[name]]
-    found = called(name)
+    found = find_published(name)
     if len(found) == 1:
         return [PUBLISHED[found[0]]]
     if found:
@@ -210,13 +212,13 @@ def _list(as_json: bool) -> None:
             click.echo("\t".join(str(told[key]) for key in ("model", "kind", "licence", "megabytes", "here")))
 
 
-def _fetched(store: Store, name: str, file: PublishedFile, url: str | None) -> Path:
+def _fetch_file(store: Store, name: str, file: PublishedFile, url: str | None) -> Path:
     """The published file on this machine."""
     from impasto.models.download import download
     from impasto.models.install import digest
 
     sha256 = file.sha256 or store.known.read().get(file.url)
-    with _watched(name) as watcher:
+    with _show_download(name) as watcher:
         found = download(
             url or file.url,
             store.downloads / name / file.name,
@@ -226,11 +228,11 @@ def _fetched(store: Store, name: str, file: PublishedFile, url: str | None) -> P
             progress=watcher,
         )
     if sha256 is None:
-        store.known.note(file.url, digest(found))
+        store.known.set(file.url, digest(found))
     return found
 
 
-def _offline(published: Published) -> str:
+def _offline_help(published: Published) -> str:
     """What to do without a network, in words."""
     if published.kind == "encoder":
         return f"or: impasto models add {published.name} FILE"
@@ -247,7 +249,7 @@ def _require_torch(name: str) -> None:
         raise MissingExtra(f"the encoder {name}", "iterative") from error
 
 
-def _is_there(store: Store, identity: str) -> bool:
+def _is_installed(store: Store, identity: str) -> bool:
     """Whether the model is there and whole, and say so; one that is not whole is removed."""
     found = next((m for m in store.models() if m.identity == identity), None)
     try:
@@ -276,7 +278,7 @@ def _install(store: Store, name: str, file: Path, convention: Any) -> Model:
     return Model.read(store.folder / identity)
 
 
-def _told(model: Model) -> None:
+def _report_added(model: Model) -> None:
     """Say what was added, and make a style of a network that has one."""
     terminal.note(f"added {model.identity}, {size(model.size())}: {model.path}")
     told = model.architecture
@@ -286,13 +288,13 @@ def _told(model: Model) -> None:
         if told["order_from"] == "assumed":
             other = "rgb" if told["order"] == "BGR" else "bgr"
             terminal.note(
-                "warning: nothing tells which of its channels is red; where red and blue look exchanged, add it again "
+                "warning: its channel order is unknown; if red and blue look swapped, add it again "
                 f"with --order {other}"
             )
     if fixed := model.rules.get("fixed"):
         terminal.note(
-            f"it was exported for pictures of {fixed[1]}x{fixed[0]} and keeps to that: every picture is brought to "
-            "this size, painted, and brought back; export it for any size for finer pictures"
+            f"it was exported for pictures of {fixed[1]}x{fixed[0]} only: every picture is scaled to "
+            "this size, painted, and scaled back; export it for any size for finer pictures"
         )
     if model.licence == "unknown":
         terminal.note("its licence is unknown; give it with --licence")
@@ -331,7 +333,7 @@ def _make_style(model: Model) -> None:
 
 
 @contextmanager
-def _watched(name: str) -> Iterator[Watcher]:
+def _show_download(name: str) -> Iterator[Watcher]:
     """Draw a download: a bar on a terminal, else a line now and then."""
     if not terminal.is_terminal("stderr"):
         told = -_EVERY

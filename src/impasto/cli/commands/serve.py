@@ -51,9 +51,11 @@ _LEVELS = ("debug", "info", "warning", "error")
 @click.option(
     "--new-key", metavar="OWNER", allow_from_autoenv=False, help="Print a new key and its line for the file, and end."
 )
-@click.option("--insecure", is_flag=True, help="Let everyone in at an address that others reach.")
+@click.option(
+    "--insecure", is_flag=True, help="Allow requests without a key at an address that other machines can reach."
+)
 @click.option("--host-name", multiple=True, help="Another name that the server is called by. Repeat it.")
-@click.option("--root-path", default="", help="Path that a proxy has the server at, such as /impasto.")
+@click.option("--root-path", default="", help="Path below which a proxy serves it, such as /impasto.")
 @click.option(
     "--max-connections", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Clients at once."
 )
@@ -65,14 +67,14 @@ _LEVELS = ("debug", "info", "warning", "error")
 @click.option("--keep", type=_KEEP, metavar="HOURS", default=24.0, show_default=True, help="Hours that jobs are kept.")
 @click.option("--limit", multiple=True, metavar="NAME=VALUE", help="Another limit, such as files=100. Repeat it.")
 @click.option(
-    "--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the log's lines."
+    "--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format of log lines."
 )
 @click.option(
     "--log-level",
     type=click.Choice(_LEVELS),
     default="info",
     show_default=True,
-    help="From which on the log has lines.",
+    help="Lowest level that is logged.",
 )
 @click.option(
     "--compat",
@@ -135,7 +137,7 @@ def _serve(given: dict[str, Any]) -> None:
         from impasto.jobs.limits import Limits
         from impasto.server.client_limits import ClientLimits
         from impasto.server.run import serve as run
-        from impasto.server.shutdown import leave
+        from impasto.server.shutdown import exit_now
     except ImportError as error:
         raise MissingExtra("the server", "serve") from error
     if given["storage"] is not None and not given["compat"]:
@@ -146,8 +148,8 @@ def _serve(given: dict[str, Any]) -> None:
     logs.set_up(given["log"], given["log_level"].upper())
     os.environ[logs.FORM_VARIABLE] = given["log"]  # for its workers
     log = logging.getLogger("impasto.server")
-    for name in _unknown():
-        log.warning("%s stands for no option of impasto serve, and is passed over", name)
+    for name in _warn_of_unknown_variables():
+        log.warning("%s is not an option of impasto serve, and is ignored", name)
     try:
         run(
             home_of(given["home"]),
@@ -173,12 +175,12 @@ def _serve(given: dict[str, Any]) -> None:
         log.critical("%s", error)
         raise click.exceptions.Exit(2 if isinstance(error, RequestError) else 1) from error
     except SystemExit as end:
-        leave(end.code if isinstance(end.code, int) else 1)
+        exit_now(end.code if isinstance(end.code, int) else 1)
     # Threads of libraries may wait for long yet, and for nothing that matters.
-    leave()
+    exit_now()
 
 
-def _unknown() -> list[str]:
+def _warn_of_unknown_variables() -> list[str]:
     """What looks like an option in the environment and is none."""
     known = {f"{_VARIABLE}_{param.name}".upper() for param in serve.params if param.name != "new_key"}
     return sorted(name for name in os.environ if name.startswith(f"{_VARIABLE}_") and name not in known)

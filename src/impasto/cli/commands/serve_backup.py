@@ -52,10 +52,10 @@ def backup(ctx: click.Context, folder: Path, home: Path | None, database: str | 
         from impasto.jobs.records.backup import back_up
     except ImportError as error:
         raise MissingExtra("a backup", "serve") from error
-    made = back_up(folder, *_where(ctx, home, database))
-    terminal.note(f"{_told(made)} are in {folder}")
+    made = back_up(folder, *_home_and_database(ctx, home, database))
+    terminal.note(f"{_backup_text(made)} are in {folder}")
     if made.missing:
-        terminal.note(f"warning: jobs name {made.missing} more pictures, which the server itself has lost")
+        terminal.note(f"warning: jobs name {made.missing} more pictures, which the server has lost")
 
 
 @click.command(short_help="Put a backup into a new server's folder.")
@@ -76,17 +76,17 @@ def restore(ctx: click.Context, folder: Path, home: Path | None, database: str |
         from impasto.jobs.records.backup import restore as put_back
     except ImportError as error:
         raise MissingExtra("a backup", "serve") from error
-    where = _where(ctx, home, database)
-    terminal.note(f"{_told(put_back(folder, *where))} are in {where[0]}")
+    where = _home_and_database(ctx, home, database)
+    terminal.note(f"{_backup_text(put_back(folder, *where))} are in {where[0]}")
 
 
-def _where(ctx: click.Context, home: Path | None, database: str | None) -> tuple[Path, str | None]:
+def _home_and_database(ctx: click.Context, home: Path | None, database: str | None) -> tuple[Path, str | None]:
     """What was given here, or before the subcommand's name."""
     outer = ctx.parent.params if ctx.parent is not None else {}
     return home_of(home or outer.get("home")), database or outer.get("database")
 
 
-def _told(made: Backup) -> str:
+def _backup_text(made: Backup) -> str:
     return (
         f"{terminal.amount(made.jobs, 'job')}, {terminal.amount(made.pictures, 'picture')}, "
         f"{terminal.amount(made.styles, 'style')} and {terminal.amount(made.models, 'model')}"

@@ -42,12 +42,12 @@ def show(file: str, as_json: bool) -> None:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{_text(key)}: {_inner(part)}" for key, part in value.items())
+        return ", ".join(f"{_text(key)}: {_nested_text(part)}" for key, part in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_inner, value))
+        return ", ".join(map(_nested_text, value))
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _inner(value: Any) -> str:
+def _nested_text(value: Any) -> str:
     """In parentheses what has commas of its own."""
     return f"({_text(value)})" if isinstance(value, (dict, list)) else _text(value)

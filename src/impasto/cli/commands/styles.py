@@ -74,7 +74,7 @@ def add(name: str, pictures: tuple[str, ...], network: str, overwrite: bool, **t
     gallery.check_free(name, overwrite=overwrite)
     card = Stylizer(gallery=gallery).card(name, list(pictures), network=network, **texts)
     gallery.add(card, overwrite=overwrite)
-    _added(card)
+    _report_added(card)
 
 
 @styles.command(short_help="Show what is known of a style.")
@@ -143,10 +143,10 @@ def import_(file: str, name: str | None, overwrite: bool) -> None:
 
     source = terminal.receive().read(MAX_BYTES + 1) if file == "-" else Path(file)
     card = Gallery().load(source, overwrite=overwrite, name=name)
-    _added(card)
+    _report_added(card)
 
 
-def _added(card: StyleCard) -> None:
+def _report_added(card: StyleCard) -> None:
     terminal.note(f"added {card.name}; use it with: impasto stylize PHOTO --style {card.name}")
 
 
@@ -169,11 +169,17 @@ def _draw(cards: Sequence[StyleCard]) -> None:
     table.add_column("artist", style="dim")
     table.add_column("date", no_wrap=True, style="dim")
     for card in cards:
-        table.add_row(Text(card.name), _swatches(card.palette), _cut(card.title), _cut(card.artist), Text(card.date))
+        table.add_row(
+            Text(card.name),
+            _swatches(card.palette),
+            _overflow_text(card.title),
+            _overflow_text(card.artist),
+            Text(card.date),
+        )
     terminal.console().print(table)
 
 
-def _cut(text: str) -> Text:
+def _overflow_text(text: str) -> Text:
     """Text that gives way where the table is too wide, on one line."""
     from rich.text import Text
 

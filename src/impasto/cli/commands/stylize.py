@@ -152,9 +152,9 @@ def stylize(
     tasks = plan(found, output, labels, settings)
     if tasks[0].output is None:
         if as_json:
-            raise click.UsageError("--json and the pastiche both want standard output; give a file with -o FILE")
+            raise click.UsageError("--json and the pastiche both go to standard output; give a file with -o FILE")
         if snapshots:
-            raise click.UsageError("--snapshots go beside the pastiche, which is no file; give one with -o FILE")
+            raise click.UsageError("--snapshots go beside the pastiche, which is not a file; give one with -o FILE")
         if terminal.is_terminal("stdout"):
             raise click.UsageError("standard output is a terminal; give a file with -o FILE, or pipe it on")
     _check_kept(tasks, {"--trace": trace, "--state": state}, snapshots)
@@ -196,9 +196,9 @@ def _run(
         with display, ExitStack() as stack:
             place: Place
             if server is None:
-                place = _here(settings, gallery, sources, recording, state, interrupts)
+                place = _local_place(settings, gallery, sources, recording, state, interrupts)
             else:
-                place = stack.enter_context(_there(server, settings, sources, display, interrupts))
+                place = stack.enter_context(_remote_place(server, settings, sources, display, interrupts))
             with interrupts:
                 for record in Batch(place, overwrite).run(tasks, display):
                     display.finished(record)
@@ -214,7 +214,7 @@ def _run(
     return display.failed
 
 
-def _here(
+def _local_place(
     settings: dict[str, Any],
     gallery: Gallery,
     sources: Sources,
@@ -230,7 +230,7 @@ def _here(
 
 
 @contextmanager
-def _there(
+def _remote_place(
     server: str, settings: dict[str, Any], sources: Sources, display: Display, interrupts: Interrupts
 ) -> Generator[Remote, None, None]:
     from impasto.cli.stylize.remote import Remote
@@ -241,7 +241,7 @@ def _there(
     with Client(server, retry=retry) as client:
         given = sources.read(settings["max_pixels"])
         remote = Remote(client, given, sources.describe(), settings, retry, interrupts)
-        remote.meet()
+        remote.check_server()
         yield remote
 
 

@@ -12,7 +12,7 @@ import click
 from impasto.cli.options.request_options import Value
 from impasto.cli.ui import terminal
 from impasto.errors import MissingExtra, RequestError
-from impasto.user_folders import made
+from impasto.user_folders import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]
 
         parts = [part.strip() for part in value.split(",")]
         if not all(part.isdecimal() and int(part) >= 16 for part in parts):
-            self.fail(f"{value!r} is no list of sizes; give pixels of 16 or more, as 128,192,256", param, ctx)
+            self.fail(f"{value!r} is not a list of sizes; give pixels of 16 or more, as 128,192,256", param, ctx)
         sizes = tuple(int(part) for part in parts)
         try:
             check_sides("sizes", sizes)
@@ -87,7 +87,7 @@ class Planned(click.Command):
         assert self.name
         own = super().get_params(ctx)
         known = {param.name for param in own}
-        return [*(option for option in _derived(_plan(self.name)) if option.name not in known), *own]
+        return [*(option for option in _plan_options(_plan(self.name)) if option.name not in known), *own]
 
 
 @click.group(short_help="Train the network; needs impasto[train].")
@@ -107,7 +107,7 @@ def instant(**fields: Any) -> None:
     from impasto.training.instant import Plan
     from impasto.training.instant import train as steps
 
-    _follow(steps(Plan(**fields)), **fields)
+    _train_and_say(steps(Plan(**fields)), **fields)
 
 
 @train.command(cls=Planned, short_help="Distil the encoder pocket from VGG-19.")
@@ -115,7 +115,7 @@ def pocket(**fields: Any) -> None:
     """Distil the small encoder from VGG-19. Ctrl-C stops; the same command goes on from the last checkpoint."""
     from impasto.training.pocket import PocketPlan, distil
 
-    _follow(distil(PocketPlan(**fields)), **fields)
+    _train_and_say(distil(PocketPlan(**fields)), **fields)
 
 
 @train.command(cls=Planned, short_help="Train a network for one style of your own, in minutes.")
@@ -162,7 +162,7 @@ def style(
     name = name or style_name(paintings[0])
     check_style_name(name, overwrite=overwrite)
     count = len(training_files(fields["photos"]))
-    run = run or made(run_folder(name))
+    run = run or make_folder(run_folder(name))
     if count < _FEW:
         terminal.note(f"{fields['photos']} holds {count} pictures; from {_FEW} on the network paints others as well")
     terminal.note(f"training {name} for {fields['minutes']:g} minutes; look at {run / 'sample.jpg'} meanwhile")
@@ -176,12 +176,12 @@ def style(
 @train.command(short_help="Make a model folder of a training run.")
 @click.option("--run", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help=_HELP["run"])
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write.")
-@click.option("--photos", type=click.Path(exists=True, path_type=Path), help="Photographs to even the strength on.")
-@click.option("--styles", type=click.Path(exists=True, path_type=Path), help="Paintings to even the strength on.")
+@click.option("--photos", type=click.Path(exists=True, path_type=Path), help="Photographs to calibrate strength with.")
+@click.option("--styles", type=click.Path(exists=True, path_type=Path), help="Paintings to calibrate strength with.")
 @click.option(
     "--encoder",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What measures strength: VGG-19 as .npz, or another pocket as .safetensors.  [default pocket]",
+    help="Encoder that calibrates strength: VGG-19 as .npz, or another pocket as .safetensors.  [default pocket]",
 )
 def export(run: Path, out: Path, photos: Path | None, styles: Path | None, encoder: Path | None) -> None:
     """Make a model folder, the network's files and their manifest, of a training run.
@@ -202,7 +202,7 @@ def export(run: Path, out: Path, photos: Path | None, styles: Path | None, encod
     click.echo(click.format_filename(out))
 
 
-def _follow(steps: Iterator[Step], *, run: Path, minutes: float, **_: Any) -> None:
+def _train_and_say(steps: Iterator[Step], *, run: Path, minutes: float, **_: Any) -> None:
     _advance(steps, run, minutes)
     terminal.note(f"trained; make a model of it with: impasto train export --run {run} --out FOLDER")
 
@@ -210,7 +210,7 @@ def _follow(steps: Iterator[Step], *, run: Path, minutes: float, **_: Any) -> No
 def _advance(steps: Iterator[Step], run: Path, minutes: float) -> None:
     number = 0
     try:
-        for step in _watched(steps, minutes):
+        for step in _show_progress(steps, minutes):
             number = step.number
     except KeyboardInterrupt:
         terminal.note(f"stopped at step {number}; the same command goes on from the last checkpoint in {run}")
@@ -233,7 +233,7 @@ def _plan(command: str) -> type:
     return Plan
 
 
-def _derived(plan: type) -> list[click.Parameter]:
+def _plan_options(plan: type) -> list[click.Parameter]:
     kinds = get_type_hints(plan)
     # Several pictures are arguments, not an option.
     fields = [field for field in dataclasses.fields(plan) if kinds[field.name] != tuple[Path, ...]]
@@ -264,7 +264,7 @@ def _option(field: dataclasses.Field[Any], kind: Any) -> click.Option:
     return click.Option([f"--{field.name.replace('_', '-')}"], type=type, default=default, help=text)
 
 
-def _watched(steps: Iterator[Step], minutes: float) -> Iterator[Step]:
+def _show_progress(steps: Iterator[Step], minutes: float) -> Iterator[Step]:
     """Pass the steps on, and draw them: a bar with the losses on a terminal, else a line now and then."""
     if not terminal.is_terminal("stderr"):
         told = 0.0

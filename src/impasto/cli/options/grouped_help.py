@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
-__all__ = ["EngineOption", "GroupedCommand", "given"]
+__all__ = ["EngineOption", "GroupedCommand", "typed_options"]
 
 
 class EngineOption(click.Option):
-    """An option that the engine ``iterative`` alone heeds; whoever gives it wants that engine."""
+    """An option that the engine ``iterative`` alone uses; whoever gives it wants that engine."""
 
 
 class GroupedCommand(click.Command):
@@ -30,6 +30,6 @@ class GroupedCommand(click.Command):
             formatter.write_dl(iterative)
 
 
-def given(ctx: click.Context) -> list[click.Parameter]:
+def typed_options(ctx: click.Context) -> list[click.Parameter]:
     """What was really typed, in the command's order."""
     return [p for p in ctx.command.params if p.name and ctx.get_parameter_source(p.name) is ParameterSource.COMMANDLINE]

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from impasto.cli.options.grouped_help import EngineOption, given
+from impasto.cli.options.grouped_help import EngineOption, typed_options
 from impasto.errors import RequestError
 from impasto.request import PRESETS, Option, options
 
@@ -58,7 +58,7 @@ def settings(command: Callable[..., R]) -> Callable[..., R]:
 
     @wraps(command)
     def collected(*args: Any, **values: Any) -> R:
-        typed = given(click.get_current_context())
+        typed = typed_options(click.get_current_context())
         preset = values.pop("preset")
         base: dict[str, Any] = {} if preset is None else {"engine": "iterative", **PRESETS[preset]}
         engine = _engine(values["engine"], typed)
@@ -81,7 +81,7 @@ def settings(command: Callable[..., R]) -> Callable[..., R]:
         type=click.Choice(list(PRESETS)),
         cls=EngineOption,
         hidden=not PRESETS,
-        help="Settings of a paper or notebook, all at once. Settings that are given besides go before its own.",
+        help="Settings of a paper or notebook, all at once. Settings given beside it override its own.",
     )(collected)
     for option in reversed([option for option in shown if not option.group]):
         for add in reversed(_flags(option)):

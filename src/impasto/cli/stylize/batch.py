@@ -24,7 +24,7 @@ _NOT_ONE_PICTURES = (RequestError, StyleError, KeyRefused, NoAnswer, BrokenPipeE
 
 
 class Watcher(Protocol):
-    """Whoever wants to know how it goes."""
+    """Receives the progress of a batch."""
 
     def progress(self, task: Task, progress: Progress, size: tuple[int, int] | None = None) -> None:
         """Every report; ``size`` is what the picture is painted at, where that is known."""
@@ -67,7 +67,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one photograph; neither a result nor an error means that it was skipped."""
+    """The outcome for one photograph; neither a result nor an error means that it was skipped."""
 
     task: Task
     result: Made | None = None

@@ -56,7 +56,7 @@ class Local:
 
         size = working_size(request)
         steps = self.stylizer.run(self.recording.asking(request), state=self.state)
-        with closing(steps), self.recording.of(task, request) as keep:
+        with closing(steps), self.recording.listener(task, request) as keep:
             enough = False
             while True:
                 try:

@@ -59,7 +59,7 @@ def plan(photos: Sequence[Photo], target: str | None, styles: Sequence[str], set
         return [Task(photos[0], _file(target, settings))]
     if target is not None and several and not _may_be_folder(target):
         raise click.UsageError(f"-o is {target}, a file, but there may be several pastiches; give a folder: -o FOLDER/")
-    return _named(photos, None if target is None else Path(target), "+".join(styles), settings)
+    return _outputs_in_folder(photos, None if target is None else Path(target), "+".join(styles), settings)
 
 
 def _file(target: str, settings: dict[str, Any]) -> Path:
@@ -101,7 +101,9 @@ def _may_be_folder(target: str) -> bool:
     return False
 
 
-def _named(photos: Sequence[Photo], folder: Path | None, style: str, settings: dict[str, Any]) -> list[Task]:
+def _outputs_in_folder(
+    photos: Sequence[Photo], folder: Path | None, style: str, settings: dict[str, Any]
+) -> list[Task]:
     named = [_name(photo, folder, style, settings) for photo in photos]
     # Photos of one name out of several folders: each output then tells of which folder it is. So do all of several
     # folders that were given as such, for what each holds may grow.
@@ -117,7 +119,7 @@ def _named(photos: Sequence[Photo], folder: Path | None, style: str, settings: d
     tasks = []
     for photo, plain in zip(photos, named, strict=True):
         alike = homes[_key(plain)] | (homes[_key(plain.parent)] if photo.found else set())
-        mark = f"-{_digest(_home(photo))}" if len(alike) > 1 else ""
+        mark = f"-{_short_hash(_home(photo))}" if len(alike) > 1 else ""
         output = _name(photo, folder, style, settings, mark) if mark else plain
         first = str(output)
         while str(output) in taken or _is_kept(output, kept):
@@ -149,7 +151,7 @@ def _stem(own: Path, suffix: str) -> str:
 
 
 def _is_kept(output: Path, kept: Mapping[str, Photo]) -> bool:
-    """Whether a photo would be lost; what Impasto made of another one is no more than an output that exists."""
+    """Whether a photo would be lost; what Impasto made of another one is only an output that exists."""
     photo = kept.get(_key(output))
     return photo is not None and not photo.is_pastiche
 
@@ -158,7 +160,7 @@ def _home(photo: Photo) -> str:
     return "" if photo.path is None else os.path.realpath(photo.path.parent)
 
 
-def _digest(text: str) -> str:
+def _short_hash(text: str) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
 
 
@@ -170,7 +172,7 @@ def _cut(text: str, most: int) -> str:
     """``text``, or its beginning and what tells it from others of that beginning: so many bytes of a file's name."""
     if len(os.fsencode(text)) <= most:
         return text
-    tail = f"-{_digest(text)}"
+    tail = f"-{_short_hash(text)}"
     start = text[: most - len(tail)]
     while len(os.fsencode(start + tail)) > most:
         start = start[:-1]

@@ -71,26 +71,26 @@ def find(arguments: Iterable[str]) -> list[Photo]:
     """Every picture the arguments name, each once, in their order; folders and patterns sorted."""
     photos: dict[object, Photo] = {}
     for argument in arguments:
-        for photo in _named(argument):
+        for photo in _photos_of_argument(argument):
             key = os.path.realpath(photo.path) if photo.path else None
             photos.setdefault(key, photo)
     return list(photos.values())
 
 
-def _named(argument: str) -> list[Photo]:
+def _photos_of_argument(argument: str) -> list[Photo]:
     path = Path(argument)
     if argument == "-":
         return [Photo(None)]
     # os.path, where pathlib raises: a name too long, or in a locked folder, is told when it is opened.
     if os.path.isdir(path):
         try:
-            return _found(path.iterdir()) or [_missing(path, f"{argument} holds no pictures; give another folder")]
+            return _expand(path.iterdir()) or [_missing(path, f"{argument} holds no pictures; give another folder")]
         except OSError as error:
             return [_missing(path, f"{argument} cannot be read: {error.strerror}; give another folder")]
     if not os.path.exists(path) and glob.has_magic(argument):
         pattern = os.path.expanduser(path)
         matches = map(Path, glob.iglob(pattern, recursive=True))
-        return _found(matches, _fixed(Path(pattern))) or [
+        return _expand(matches, _fixed(Path(pattern))) or [
             _missing(path, f"no picture matches {argument!r}; check the pattern")
         ]
     return [Photo(path)]
@@ -101,7 +101,7 @@ def _fixed(pattern: Path) -> Path:
     return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parent.parts))
 
 
-def _found(paths: Iterable[Path], base: Path | None = None) -> list[Photo]:
+def _expand(paths: Iterable[Path], base: Path | None = None) -> list[Photo]:
     from impasto.picture.files import is_picture_name
 
     kept = (p for p in paths if is_picture_name(p) and os.path.isfile(p))

@@ -47,19 +47,19 @@ class Display:
         self.kept = False
         """Whether a picture was ended before its time, and kept."""
         self._json, self._quiet, self._resumable = json, quiet, resumable
-        self._began = self._said = time.monotonic()
+        self._began = self._said_at = time.monotonic()
         drawn = terminal.is_terminal("stderr") and not (json or quiet)
         self._bar: Bar | None = _bar(count, gradual) if drawn else None
         self._row = self._bar.add_task(opening, total=count, rate="", step="") if self._bar else None
 
     def __enter__(self) -> Self:
-        self._live().__enter__()
+        self._show_bar().__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live().__exit__(kind, error, trace)
+        self._show_bar().__exit__(kind, error, trace)
 
     @property
     def ended(self) -> int:
@@ -73,7 +73,7 @@ class Display:
         if progress.stage == "paint" and progress.step is not None:
             self._step(progress)
         if self._bar is not None and self._row is not None:
-            name = _short(name)
+            name = _shorten(name)
             what = f"{name}  {progress.stage}" if self.count == 1 and not progress.losses else name
             self._bar.update(self._row, description=what, completed=self.ended + min(progress.done, 0.99))
 
@@ -92,8 +92,8 @@ class Display:
         self._resumable = False
         if self._bar is not None and self._row is not None:
             self._bar.update(self._row, step=briefly(progress))
-        elif progress.losses and time.monotonic() - self._said >= _EVERY:
-            self._said = time.monotonic()
+        elif progress.losses and time.monotonic() - self._said_at >= _EVERY:
+            self._said_at = time.monotonic()
             self._note(stepped(progress))
 
     def _note(self, line: str) -> None:
@@ -122,7 +122,7 @@ class Display:
         elif record.error is not None:
             self._error(record)
         elif not self._quiet:
-            self._tell(record)
+            self._print_record(record)
 
     def summary(self) -> None:
         """How a batch went, where not everything was made."""
@@ -132,7 +132,7 @@ class Display:
             terminal.note(", ".join(parts))
 
     def _error(self, record: Record) -> None:
-        line = _named(record.task.photo.name, str(record.error))
+        line = _with_full_path(record.task.photo.name, str(record.error))
         if self._bar is None:
             terminal.error(line)
         else:
@@ -140,7 +140,7 @@ class Display:
 
             self._bar.console.print(Text("error: ", "bold red") + Text(line, "default"), soft_wrap=True)
 
-    def _tell(self, record: Record) -> None:
+    def _print_record(self, record: Record) -> None:
         output, result = record.task.output, record.result
         if output is None:
             return
@@ -156,7 +156,7 @@ class Display:
         line = Text(click.format_filename(output)) + Text(f"  {width} x {height}, {result.seconds:.2f} s", "dim")
         (self._bar.console if self._bar else terminal.console()).print(line, soft_wrap=True)
 
-    def _live(self) -> AbstractContextManager[object]:
+    def _show_bar(self) -> AbstractContextManager[object]:
         return self._bar or nullcontext()
 
 
@@ -175,7 +175,7 @@ def _bar(count: int, gradual: bool) -> Bar:
     return Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
 
 
-def _named(photo: str, message: str) -> str:
+def _with_full_path(photo: str, message: str) -> str:
     """The message with the photo's whole path in it, once."""
     if photo == "-" or photo in message:
         return message
@@ -183,7 +183,7 @@ def _named(photo: str, message: str) -> str:
     return f"{photo} {message.removeprefix(own)}" if message.startswith(own) else f"{photo}: {message}"
 
 
-def _short(name: str, width: int = 26) -> str:
+def _shorten(name: str, width: int = 26) -> str:
     return name if len(name) <= width else f"...{name[3 - width :]}"
 
 

@@ -34,14 +34,14 @@ class Recording:
         """The request, with the previews that the snapshots are."""
         if not (self.snapshots and request.steps):
             return request
-        # The engine counts the steps to a preview at each level anew.
+        # The engine counts the steps to a preview at each level again.
         ends = list(accumulate(_counts(request)))
         since = [step - max((end for end in ends if end < step), default=0) for step in self._moments(request)]
         return replace(request, preview_every=gcd(*since))
 
     @contextmanager
-    def of(self, task: Task, request: Request) -> Generator[Callable[[Progress], None], None, None]:
-        """Gives what to call with every report. Raises :class:`OutputError` where there is no writing."""
+    def listener(self, task: Task, request: Request) -> Generator[Callable[[Progress], None], None, None]:
+        """Yields the function to call with every report. Raises :class:`OutputError` where there is no writing."""
         pages: dict[int, Path] = {}
         if self.snapshots and task.output is not None:
             pages = {step: _beside(task.output, step) for step in self._moments(request)}

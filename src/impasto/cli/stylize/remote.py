@@ -14,7 +14,7 @@ from typing import Any
 
 from impasto.cli.stylize.batch import Made, Watcher
 from impasto.cli.stylize.outputs import Task
-from impasto.cli.stylize.uploads import of_photo
+from impasto.cli.stylize.uploads import photo_upload
 from impasto.cli.ui.interrupts import Interrupts
 from impasto.client import Client, NoAnswer, RemoteJob, RemotePastiche
 from impasto.client.retry import Retry
@@ -36,19 +36,24 @@ class Remote:
 
     client: Client
     given: dict[str, Any]
-    told: dict[str, Any]
+    described: dict[str, Any]
     settings: dict[str, Any]
     retry: Retry
     interrupts: Interrupts = field(default_factory=Interrupts)
 
-    def meet(self) -> None:
+    def check_server(self) -> None:
         """See that there is a server. Raises :class:`NoAnswer`, and :class:`KeyRefused` where it asks for a key."""
         self.client.status()
 
     @contextmanager
     def paint(self, task: Task, watcher: Watcher) -> Generator[Made, None, None]:
         """The pastiche of one photograph. Raises :class:`ImpastoError`."""
-        order = {"content": of_photo(task.photo), **self.given, **self._changed, "format": self._format(task)}
+        order = {
+            "content": photo_upload(task.photo),
+            **self.given,
+            **self._changed_settings,
+            "format": self._format(task),
+        }
         watcher.progress(task, Progress("sending", 0.0, 0.0))
         if self.settings["engine"] == "iterative":
             with self._job(order, task, watcher) as pastiche:
@@ -63,7 +68,7 @@ class Remote:
         id = uuid.uuid4().hex
         job = None
         try:
-            with self.retry.until(self._is_told_to_stop):
+            with self.retry.until(self._is_stop_requested):
                 job = self.client.submit(**order, id=id)
             self._follow(job, task, watcher)
             job.check()
@@ -94,7 +99,7 @@ class Remote:
             enough = self.interrupts.interrupted
             if enough and job.state == "queued" and not last.step:
                 raise KeyboardInterrupt
-            # Asked at every look: a job that waits once more, for its server was started anew, would not heed it.
+            # Asked at every look: a job that waits once more, for its server was started again, would not use it.
             (job.keep if enough else job.look)()
             progress = _progress(job, time.monotonic() - began)
             last = progress if progress.step is not None else last
@@ -110,11 +115,11 @@ class Remote:
         with suppress(ImpastoError):
             self.client.remove_job(id)
 
-    def _is_told_to_stop(self) -> bool:
+    def _is_stop_requested(self) -> bool:
         return self.interrupts.interrupted or self.interrupts.terminated
 
     @property
-    def _changed(self) -> dict[str, Any]:
+    def _changed_settings(self) -> dict[str, Any]:
         """Settings that differ from their defaults, which the server has as well."""
         return {o.name: self.settings[o.name] for o in options() if self.settings[o.name] != o.default}
 
@@ -128,20 +133,20 @@ class Remote:
         return format_of(task.output)
 
     def _made(self, pastiche: RemotePastiche) -> Made:
-        told = dict(self.told)
+        told = dict(self.described)
         style = {"style": told.pop("style")} if "style" in told else {}
         return Made(
             size=pastiche.size,
             seconds=pastiche.seconds,
             model=pastiche.model,
-            settings={**style, **self._changed, **told},
+            settings={**style, **self._changed_settings, **told},
             complete=pastiche.complete,
             to_bytes=lambda: pastiche.data,
-            save=_saving(pastiche.data),
+            save=_write_bytes(pastiche.data),
         )
 
 
-def _saving(data: bytes) -> Callable[..., None]:
+def _write_bytes(data: bytes) -> Callable[..., None]:
     """Writes the server's bytes as they are."""
 
     def save(path: Path, *, overwrite: bool) -> None:

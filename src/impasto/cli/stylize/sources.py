@@ -60,15 +60,15 @@ class Sources:
         }
 
     def read(self, max_pixels: int) -> dict[str, Any]:
-        """All of it but the regions, as a server takes it: a style that is no file is a name there.
+        """All of it but the regions, as a server takes it: a style that is not a file is a name there.
 
         Pictures are looked at here, so that what is wrong with one is told with its name and before anything is sent.
         Raises :class:`ImpastoError`.
         """
-        from impasto.cli.stylize.uploads import checked
+        from impasto.cli.stylize.uploads import checked_upload
 
         def upload(file: str | None) -> Upload | None:
-            return None if file is None else checked(file, max_pixels)
+            return None if file is None else checked_upload(file, max_pixels)
 
         weights = set(self.styles.values())
         styles = {upload(style) if is_file(style) else style: share for style, share in self.styles.items()}

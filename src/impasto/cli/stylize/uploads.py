@@ -12,12 +12,12 @@ from impasto.cli.ui import terminal
 from impasto.client import Upload
 from impasto.errors import MissingExtra, PictureError, PictureTooLarge
 
-__all__ = ["checked", "of_photo"]
+__all__ = ["checked_upload", "photo_upload"]
 
 _MOST = 1 << 30
 
 
-def of_photo(photo: Photo) -> Upload:
+def photo_upload(photo: Photo) -> Upload:
     """A photograph, which the server looks at. Raises :class:`PictureError` where it cannot be read."""
     if photo.problem:
         raise photo.problem
@@ -26,7 +26,7 @@ def of_photo(photo: Photo) -> Upload:
     return _opened(photo.path)
 
 
-def checked(file: str, max_pixels: int) -> Upload:
+def checked_upload(file: str, max_pixels: int) -> Upload:
     """A picture or style card, looked at here as well. Raises :class:`PictureError` and :class:`StyleError`."""
     from impasto.picture import Picture
     from impasto.styles import StyleCard

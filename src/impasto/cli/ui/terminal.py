@@ -67,7 +67,7 @@ def error(message: str) -> None:
 
 
 def note(message: str) -> None:
-    """One line on standard error that is no error."""
+    """One line on standard error that is not an error."""
     click.echo(message, err=True)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder
-from impasto.instant.painter import planes
+from impasto.instant.painter import to_network_input
 from impasto.losses.distances import Grams, Moments, content_distance, gram_distance, grams, moments, style_distance
 from impasto.picture.raster import Pixels
 
@@ -30,7 +30,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _PictureFeatures:
     moments: Moments
     grams: Grams
     content: Tensor
@@ -51,13 +51,13 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
 @torch.no_grad()
 def _distances(encoder: Encoder, style: Pairs, content: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Style and Gram distances over the pairs of ``style``, content distances over those of ``content``."""
-    looks: dict[int, _Look] = {}
+    looks: dict[int, _PictureFeatures] = {}
 
-    def look(picture: Pixels) -> _Look:
+    def look(picture: Pixels) -> _PictureFeatures:
         # A picture is in many pairs, and looked at once.
         if id(picture) not in looks:
-            features = encoder(torch.from_numpy(planes(picture)))
-            looks[id(picture)] = _Look(moments(features), grams(features), features[STYLE_LAYERS[-1]])
+            features = encoder(torch.from_numpy(to_network_input(picture)))
+            looks[id(picture)] = _PictureFeatures(moments(features), grams(features), features[STYLE_LAYERS[-1]])
         return looks[id(picture)]
 
     styles = [(look(a), look(b)) for a, b in style]

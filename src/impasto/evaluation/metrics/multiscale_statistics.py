@@ -1,4 +1,4 @@
-"""Painterly: statistics of pictures at three sizes, for strokes and planes, and to tell whose painting it is.
+"""Statistics of pictures at three sizes, for strokes and planes, and to tell whose painting it is.
 
 At its own size a picture shows an encoder its grain. Shrunk to a half and a quarter, 256 and 128 pixels of 512, it
 shows what is larger: long strokes, swirls, planes and contours.
@@ -19,15 +19,25 @@ from impasto.encoders.encoder import DEEPEST, Features
 from impasto.losses.distances import Moments, style_distance
 from impasto.picture.raster import Pixels
 
-__all__ = ["Levels", "Shelf", "Vector", "coarse", "contrast", "deep", "levels", "spread", "vector"]
+__all__ = [
+    "Levels",
+    "PaintingIndex",
+    "Vector",
+    "coarse",
+    "contrast",
+    "deep",
+    "levels",
+    "mean_and_std",
+    "statistics_vector",
+]
 
 Levels = tuple[Moments, Moments, Moments]
-"""Means and deviations of a picture as it is, at a half and at a quarter of its size."""
+"""Means and standard deviations of a picture as it is, at a half and at a quarter of its size."""
 
 Vector = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def spread(features: Features) -> Moments:
+def mean_and_std(features: Features) -> Moments:
     """Channel means and standard deviations of every layer, the latter of a sample: a shrunk picture has few places."""
     found = {name: torch.std_mean(value.float(), dim=(2, 3)) for name, value in features.items()}
     return {name: (mean, std) for name, (std, mean) in found.items()}
@@ -51,8 +61,8 @@ def deep(picture: Levels, painting: Levels) -> float | None:
     return sum(style_distance(a, {DEEPEST: b[DEEPEST]}).item() for a, b in zip(picture, painting, strict=True))
 
 
-def vector(picture: Levels) -> Vector:
-    """All means and deviations in one row, always in the same order."""
+def statistics_vector(picture: Levels) -> Vector:
+    """All means and standard deviations in one row, always in the same order."""
     rows = [value.flatten() for level in picture for name in sorted(level) for value in level[name]]
     return torch.cat(rows).cpu().numpy()
 
@@ -60,7 +70,7 @@ def vector(picture: Levels) -> Vector:
 def contrast(pixels: Pixels, places: tuple[int, int]) -> Tensor:
     """How much of a drawing ``(H, W, 3)`` of ``uint8`` has at each of ``(h, w)`` places: a weight, ``(1, h, w)``.
 
-    The deviation of its lightness within a place or a neighbour of it, for a place sees further than its own
+    The standard deviation of its lightness within a place or a neighbour of it, for a place sees further than its own
     pixels; and half a level more, so that a sky counts for little, but counts.
     """
     light = torch.tensor(np.asarray(Image.fromarray(pixels).convert("L"), np.float32))[None, None]
@@ -69,11 +79,11 @@ def contrast(pixels: Pixels, places: tuple[int, int]) -> Tensor:
     return F.max_pool2d(deviation, 3, 1, 1)[0] + 0.5
 
 
-class Shelf:
+class PaintingIndex:
     """The paintings of a list, to ask which of them a pastiche is nearest to."""
 
     def __init__(self, paintings: Sequence[Vector]) -> None:
-        """One :func:`vector` for each. Raises ``ValueError`` for none."""
+        """One :func:`statistics_vector` for each. Raises ``ValueError`` for none."""
         if not paintings:
             raise ValueError("there are no paintings to tell apart; give one at least")
         # In float64: a channel that is dead in all of them tells nothing, but its huge figure would swallow the rest.

@@ -1,4 +1,4 @@
-"""Judge: how a pastiche compares with its photograph and its painting, through the features of an encoder."""
+"""Scorer: how a pastiche compares with its photograph and its painting, through the features of an encoder."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from impasto.evaluation.metrics.multiscale_statistics import (
     contrast,
     deep,
     levels,
-    spread,
-    vector,
+    mean_and_std,
+    statistics_vector,
 )
 from impasto.losses.distances import Grams, Moments, cfsd, content_distance, grams, self_similarity, style_distance
 from impasto.models import find
 from impasto.picture.raster import Pixels
 
-__all__ = ["Judge", "Score", "open_judge"]
+__all__ = ["Score", "Scorer", "open_scorer"]
 
 _STRUCTURE, _CONTENT = "relu3_1", "relu4_1"
 _KEPT = 16
 """Photographs and paintings whose features are kept: 14 MB each where VGG19 looks at 512x512."""
 _REMEMBERED = 256
-"""Pictures whose means and deviations are kept: 35 kB each."""
+"""Pictures whose means and standard deviations are kept: 35 kB each."""
 
 _T = TypeVar("_T")
 
@@ -64,8 +64,8 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What the judge remembers of a picture."""
+class _PictureFeatures:
+    """What the scorer remembers of a picture."""
 
     moments: Moments
     grams: Grams
@@ -73,7 +73,7 @@ class _Look:
     structure: Tensor
 
 
-class Judge:
+class Scorer:
     """Scores pictures with one encoder, in float32. The features of photographs and paintings are kept for a while.
 
     ``name`` and ``sha256`` tell which encoder it was, ``note`` what must be known to read its figures.
@@ -91,7 +91,7 @@ class Judge:
         self.name, self.sha256, self.note = name, sha256, note
         self._encoder = encoder.float().eval()
         self._layers = tuple(layer for layer in (*STYLE_LAYERS, DEEPEST) if layer in encoder.layers)
-        self._seen: OrderedDict[bytes, _Look] = OrderedDict()
+        self._seen: OrderedDict[bytes, _PictureFeatures] = OrderedDict()
         self._measured: OrderedDict[bytes, Levels] = OrderedDict()
 
     @torch.inference_mode()
@@ -99,13 +99,13 @@ class Judge:
         """Compare three pictures ``(H, W, 3)`` of ``uint8``, pastiche and photograph of one size.
 
         Raises ``ValueError`` where the sizes differ, for a side below 64 pixels, or below 128 where the encoder gives
-        relu5_1 (shrunk to a quarter, less would have no deviation), and where photograph and painting are alike, for
-        then there is no distance to take a share of.
+        relu5_1 (shrunk to a quarter, less would have no standard deviation), and where photograph and painting are
+        alike, for then there is no distance to take a share of.
         """
         if pastiche.shape != photograph.shape:
             raise ValueError(f"the pastiche is {pastiche.shape} and its photograph {photograph.shape}; make them alike")
-        content, style = self._known(photograph), self._known(painting)
-        made = self._known(pastiche, keep=False)
+        content, style = self._cached_look(photograph), self._cached_look(painting)
+        made = self._cached_look(pastiche, keep=False)
         goal = self._levels(painting, style)
         left = _style(made, style) + _painted(self._levels(pastiche, made), goal)
         whole = _style(content, style) + _painted(self._levels(photograph, content), goal)
@@ -125,26 +125,26 @@ class Judge:
     @torch.inference_mode()
     def content(self, pastiche: Pixels, photograph: Pixels) -> float:
         """The content distance alone, of pictures as :meth:`score` takes them."""
-        made, content = self._known(pastiche, keep=False), self._known(photograph)
+        made, content = self._cached_look(pastiche, keep=False), self._cached_look(photograph)
         return content_distance(made.content, content.content).item()
 
     @torch.inference_mode()
     def statistics(self, pixels: Pixels) -> Vector:
-        """All means and deviations of a picture at three sizes, in one row: what tells paintings apart.
+        """All means and standard deviations of a picture at three sizes, in one row: what tells paintings apart.
 
-        For :class:`impasto.evaluation.metrics.multiscale_statistics.Shelf`. What has just been scored is not
+        For :class:`impasto.evaluation.metrics.multiscale_statistics.PaintingIndex`. What has just been scored is not
         looked at again.
         """
-        return vector(self._levels(pixels))
+        return statistics_vector(self._levels(pixels))
 
-    def _known(self, pixels: Pixels, *, keep: bool = True) -> _Look:
+    def _cached_look(self, pixels: Pixels, *, keep: bool = True) -> _PictureFeatures:
         key = _key(pixels)
         look = self._seen.get(key) or self._look(pixels)
         if keep:
-            _remember(self._seen, key, look, _KEPT)
+            _cache(self._seen, key, look, _KEPT)
         return look
 
-    def _levels(self, pixels: Pixels, look: _Look | None = None) -> Levels:
+    def _levels(self, pixels: Pixels, look: _PictureFeatures | None = None) -> Levels:
         key = _key(pixels)
         found = self._measured.get(key)
         if found is None:
@@ -152,16 +152,16 @@ class Judge:
             least = 128 if DEEPEST in self._layers else 64
             if min(height, width) < least:
                 raise ValueError(f"the picture has {width} x {height} pixels; give at least {least} x {least}")
-            look = look or self._known(pixels, keep=False)
-            found = levels(lambda shrunk: spread(self._features(shrunk)), pixels, look.moments)
-        _remember(self._measured, key, found, _REMEMBERED)
+            look = look or self._cached_look(pixels, keep=False)
+            found = levels(lambda shrunk: mean_and_std(self._features(shrunk)), pixels, look.moments)
+        _cache(self._measured, key, found, _REMEMBERED)
         return found
 
-    def _look(self, pixels: Pixels) -> _Look:
+    def _look(self, pixels: Pixels) -> _PictureFeatures:
         features = self._features(pixels)
         structure = self_similarity(features[_STRUCTURE])
         shallow = {layer: features[layer] for layer in STYLE_LAYERS}
-        return _Look(spread(features), grams(shallow), features[_CONTENT], structure)
+        return _PictureFeatures(mean_and_std(features), grams(shallow), features[_CONTENT], structure)
 
     def _features(self, pixels: Pixels) -> Features:
         # Divided as numbers from 0 to 255 are, so that VGG19 gets them back to the last bit.
@@ -170,8 +170,8 @@ class Judge:
         return {layer: features[layer] for layer in self._layers}
 
 
-def open_judge(vgg19: Path | None = None) -> Judge:
-    """A judge with VGG19's published weights, read from ``vgg19``; else with ``pocket``, which ships.
+def open_scorer(vgg19: Path | None = None) -> Scorer:
+    """A scorer with VGG19's published weights, read from ``vgg19``; else with ``pocket``, which ships.
 
     Raises :class:`ModelError` where the weights cannot be read.
     """
@@ -182,9 +182,9 @@ def open_judge(vgg19: Path | None = None) -> Judge:
             with vgg19.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             if not zipfile.is_zipfile(vgg19):
-                raise ValueError("it is no .npz")
+                raise ValueError("it is not an .npz")
             layers = style_layers(vgg19)
-            return Judge(VGG19(vgg19, layers), name="vgg19", sha256=sha256, note=_note(layers))
+            return Scorer(VGG19(vgg19, layers), name="vgg19", sha256=sha256, note=_note(layers))
         except Exception as error:  # what a broken .npz raises is of a dozen kinds
             raise ModelError(
                 f"{vgg19} holds no weights of VGG19 ({error}); give an .npz of conv1_1.weight, conv1_1.bias ..."
@@ -194,7 +194,7 @@ def open_judge(vgg19: Path | None = None) -> Judge:
     model = find("pocket", kind="encoder")
     layers = style_layers(model.file("encoder"))
     pocket = Pocket.read(model.file("encoder"), layers)
-    return Judge(
+    return Scorer(
         pocket,
         name=model.identity,
         sha256=model.files["encoder"]["sha256"],
@@ -213,7 +213,7 @@ def _key(pixels: Pixels) -> bytes:
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
 
 
-def _remember(kept: OrderedDict[bytes, _T], key: bytes, value: _T, most: int) -> None:
+def _cache(kept: OrderedDict[bytes, _T], key: bytes, value: _T, most: int) -> None:
     """Keep it as the newest, and let the oldest go where there are too many."""
     kept[key] = value
     kept.move_to_end(key)
@@ -221,7 +221,7 @@ def _remember(kept: OrderedDict[bytes, _T], key: bytes, value: _T, most: int) ->
         kept.popitem(last=False)
 
 
-def _style(picture: _Look, painting: _Look) -> tuple[float, ...]:
+def _style(picture: _PictureFeatures, painting: _PictureFeatures) -> tuple[float, ...]:
     """Style distance and relative Frobenius distance of Gram matrices, averaged over layers."""
     frobenius = [((picture.grams[k] - goal).norm() / goal.norm()).item() for k, goal in painting.grams.items()]
     goals = {layer: painting.moments[layer] for layer in STYLE_LAYERS}
@@ -234,7 +234,7 @@ def _painted(picture: Levels, painting: Levels) -> tuple[float, ...]:
     return (coarse(picture, painting), *(() if deepest is None else (deepest,)))
 
 
-def _drawing(picture: _Look, content: _Look, photograph: Pixels) -> float:
+def _drawing(picture: _PictureFeatures, content: _PictureFeatures, photograph: Pixels) -> float:
     height, width = content.content.shape[2:]
     weight = contrast(photograph, (height, width)).to(content.content.device)
     return content_distance(picture.content, content.content, weight / weight.sum()).item()

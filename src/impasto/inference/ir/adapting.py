@@ -1,4 +1,4 @@
-"""Adapting: a graph that takes and gives pictures in a way of its own, made to take and give them in ours."""
+"""Adapts a graph with an input and output format of its own to the common one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto.errors import ModelError
-from impasto.inference.ir.compose import enter, leave
+from impasto.inference.ir.compose import postprocess, preprocess
 from impasto.inference.ir.network import Preprocessing
-from impasto.inference.ir.sizes import lengths, made_for, spatial, take_any_size
+from impasto.inference.ir.sizes import fixed_size, lengths, spatial, take_any_size
 
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["adapt", "adapt_reading", "adapt_transfer", "one_picture"]
+__all__ = ["adapt", "adapt_prediction", "adapt_transfer", "single_input_and_output"]
 
 
 def adapt(model: ov.Model, preprocessing: Preprocessing, *, fixed: bool = False) -> ov.Model:
@@ -23,8 +23,8 @@ def adapt(model: ov.Model, preprocessing: Preprocessing, *, fixed: bool = False)
 
     Raises :class:`ModelError` for one that takes or gives anything but one picture, or keeps to its size.
     """
-    picture, result = one_picture(model)
-    return _adapted(model, picture, result, preprocessing, size=made_for(picture) if fixed else None)
+    picture, result = single_input_and_output(model)
+    return _adapted(model, picture, result, preprocessing, size=fixed_size(picture) if fixed else None)
 
 
 def adapt_transfer(model: ov.Model) -> ov.Model:
@@ -69,19 +69,19 @@ def _adapted(
     shape = [-1, 3, -1, -1] if size is None else [1, 3, *size]
     content = op.parameter(shape, np.float32, name="content")
     content.output(0).set_names({"content"})
-    x = enter(content, preprocessing)
+    x = preprocess(content, preprocessing)
     if channels_last:
         x = op.transpose(x, np.array([0, 2, 3, 1]))
     picture.output(0).replace(x.output(0))
     y: Any = result.input_value(0)
     if channels_last:
         y = op.transpose(y, np.array([0, 3, 1, 2]))
-    pastiche = op.result(leave(y, preprocessing), name="pastiche")
+    pastiche = op.result(postprocess(y, preprocessing), name="pastiche")
     pastiche.input_value(0).set_names({"pastiche"})
     return ov.Model([pastiche], [content, *others], model.friendly_name)
 
 
-def one_picture(model: ov.Model) -> tuple[Any, Any]:
+def single_input_and_output(model: ov.Model) -> tuple[Any, Any]:
     """The parameter and the result of a graph that has one each. Raises :class:`ModelError` for any other."""
     parameters, results = model.get_parameters(), model.get_results()
     if len(parameters) != 1 or len(results) != 1:
@@ -93,7 +93,7 @@ def one_picture(model: ov.Model) -> tuple[Any, Any]:
     return parameters[0], results[0]
 
 
-def adapt_reading(model: ov.Model) -> tuple[ov.Model, tuple[int, int]]:
+def adapt_prediction(model: ov.Model) -> tuple[ov.Model, tuple[int, int]]:
     """The prediction graph of Ghiasi et al. 2017 as one from ``style`` to ``code`` ``(1, N)``, and the height and width
     that it takes.
 
@@ -101,7 +101,7 @@ def adapt_reading(model: ov.Model) -> tuple[ov.Model, tuple[int, int]]:
     """
     from impasto.inference.openvino import op, ov
 
-    picture, result = one_picture(model)
+    picture, result = single_input_and_output(model)
     shape = lengths(picture.get_partial_shape())
     rows, columns = spatial(shape)
     if min(shape[rows], shape[columns], *lengths(result.get_output_partial_shape(0))) < 1:

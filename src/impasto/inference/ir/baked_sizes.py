@@ -1,4 +1,4 @@
-"""Baked: the sizes that an exporter saw and wrote into a graph as numbers, made lengths of what they are lengths of.
+"""Baked sizes: sizes that an exporter wrote into a graph as constants, replaced by the lengths that they stand for.
 
 Exporters before there was an operation for it wrote doubling as concatenating an array with itself and reshaping it;
 others as reshaping, expanding and reshaping; and a normalisation as means over the flattened picture. Each is known by
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto.inference.ir.shape_factors import Dims, Factor, fresh, grouped, repeats, same
+from impasto.inference.ir.shape_factors import Dims, Factor, count_repeats, group_factors, new_dims, same_factors
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -37,7 +37,11 @@ class _Trace:
     dims: Dims
 
     def is_same(self, other: _Trace) -> bool:
-        return self.root == other.root and len(self.dims) == len(other.dims) and all(map(same, self.dims, other.dims))
+        return (
+            self.root == other.root
+            and len(self.dims) == len(other.dims)
+            and all(map(same_factors, self.dims, other.dims))
+        )
 
 
 def free_sizes(model: ov.Model, picture: Any, free: tuple[int, int]) -> bool:
@@ -63,15 +67,15 @@ class _Walk:
         self.rewritten: set[str] = set()
 
     def start(self, output: Any, free: tuple[int, ...]) -> None:
-        dims = fresh(list(output.get_shape()), output, free)
+        dims = new_dims(list(output.get_shape()), output, free)
         self._keep(output, _Trace(output, dims, dims))
 
-    def of(self, output: Any) -> _Trace | None:
+    def trace_of(self, output: Any) -> _Trace | None:
         return self.traces.get(_key(output))
 
     def visit(self, node: Any) -> None:
         """Trace what a node makes, or what takes its place."""
-        kind, inputs = node.get_type_name(), [self.of(value) for value in node.input_values()]
+        kind, inputs = node.get_type_name(), [self.trace_of(value) for value in node.input_values()]
         if kind == "Broadcast" and _is_merged(node, list(node.output(0).get_shape())):
             # Whatever takes it repeats it by itself.
             node.output(0).replace(node.input_value(0))
@@ -106,28 +110,28 @@ class _Walk:
         """Of an operation that makes new values: where it changes no length, the factors stay."""
         output = node.output(0)
         lengths = list(output.get_shape())
-        given = [(self.of(value), _shape(value), value) for value in node.input_values()]
+        given = [(self.trace_of(value), _shape(value), value) for value in node.input_values()]
         traced = [(trace, shape) for trace, shape, _ in given if trace is not None and len(shape) == len(lengths)]
         if kind == "Add" and len(traced) == 1 and any(_is_nothing(value) for _, _, value in given):
             self._keep(output, traced[0][0])
             return
         if kind in _MERGING or (traced and traced[0][1] == lengths):
-            dims = tuple(_merged(at, length, traced) for at, length in enumerate(lengths))
+            dims = tuple(_merge_dim(at, length, traced) for at, length in enumerate(lengths))
         else:
             moved = {at for trace, _ in traced for at, dim in enumerate(trace.dims) if _is_free(dim)}
-            dims = fresh(lengths, output, moved)
+            dims = new_dims(lengths, output, moved)
         self._keep(output, _Trace(output, dims, dims))
 
     def _regroup(self, node: Any, before: _Trace) -> None:
         lengths = list(node.output(0).get_shape())
-        dims = grouped(before.dims, lengths)
+        dims = group_factors(before.dims, lengths)
         if dims is None:
             return
         after = _Trace(before.root, before.natural, dims)
-        counts = repeats(dims, before.natural)
+        counts = count_repeats(dims, before.natural)
         if counts is not None and prod(counts) > 1:
             node = self._doubled(node, before.root, counts)
-            whole = fresh(lengths, node.output(0), [at for at, dim in enumerate(dims) if _is_free(dim)])
+            whole = new_dims(lengths, node.output(0), [at for at, dim in enumerate(dims) if _is_free(dim)])
             after = _Trace(node.output(0), whole, whole)
         elif node.get_type_name() == "Reshape" and _is_held(node, dims):
             node = self._replaced(node, _reshaped(node.input_value(0), dims))
@@ -174,7 +178,7 @@ class _Walk:
         gone = [factor for at in sorted(over) for factor in before.dims[at]]
         kept = [factor for at, dim in enumerate(before.dims) if at not in over for factor in dim]
         for first, second, others in ((2, 3, (0, 1)), (1, 2, (0, 3))):
-            if same(gone, [*before.natural[first], *before.natural[second]]) and same(
+            if same_factors(gone, [*before.natural[first], *before.natural[second]]) and same_factors(
                 kept, [factor for at in others for factor in before.natural[at]]
             ):
                 mean = op.reduce_mean(before.root, np.array([first, second]), keep_dims=True)
@@ -234,7 +238,7 @@ def _is_free(dim: tuple[Factor, ...]) -> bool:
     return any(factor.is_free for factor in dim)
 
 
-def _merged(at: int, length: int, traced: list[tuple[_Trace, list[int]]]) -> tuple[Factor, ...]:
+def _merge_dim(at: int, length: int, traced: list[tuple[_Trace, list[int]]]) -> tuple[Factor, ...]:
     """A dimension of what was made of arrays of which some are repeated: that of the one that is as long."""
     dims = [trace.dims[at] for trace, shape in traced if shape[at] == length]
     return next((dim for dim in dims if _is_free(dim)), dims[0] if dims else ((Factor(length),) if length > 1 else ()))

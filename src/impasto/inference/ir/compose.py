@@ -1,4 +1,4 @@
-"""Compose: a network as a graph of OpenVINO's, with what pictures go through before and after it inside."""
+"""Compose: a network as an OpenVINO graph, with its preprocessing and postprocessing inside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impasto.inference.ir.network import Network, Preprocessing, Triple
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["compose", "enlarged", "enter", "leave"]
+__all__ = ["compose", "enlarged", "postprocess", "preprocess"]
 
 _FEW = 4
 """Channels that a processor spends as much on as on 16."""
@@ -33,11 +33,11 @@ def compose(network: Network, name: str = "network") -> ov.Model:
 
     content = op.parameter([-1, 3, -1, -1], np.float32, name="content")
     content.output(0).set_names({"content"})
-    x: Any = enter(content, network.preprocessing)
+    x: Any = preprocess(content, network.preprocessing)
     squared = set(_squared(network))
     for layer in enlarged(network.layers):
         x = _in_squares(layer, x) if layer in squared else _BUILDERS[type(layer)](layer, x)
-    x = leave(x, network.preprocessing)
+    x = postprocess(x, network.preprocessing)
     if x is content:  # of layers that do nothing
         x = op.multiply(x, np.float32(1))
     result = op.result(x, name="pastiche")
@@ -45,16 +45,16 @@ def compose(network: Network, name: str = "network") -> ov.Model:
     return ov.Model([result], [content], name)
 
 
-def enter(x: Any, preprocessing: Preprocessing) -> Any:
-    """RGB in 0..1 as the network takes it."""
+def preprocess(x: Any, preprocessing: Preprocessing) -> Any:
+    """Preprocessing: RGB in 0..1 to what the network takes."""
     gain = [preprocessing.range / number for number in preprocessing.deviation]
     offset = [-mean / number for mean, number in zip(preprocessing.mean, preprocessing.deviation, strict=True)]
     return _affine(_ordered(x, preprocessing), gain, offset)
 
 
-def leave(x: Any, preprocessing: Preprocessing) -> Any:
-    """What the network gives as RGB in 0..1."""
-    return _ordered(_affine(x, *preprocessing.outward), preprocessing)
+def postprocess(x: Any, preprocessing: Preprocessing) -> Any:
+    """Postprocessing: what the network gives to RGB in 0..1."""
+    return _ordered(_affine(x, *preprocessing.output_transform), preprocessing)
 
 
 def _ordered(x: Any, preprocessing: Preprocessing) -> Any:

@@ -30,7 +30,7 @@ __all__ = [
     "Tanh",
     "TransposedConvolution",
     "Upsample",
-    "flattened",
+    "flatten_layers",
 ]
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -112,7 +112,7 @@ class Convolution(Layer):
         return Fraction(1, self.stride)
 
     def channels(self, before: int) -> int:
-        return _taken(self, self.weight.shape[1], before, self.weight.shape[0])
+        return _check_channels(self, self.weight.shape[1], before, self.weight.shape[0])
 
     def extent(self, length: int, axis: int) -> int:
         room = length + 2 * self.padding - self.weight.shape[2 + axis]
@@ -147,7 +147,7 @@ class TransposedConvolution(Layer):
         return Fraction(self.stride)
 
     def channels(self, before: int) -> int:
-        return _taken(self, self.weight.shape[0], before, self.weight.shape[1])
+        return _check_channels(self, self.weight.shape[0], before, self.weight.shape[1])
 
     def extent(self, length: int, axis: int) -> int:
         kernel: int = self.weight.shape[2 + axis]
@@ -165,7 +165,7 @@ class TransposedConvolution(Layer):
 class InstanceNorm(Layer):
     """Every channel to mean 0 and variance 1 over height and width, times ``scale`` (C,) plus ``shift`` (C,).
 
-    Ulyanov et al. 2016; the deviation is ``sqrt(variance + epsilon)``.
+    Ulyanov et al. 2016; the standard deviation is ``sqrt(variance + epsilon)``.
     """
 
     kind: ClassVar[str] = "instance-norm"
@@ -179,7 +179,7 @@ class InstanceNorm(Layer):
             raise ModelError(f"the epsilon of a normalisation is from 0 to 1, not {self.epsilon}")
 
     def channels(self, before: int) -> int:
-        return _taken(self, len(self.scale), before, before)
+        return _check_channels(self, len(self.scale), before, before)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +194,7 @@ class Affine(Layer):
         _check_pair(self)
 
     def channels(self, before: int) -> int:
-        return _taken(self, len(self.scale), before, before)
+        return _check_channels(self, len(self.scale), before, before)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,12 +289,12 @@ class Residual(Layer):
         return min(start, first + self.crop), max(stop, last + self.crop)
 
 
-def flattened(layers: tuple[Layer, ...]) -> Iterator[Layer]:
+def flatten_layers(layers: tuple[Layer, ...]) -> Iterator[Layer]:
     """Every layer, a residual block before what is in it."""
     for layer in layers:
         yield layer
         if isinstance(layer, Residual):
-            yield from flattened(layer.body)
+            yield from flatten_layers(layer.body)
 
 
 def _check(value: int, what: str, least: int, most: int) -> None:
@@ -331,13 +331,13 @@ def _array(layer: Layer, name: str, rank: int) -> Array:
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(given, np.float32).view()
     if not np.isfinite(array).all():
-        raise ModelError(f"{what} holds values that are no numbers; get the file again")
+        raise ModelError(f"{what} contains NaN or infinity; get the file again")
     array.flags.writeable = False
     object.__setattr__(layer, name, array)
     return array
 
 
-def _taken(layer: Layer, taken: int, given: int, result: int) -> int:
+def _check_channels(layer: Layer, taken: int, given: int, result: int) -> int:
     if taken != given:
         raise ModelError(f"a layer of kind {layer.kind} takes {taken} channels, and is given {given}")
     return result

@@ -16,7 +16,7 @@ from impasto.inference.ir.layers import (
     Layer,
     Residual,
     TransposedConvolution,
-    flattened,
+    flatten_layers,
 )
 
 __all__ = ["BGR_MEAN", "Network", "Order", "Preprocessing", "Triple"]
@@ -43,7 +43,7 @@ class Preprocessing:
 
     Its input is the picture in the channels' ``order``, times ``range``, minus ``mean``, divided by ``deviation``. Its
     output times ``gain`` plus ``offset`` is a picture in 0..1 of that order; where they are None it is the
-    input's contrary.
+    inverse of the input's.
     """
 
     order: Order = "RGB"
@@ -65,11 +65,11 @@ class Preprocessing:
             if len(triple) != 3 or not all(math.isfinite(number) for number in triple):
                 raise ModelError(f"the {name} of pictures is three numbers, not {triple}")
         if not all(1e-6 <= number <= 1e6 for number in self.deviation):
-            raise ModelError(f"the deviation of pictures is three numbers above 0, not {self.deviation}")
+            raise ModelError(f"the standard deviation of pictures is three numbers above 0, not {self.deviation}")
 
     @property
-    def outward(self) -> tuple[Triple, Triple]:
-        """``gain`` and ``offset``, as given or as the input's contrary."""
+    def output_transform(self) -> tuple[Triple, Triple]:
+        """``gain`` and ``offset``, as given, or the inverse of the input's."""
         gain = self.gain or _triple([number / self.range for number in self.deviation])
         offset = self.offset or _triple([number / self.range for number in self.mean])
         return gain, offset
@@ -88,7 +88,7 @@ class Network:
 
     def __post_init__(self) -> None:
         _check_depth(self.layers, _DEPTH)
-        count = sum(1 for _ in flattened(self.layers))
+        count = sum(1 for _ in flatten_layers(self.layers))
         if not 0 < count <= _LAYERS:
             raise ModelError(f"a network has 1 to {_LAYERS} layers, not {count}")
         if self.parameters > _PARAMETERS:
@@ -97,7 +97,7 @@ class Network:
         if channels != 3:
             raise ModelError(f"the network gives {channels} channels; one that paints gives 3")
         if self.multiple > _MULTIPLE:
-            raise ModelError(f"the network works in steps of {self.multiple} pixels; {_MULTIPLE} are the most")
+            raise ModelError(f"the network works in steps of {self.multiple} pixels; at most {_MULTIPLE} are allowed")
         side = self.smallest
         for axis, name in enumerate(("rows", "columns")):
             if (found := self.extent(side, axis)) != side:
@@ -107,7 +107,7 @@ class Network:
     def parameters(self) -> int:
         """How many weights there are."""
         total = 0
-        for layer in flattened(self.layers):
+        for layer in flatten_layers(self.layers):
             if isinstance(layer, (Convolution, TransposedConvolution)):
                 total += layer.weight.size + layer.bias.size
             elif isinstance(layer, (InstanceNorm, Affine)):
@@ -117,7 +117,7 @@ class Network:
     @property
     def normalises(self) -> bool:
         """Whether anything in it looks at the whole picture, so that tiles need statistics in common."""
-        return any(isinstance(layer, InstanceNorm) for layer in flattened(self.layers))
+        return any(isinstance(layer, InstanceNorm) for layer in flatten_layers(self.layers))
 
     @cached_property
     def multiple(self) -> int:

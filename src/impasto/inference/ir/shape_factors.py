@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-__all__ = ["Dims", "Factor", "fresh", "grouped", "repeats", "same"]
+__all__ = ["Dims", "Factor", "count_repeats", "group_factors", "new_dims", "same_factors"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ Dims = tuple[tuple[Factor, ...], ...]
 """Of every dimension its factors, the outermost first."""
 
 
-def fresh(lengths: Sequence[int], source: Any, free: Iterable[int]) -> Dims:
+def new_dims(lengths: Sequence[int], source: Any, free: Iterable[int]) -> Dims:
     """Dimensions of which nothing is known but which are ``free``."""
     known = set(free)
     return tuple(
@@ -52,19 +52,19 @@ def fresh(lengths: Sequence[int], source: Any, free: Iterable[int]) -> Dims:
     )
 
 
-def grouped(dims: Dims, lengths: Sequence[int]) -> Dims | None:
+def group_factors(dims: Dims, lengths: Sequence[int]) -> Dims | None:
     """The factors of ``dims`` as dimensions of those lengths, as reshaping has them; None where they do not fit."""
     rest = deque(factor for dim in dims for factor in dim if factor.value != 1)
     found = []
     for length in lengths:
-        dim = list(_taken(rest, length))
+        dim = list(_take_factors(rest, length))
         if prod(factor.value for factor in dim) != length:
             return None
         found.append(tuple(dim))
     return None if rest else tuple(found)
 
 
-def _taken(rest: deque[Factor], length: int) -> Iterator[Factor]:
+def _take_factors(rest: deque[Factor], length: int) -> Iterator[Factor]:
     while length > 1 and rest:
         factor = rest.popleft()
         if length % factor.value:
@@ -76,13 +76,13 @@ def _taken(rest: deque[Factor], length: int) -> Iterator[Factor]:
         length //= factor.value
 
 
-def same(some: Iterable[Factor], others: Iterable[Factor]) -> bool:
+def same_factors(some: Iterable[Factor], others: Iterable[Factor]) -> bool:
     """Whether they are the same factors in the same order."""
     first, second = list(some), list(others)
     return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))
 
 
-def repeats(dims: Dims, natural: Dims) -> list[int] | None:
+def count_repeats(dims: Dims, natural: Dims) -> list[int] | None:
     """How often each value of an array of dimensions ``natural`` stands in a row along each one of ``dims``; None
     where ``dims`` is anything else of it."""
     if len(dims) != len(natural):
@@ -90,7 +90,7 @@ def repeats(dims: Dims, natural: Dims) -> list[int] | None:
     counts = []
     for dim, before in zip(dims, natural, strict=True):
         own, copies = dim[: len(before)], dim[len(before) :]
-        if not same(own, before) or not all(factor.copies for factor in copies):
+        if not same_factors(own, before) or not all(factor.copies for factor in copies):
             return None
         counts.append(prod(factor.value for factor in copies))
     return counts

@@ -12,7 +12,7 @@ from impasto.inference.ir.baked_sizes import free_sizes
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["lengths", "made_for", "spatial", "take_any_size"]
+__all__ = ["fixed_size", "lengths", "spatial", "take_any_size"]
 
 
 def take_any_size(model: ov.Model, picture: str) -> None:
@@ -41,14 +41,16 @@ def take_any_size(model: ov.Model, picture: str) -> None:
         except RuntimeError:
             model.reshape({**shapes, parameter.output(0): free})
     except RuntimeError as error:
-        raise ModelError(f"{model.friendly_name} takes pictures of {_size(shape)} only: {_first(error)}") from error
+        raise ModelError(
+            f"{model.friendly_name} takes pictures of {_size(shape)} only: {_first_line(error)}"
+        ) from error
     for result in model.get_results():
         found = lengths(result.get_output_partial_shape(0))
         if len(found) == 4 and any(found[at] > 0 for at in spatial(found)):
             raise ModelError(f"{model.friendly_name} takes pictures of {_size(shape)} only; export it for any size")
 
 
-def made_for(picture: Any) -> tuple[int, int] | None:
+def fixed_size(picture: Any) -> tuple[int, int] | None:
     """The height and width that a graph was saved for, of its parameter ``picture``; None where it takes others."""
     shape = lengths(picture.get_partial_shape())
     rows, columns = spatial(shape)
@@ -149,5 +151,5 @@ def _size(shape: list[int]) -> str:
     return "x".join(str(shape[at]) for at in spatial(shape))
 
 
-def _first(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200]

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["give_statistics", "measure_statistics"]
+__all__ = ["accept_statistics", "measure_statistics"]
 
 
 def measure_statistics(model: ov.Model) -> int:
@@ -34,7 +34,7 @@ def measure_statistics(model: ov.Model) -> int:
     return len(means)
 
 
-def give_statistics(model: ov.Model) -> ov.Model:
+def accept_statistics(model: ov.Model) -> ov.Model:
     """The same graph with its statistics as further inputs, in the order of :func:`measure_statistics`."""
     from impasto.inference.openvino import op, ov
 
@@ -48,7 +48,7 @@ def give_statistics(model: ov.Model) -> ov.Model:
 
 def _means(model: ov.Model) -> list[Any]:
     """Every mean over the height and width of four dimensions, in order; normalisations are taken apart for that."""
-    _settle_axes(model)
+    _fold_axes(model)
     for node in model.get_ordered_ops():
         if node.get_type_name() == "MVN" and _is_spatial(node):
             _take_apart(node)
@@ -56,7 +56,7 @@ def _means(model: ov.Model) -> list[Any]:
     return [node for node in model.get_ordered_ops() if node.get_type_name() == "ReduceMean" and _is_spatial(node)]
 
 
-def _settle_axes(model: ov.Model) -> None:
+def _fold_axes(model: ov.Model) -> None:
     """Axes that a graph computes of how many dimensions there are, as the numbers that they come to."""
     from impasto.inference.openvino import op, passes
 

@@ -52,7 +52,7 @@ def pack_network(network: Network, *, half: bool = True) -> bytes:
     described = {
         "format": _FORMAT,
         "preprocessing": dataclasses.asdict(network.preprocessing),
-        "layers": _described(network.layers, "", tensors, half),
+        "layers": _layer_entries(network.layers, "", tensors, half),
     }
     return pack_tensors(tensors, {KEY: json.dumps(described, separators=(",", ":"))})
 
@@ -63,14 +63,14 @@ def unpack_network(tensors: Tensors) -> Network:
         described = json.loads(tensors.metadata.get(KEY, ""))
         if described["format"] != _FORMAT:
             raise ModelError(f"the network is stored in format {described['format']!r:.20}; update impasto")
-        facts = {name: _frozen(value) for name, value in described["preprocessing"].items()}
+        facts = {name: _as_tuples(value) for name, value in described["preprocessing"].items()}
         layers = _layers(described["layers"], "", tensors, _DEPTH)
         return Network(layers, Preprocessing(**facts))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelError(f"the file holds no network of ours ({type(error).__name__}); export it again") from error
 
 
-def _described(
+def _layer_entries(
     layers: tuple[Layer, ...], prefix: str, tensors: dict[str, np.ndarray[Any, Any]], half: bool
 ) -> list[dict[str, Any]]:
     described = []
@@ -80,16 +80,16 @@ def _described(
         for field in dataclasses.fields(layer):
             value = getattr(layer, field.name)
             if isinstance(value, np.ndarray):
-                tensors[f"{place}.{field.name}"] = _halved(value, place) if half else value
+                tensors[f"{place}.{field.name}"] = _as_float16(value, place) if half else value
             elif isinstance(layer, Residual) and field.name == "body":
-                entry["body"] = _described(layer.body, f"{place}.", tensors, half)
+                entry["body"] = _layer_entries(layer.body, f"{place}.", tensors, half)
             else:
                 entry[field.name] = value
         described.append(entry)
     return described
 
 
-def _halved(array: kinds.Array, place: str) -> np.ndarray[Any, Any]:
+def _as_float16(array: kinds.Array, place: str) -> np.ndarray[Any, Any]:
     if np.abs(array).max() > np.finfo(np.float16).max:
         raise ModelError(f"layer {place} has weights too large for float16; store the network in float32")
     return array.astype(np.float16)
@@ -115,9 +115,9 @@ def _layer(entry: Any, place: str, tensors: Tensors, depth: int) -> Layer:
         elif types[field.name] is float:
             values[field.name] = float(entry[field.name])
         else:
-            values[field.name] = _frozen(entry[field.name])
+            values[field.name] = _as_tuples(entry[field.name])
     return kind(**values)
 
 
-def _frozen(value: Any) -> Any:
+def _as_tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value

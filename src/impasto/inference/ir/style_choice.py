@@ -1,4 +1,4 @@
-"""Choosing: of a graph that paints in many styles by a number beside the picture, the one that paints in one."""
+"""A graph of one style, made of a graph that takes the number of a style beside the picture."""
 
 from __future__ import annotations
 

@@ -29,33 +29,33 @@ class Networks:
 
     def identity(self, job: Job) -> str:
         """What the network of a training is called, ``name@version``. An id may be given again; a moment is not."""
-        mark = _mark(f"{job.owner}/{job.id}/{job.created!r}")
+        mark = _short_digest(f"{job.owner}/{job.id}/{job.created!r}")
         owner = _owner_mark(job.owner)
         return f"{job.settings['name']}{'-' if owner else ''}{owner}-{mark}@1"
 
     def origin(self, job: Job) -> dict[str, str]:
         """What the manifest of a training's network says of where it is from; nothing that tells an owner's name."""
-        return {_JOB: _mark(f"{job.owner}/{job.id}/{job.created!r}"), _OWNER: _owner_mark(job.owner)}
+        return {_JOB: _short_digest(f"{job.owner}/{job.id}/{job.created!r}"), _OWNER: _owner_mark(job.owner)}
 
     def visible(self, owner: str) -> list[Model]:
         """Every model here that is not another owner's."""
         return [model for model in models() if _is_open(model, owner)]
 
-    def may_name(self, owner: str, model: str) -> bool:
+    def is_visible(self, owner: str, model: str) -> bool:
         """Whether a model, ``name`` or ``name@version``, is not another owner's."""
         name = model.partition("@")[0]
         if here := Store().models(name):
             return all(_is_open(one, owner) for one in here)
         # One that is being trained, or was.
         found = _TRAINED.fullmatch(name)
-        return owner == EVERYONE or not found or found["owner"] in (None, _mark(owner))
+        return owner == EVERYONE or not found or found["owner"] in (None, _short_digest(owner))
 
     def publish(self, owner: str, card: bytes) -> None:
         """Put the style card of a network into the owner's gallery, unless it is there.
 
         Raises :class:`StyleExists` where another style has got the name meanwhile.
         """
-        new, gallery = StyleCard.from_bytes(card), self._galleries.of(owner)
+        new, gallery = StyleCard.from_bytes(card), self._galleries.for_owner(owner)
         with self._lock:
             with suppress(UnknownStyle):
                 if gallery.get(new.name).network == new.network:
@@ -71,7 +71,7 @@ class Networks:
     def is_published(self, job: Job) -> bool:
         """Whether the style of a training is in its owner's gallery."""
         with suppress(UnknownStyle):
-            card = self._galleries.of(job.owner).get(str(job.settings["name"]))
+            card = self._galleries.for_owner(job.owner).get(str(job.settings["name"]))
             return card.network == self.identity(job)
         return False
 
@@ -93,8 +93,8 @@ def _is_open(model: Model, owner: str) -> bool:
 
 def _owner_mark(owner: str) -> str:
     """That of everyone is none."""
-    return "" if owner == EVERYONE else _mark(owner)
+    return "" if owner == EVERYONE else _short_digest(owner)
 
 
-def _mark(text: str) -> str:
+def _short_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -24,7 +24,7 @@ class Galleries:
         """``home`` is the folder for those of the owners."""
         self.base, self._home = base, home
 
-    def of(self, owner: str) -> Gallery:
+    def for_owner(self, owner: str) -> Gallery:
         """That of an owner."""
         folder = self.folder(owner)
         return self.base if folder is None else Gallery(folder, base=self.base)

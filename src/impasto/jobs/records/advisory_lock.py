@@ -1,4 +1,5 @@
-"""Claim: that a PostgreSQL database is one server's, by an advisory lock of a session that lives as long as it does."""
+"""AdvisoryLock: that a PostgreSQL database is one server's, by an advisory lock of a session that lives as long as it
+does."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from impasto.errors import RequestError
 
-__all__ = ["Claim", "connecting"]
+__all__ = ["AdvisoryLock", "connection_settings"]
 
 _LOG = logging.getLogger("impasto.jobs")
 _KEY = 0x1A9A571
@@ -40,12 +41,12 @@ _HELD = text(
 )
 
 
-def connecting(url: URL, usual: Mapping[str, int]) -> dict[str, int]:
+def connection_settings(url: URL, usual: Mapping[str, int]) -> dict[str, int]:
     """What of the ``usual`` settings of a connection the URL does not say otherwise."""
     return {name: value for name, value in usual.items() if name not in url.query}
 
 
-class Claim:
+class AdvisoryLock:
     """Held from :meth:`take` on; once it is lost, it is asked for again until :meth:`close`."""
 
     def __init__(
@@ -59,7 +60,7 @@ class Claim:
         """``lost`` is called when the session has ended, ``beaten`` when another server was quicker to have the lock
         then, and ``regained`` when it is held again; all from another thread."""
         self._engine = create_engine(
-            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connecting(url, _NETWORK)
+            url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connection_settings(url, _NETWORK)
         )
         self._name = url.render_as_string()  # without the password
         self._lost, self._beaten, self._regained = lost, beaten, regained
@@ -88,7 +89,7 @@ class Claim:
         )
 
     def close(self) -> None:
-        """Give it up."""
+        """Cancel it."""
         self._closing.set()
         if self._thread.ident is not None:
             # Not for long: one that asks a database that is away waits for its answer.
@@ -139,7 +140,7 @@ class Claim:
                 # The database is away: that is found out again at the next look, and told by whoever needs it.
                 continue
             except Exception:
-                _LOG.exception("what follows from the lock on %s could not be done", self._name)
+                _LOG.exception("the change of the lock on %s could not be handled", self._name)
 
     def _still(self) -> bool:
         try:

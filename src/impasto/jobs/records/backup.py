@@ -3,7 +3,7 @@
 A backup is a folder: ``jobs.sqlite``, the ledger as it was at one moment, whatever database the server has; ``blobs``,
 the pictures that it names; ``styles`` of owners, ``runs``, ``promises`` and ``storage`` as in the server's own folder;
 ``user``, the styles and models of the machine; and ``backup.json``, written last, without which it is none. The queue
-is no part of it: it is made anew of the ledger.
+is not part of it: it is made again from the ledger.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from impasto.errors import OutputError, RequestError
 from impasto.jobs.errors import UnknownJob
 from impasto.jobs.records.blobs import Blobs
 from impasto.jobs.records.database import Database
-from impasto.jobs.records.home_lock import hold
+from impasto.jobs.records.home_lock import lock_home
 from impasto.jobs.records.ledger import Ledger
 from impasto.jobs.records.schema import BLOBS, JOBS, TABLES
 from impasto.models import Store
@@ -64,7 +64,7 @@ def back_up(target: Path, home: Path, database: str | None = None) -> Backup:
     :class:`OutputError` where something cannot be read or written; then ``target`` is not there.
     """
     if not (home / "blobs").is_dir():
-        raise RequestError(f"{home} is no folder of a server; give its --home")
+        raise RequestError(f"{home} is not a folder of a server; give its --home")
     if target.exists() and any(target.iterdir()):
         raise RequestError(f"{target} is not empty; give a new folder")
     with _explained(target):
@@ -83,20 +83,20 @@ def restore(source: Path, home: Path, database: str | None = None) -> Backup:
     """Put a backup into the new folder ``home``, and its jobs into ``database``, which is to have none.
 
     The machine's own styles and models are put where this one has them, but for those whose name is taken. Jobs are
-    kept as much longer as the backup is old. Raises :class:`RequestError` where ``source`` is no whole backup,
+    kept as much longer as the backup is old. Raises :class:`RequestError` where ``source`` is not a whole backup,
     something is there already, or another server has the database, and :class:`OutputError` where something cannot be
     written.
     """
     try:
         facts = Backup(**json.loads((source / _FACTS).read_bytes()))
     except (OSError, ValueError, TypeError) as error:
-        raise RequestError(f"{source} is no whole backup: its {_FACTS} cannot be read") from error
+        raise RequestError(f"{source} is not a whole backup: its {_FACTS} cannot be read") from error
     if facts.format != _FORMAT:
         raise RequestError(f"{source} is a backup of format {facts.format}, and this Impasto reads {_FORMAT}")
     if home.exists() and {entry.name for entry in home.iterdir()} - {"held"}:
         raise RequestError(f"{home} is not empty; give a new folder with --home")
     with _explained(home):
-        held = hold(home)
+        held = lock_home(home)
         try:
             _fill(source, home, database or _ledger_in(home), facts)
         finally:

@@ -49,7 +49,7 @@ class Blobs:
         self._incoming = self.folder / "incoming"
         self._shelves: set[str] = set()
         self._lock = Lock()
-        with self._explained():
+        with self._storage_errors():
             make_folder(self._incoming)
 
     def put(self, data: bytes) -> str:
@@ -59,7 +59,7 @@ class Blobs:
         """
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
-        with self._explained():
+        with self._storage_errors():
             self._make_shelf(path.parent)
             if not self._touch(path, len(data)):
                 self._write(path, data)
@@ -68,7 +68,7 @@ class Blobs:
         return sha256
 
     def path(self, sha256: str) -> Path:
-        """Where the blob lies or would lie. Raises :class:`ValueError` for what is no sha256."""
+        """Where the blob lies or would lie. Raises :class:`ValueError` for what is not a sha256."""
         if not is_sha256(sha256):
             raise ValueError(f"{str(sha256)[:80]!r} names no blob; give 64 hexadecimal digits in lower case")
         return self.folder / sha256[:2] / sha256
@@ -86,7 +86,7 @@ class Blobs:
     def remove(self, sha256: str) -> None:
         """Delete the blob, if it is there, whoever may have put it just now; :meth:`sweep` is more careful."""
         path = self.path(sha256)
-        with self._explained(), self._turn(alone=True):
+        with self._storage_errors(), self._lock_folder(alone=True):
             path.unlink(missing_ok=True)
 
     def sweep(self, keep: Container[str], older_than: float) -> int:
@@ -96,18 +96,18 @@ class Blobs:
         what passes between the putting of a blob and its being in ``keep``.
         """
         now, removed = time.time(), 0
-        with self._explained():
+        with self._storage_errors():
             for shelf in self._entries(self.folder):
                 if _SHELF.fullmatch(shelf.name):
                     old = (file for file in self._entries(shelf) if is_sha256(file.name) and file.name not in keep)
-                    removed += sum(self._drop(file, now - older_than) for file in old)
+                    removed += sum(self._delete_untouched(file, now - older_than) for file in old)
             stale = now - max(older_than, _STALE)
-            removed += sum(self._drop(file, stale) for file in self._entries(self._incoming))
+            removed += sum(self._delete_untouched(file, stale) for file in self._entries(self._incoming))
         return removed
 
     def check_writable(self) -> None:
         """Raise :class:`OutputError` where no blob could be written now."""
-        with self._explained():
+        with self._storage_errors():
             probe = self._incoming / f"probe-{secrets.token_hex(8)}"
             try:
                 with open(probe, "xb") as file:
@@ -125,7 +125,7 @@ class Blobs:
 
     def _touch(self, path: Path, size: int) -> bool:
         """Whether the blob is there and whole; from now on it is young."""
-        with self._turn():
+        with self._lock_folder():
             try:
                 if path.stat().st_size != size:  # no file system is above all doubt
                     return False
@@ -141,19 +141,19 @@ class Blobs:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            with self._turn():
+            with self._lock_folder():
                 os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
 
-    def _drop(self, file: Path, before: float) -> bool:
+    def _delete_untouched(self, file: Path, before: float) -> bool:
         """Delete ``file`` unless it was touched after ``before``; whether it went."""
         with suppress(FileNotFoundError):
             if file.stat().st_mtime > before:
                 return False
-            with self._turn(alone=True):
+            with self._lock_folder(alone=True):
                 # Once more, as nobody can touch it now.
                 if file.stat().st_mtime <= before:
                     file.unlink()
@@ -167,7 +167,7 @@ class Blobs:
             return []
 
     @contextmanager
-    def _turn(self, alone: bool = False) -> Iterator[None]:
+    def _lock_folder(self, alone: bool = False) -> Iterator[None]:
         """Hold off whoever deletes; with ``alone`` everybody, in other processes as well."""
         if fcntl is None:
             with self._lock:
@@ -184,7 +184,7 @@ class Blobs:
             os.close(descriptor)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _storage_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -26,9 +26,9 @@ from sqlalchemy.pool import QueuePool
 
 from impasto.errors import MissingExtra, OutputError, RequestError
 from impasto.jobs.errors import Suspended
-from impasto.jobs.records.advisory_lock import Claim, connecting
+from impasto.jobs.records.advisory_lock import AdvisoryLock, connection_settings
 from impasto.jobs.records.blobs import make_folder
-from impasto.jobs.records.home_lock import hold_database
+from impasto.jobs.records.home_lock import lock_database
 from impasto.jobs.records.schema import COUNTERS, TABLES
 
 __all__ = ["Database"]
@@ -60,7 +60,9 @@ class Database:
                 event.listen(engine, "begin", _begin_sqlite)
                 self._reader, self._writer = engine, engine.execution_options(impasto_writes=True)
             else:
-                engine = create_engine(where, pool_pre_ping=True, connect_args=connecting(where, _NETWORK), **_POOL)
+                engine = create_engine(
+                    where, pool_pre_ping=True, connect_args=connection_settings(where, _NETWORK), **_POOL
+                )
                 self._turn = nullcontext()
                 event.listen(engine, "connect", _set_up_postgresql)
                 # A reader's two queries see one state; a writer's see what was written before its turn.
@@ -71,7 +73,7 @@ class Database:
         except OSError as error:
             raise OutputError(f"cannot make the folder of {where.database}: {error.strerror or error}") from error
         self._engine, self._where = engine, where
-        self._claim: Claim | None = None
+        self._claim: AdvisoryLock | None = None
         self._held: int | None = None
         try:
             self._make_tables()
@@ -89,18 +91,18 @@ class Database:
         self._engine.dispose()
 
     def claim(self, *, lost: Callable[[], None], beaten: Callable[[], None], regained: Callable[[], None]) -> None:
-        """Keep other servers out until :meth:`close`; see :class:`impasto.jobs.records.advisory_lock.Claim` for what is
-        called when.
+        """Keep other servers out until :meth:`close`; see :class:`impasto.jobs.records.advisory_lock.AdvisoryLock` for
+        what is called when.
 
         From now on nothing is written while the claim is not held. Raises :class:`RequestError` where another server
         has it.
         """
         if self._on_sqlite:
             # A file's lock cannot be lost.
-            self._held = hold_database(Path(str(self._where.database)))
+            self._held = lock_database(Path(str(self._where.database)))
             return
-        claim = Claim(self._where, lost=lost, beaten=beaten, regained=regained)
-        with self._explained():
+        claim = AdvisoryLock(self._where, lost=lost, beaten=beaten, regained=regained)
+        with self._storage_errors():
             claim.take()
         self._claim = claim
 
@@ -112,7 +114,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of all tables. Raises :class:`OutputError` where it cannot be had."""
-        with self._explained(), self._reader.begin() as connection:
+        with self._storage_errors(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -121,16 +123,16 @@ class Database:
 
         Raises :class:`Suspended` where the database was claimed and another server may have it by now.
         """
-        with self._explained(), self._turn, self._writer.begin() as connection:
+        with self._storage_errors(), self._turn, self._writer.begin() as connection:
             if not self._on_sqlite:
                 connection.execute(_TAKE_TURN)
                 # Asked when the turn is had: whoever else has the claim since then writes after this.
                 if self._claim is not None and not self._claim.holds(connection):
-                    raise Suspended("this server does not have its database to itself; try again in some seconds")
+                    raise Suspended("another server holds this server's database; try again in a few seconds")
             yield connection
 
     def _make_tables(self) -> None:
-        with self._explained(), self._turn, self._writer.begin() as connection:
+        with self._storage_errors(), self._turn, self._writer.begin() as connection:
             if not self._on_sqlite:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY})"))
             TABLES.create_all(connection)
@@ -145,7 +147,7 @@ class Database:
             )
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _storage_errors(self) -> Iterator[None]:
         try:
             yield
         except (IntegrityError, ProgrammingError, DataError):
@@ -171,7 +173,7 @@ def _checked(url: str) -> URL:
         found = make_url(url)
     except ArgumentError as error:
         raise RequestError(
-            f"{url.rpartition('@')[2]!r} is no URL of a ledger; give sqlite:///FILE or postgresql://HOST/NAME"
+            f"{url.rpartition('@')[2]!r} is not a URL of a ledger; give sqlite:///FILE or postgresql://HOST/NAME"
         ) from error
     if found.drivername in ("postgresql", "postgres"):
         return found.set(drivername="postgresql+psycopg")

@@ -15,8 +15,16 @@ from impasto.jobs.records.blobs import is_sha256
 from impasto.jobs.records.database import Database
 from impasto.jobs.records.event import Event
 from impasto.jobs.records.job import FINAL, Job, JobState
-from impasto.jobs.records.mutations import change, count_items, enter, finish, refer, settle, tell
-from impasto.jobs.records.queries import find_row, is_item, is_job, is_owned, read_job, read_jobs, row_of
+from impasto.jobs.records.mutations import (
+    add_blob_reference,
+    append_event,
+    count_items,
+    finish_job,
+    insert_job,
+    settle_item,
+    update_job,
+)
+from impasto.jobs.records.queries import find_row, get_row, is_item, is_job, is_owned, read_job, read_jobs
 from impasto.jobs.records.schema import BLOBS, EVENTS, ITEMS, JOBS
 
 __all__ = ["Event", "Ledger"]
@@ -30,7 +38,7 @@ class Ledger:
     """All jobs of all owners. Safe to use from several threads and processes.
 
     A change is on disk when its method returns, and every change of a job's or an item's state is told by exactly
-    one :class:`Event`, written with it. Changes that came too late are no errors: their methods say what is there
+    one :class:`Event`, written with it. Changes that came too late are not errors: their methods say what is there
     now, or ``False``. Every method that is given a job's id raises :class:`UnknownJob` where the owner has no such
     job, and any method :class:`OutputError` where the database cannot be used.
     """
@@ -76,7 +84,7 @@ class Ledger:
                 if row.fingerprint != job.fingerprint:
                     raise JobConflict(f"there is a job {job.id!r} with other content already; give another id")
                 return read_jobs(connection, [row])[0], False
-            enter(connection, job, {blob: sizes.get(blob, 0) for blob in job.blobs})
+            insert_job(connection, job, {blob: sizes.get(blob, 0) for blob in job.blobs})
             return read_job(connection, job.owner, job.id), True
 
     def get(self, owner: str, id: str) -> Job:
@@ -109,7 +117,7 @@ class Ledger:
             wanted = sorted(set(states))
             for state in wanted:
                 if state not in _STATES:
-                    raise RequestError(f"the state {state!r} is none; give some of {', '.join(_STATES)}")
+                    raise RequestError(f"there is no state {state!r}; give some of {', '.join(_STATES)}")
             query = query.where(JOBS.c.state.in_(wanted))
         if before is not None:
             query = query.where(JOBS.c.created < before)
@@ -129,7 +137,7 @@ class Ledger:
             found = {row[0]: row[1] for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in _STATES}
 
-    def queued_of(self, owner: str) -> int:
+    def count_queued(self, owner: str) -> int:
         """How many jobs of the owner are queued."""
         query = select(func.count()).where(is_owned(JOBS, owner), JOBS.c.state == "queued")
         with self._database.reading() as connection:
@@ -158,13 +166,13 @@ class Ledger:
     def start(self, owner: str, id: str) -> Job:
         """From queued to running; one that runs already is counted as started once more; a final one stays."""
         with self._database.writing() as connection:
-            row = row_of(connection, owner, id)
+            row = get_row(connection, owner, id)
             if row.state in _UNFINISHED:
                 values: dict[str, Any] = {"attempt": row.attempt + 1}
                 if row.state == "queued":
                     values |= {"state": "running", "started": time.time()}
-                    tell(connection, owner, id, "running", {"attempt": row.attempt + 1})
-                change(connection, owner, id, **values)
+                    append_event(connection, owner, id, "running", {"attempt": row.attempt + 1})
+                update_job(connection, owner, id, **values)
             return read_job(connection, owner, id)
 
     def publish(
@@ -189,7 +197,7 @@ class Ledger:
         if not is_sha256(result):
             raise RequestError(f"the result is {result!r}; give the sha256 of a blob")
         with self._database.writing() as connection:
-            if not settle(
+            if not settle_item(
                 connection,
                 owner,
                 id,
@@ -202,14 +210,14 @@ class Ledger:
                 complete=complete,
             ):
                 return False
-            refer(connection, owner, id, result, size)
+            add_blob_reference(connection, owner, id, result, size)
             return True
 
     def fail_item(self, owner: str, id: str, index: int, code: str, message: str) -> bool:
         """An item of a running job has failed; as :meth:`publish`."""
         with self._database.writing() as connection:
             error = {"code": code, "message": message}
-            return settle(connection, owner, id, index, {"state": "failed", "error": error})
+            return settle_item(connection, owner, id, index, {"state": "failed", "error": error})
 
     def finish(self, owner: str, id: str, state: JobState, error: dict[str, Any] | None = None) -> bool:
         """To a final state; ``False`` where it is in one already, or is to be done, or partly, and does not run.
@@ -219,46 +227,48 @@ class Ledger:
         if state not in FINAL:
             raise RequestError(f"a job cannot finish as {state!r}; give one of {', '.join(sorted(FINAL))}")
         with self._database.writing() as connection:
-            row = row_of(connection, owner, id)
+            row = get_row(connection, owner, id)
             if row.state in FINAL or (state in _WORKED and row.state != "running"):
                 return False
-            finish(connection, row, state, error)
+            finish_job(connection, row, state, error)
             return True
 
-    def note_fingerprint(self, owner: str, id: str, fingerprint: str) -> None:
+    def set_fingerprint(self, owner: str, id: str, fingerprint: str) -> None:
         """What the job has come to be, where that is not what was asked for at first."""
         with self._database.writing() as connection:
-            row_of(connection, owner, id)
-            change(connection, owner, id, fingerprint=fingerprint)
+            get_row(connection, owner, id)
+            update_job(connection, owner, id, fingerprint=fingerprint)
 
-    def ask_cancel(self, owner: str, id: str) -> Job:
+    def request_cancel(self, owner: str, id: str) -> Job:
         """A queued job is cancelled at once; a running one is told to give up; a final one stays."""
         with self._database.writing() as connection:
-            row = row_of(connection, owner, id)
+            row = get_row(connection, owner, id)
             if row.state == "queued":
-                finish(connection, row, "cancelled", None)
+                finish_job(connection, row, "cancelled", None)
             elif row.state == "running":
-                change(connection, owner, id, cancelling=True)
+                update_job(connection, owner, id, cancelling=True)
             return read_job(connection, owner, id)
 
-    def ask_keep(self, owner: str, id: str) -> Job:
+    def request_keep(self, owner: str, id: str) -> Job:
         """A running job is told to stop with the best so far; others stay."""
         with self._database.writing() as connection:
-            if row_of(connection, owner, id).state == "running":
-                change(connection, owner, id, keep=True)
+            if get_row(connection, owner, id).state == "running":
+                update_job(connection, owner, id, keep=True)
             return read_job(connection, owner, id)
 
     def reopen(self, owner: str, id: str) -> Job:
         """To the queue again, with failed items waiting: a failed, partial or cancelled job."""
         failed = update(ITEMS).where(is_item(owner, id), ITEMS.c.state == "failed")
         with self._database.writing() as connection:
-            row = row_of(connection, owner, id)
+            row = get_row(connection, owner, id)
             if row.state in FINAL:
                 again = connection.execute(failed.values(state="waiting", error=None)).rowcount
                 if again or row.state != "done":
                     new = {"started": None, "finished": None, "error": None, "cancelling": False, "keep": False}
-                    change(connection, owner, id, state="queued", attempt=0, **new)
-                    tell(connection, owner, id, "queued", {"kind": row.kind, **count_items(connection, owner, id)})
+                    update_job(connection, owner, id, state="queued", attempt=0, **new)
+                    append_event(
+                        connection, owner, id, "queued", {"kind": row.kind, **count_items(connection, owner, id)}
+                    )
             return read_job(connection, owner, id)
 
     def delete(self, owner: str, id: str) -> builtins.list[str]:
@@ -269,10 +279,10 @@ class Ledger:
         )
         query = select(BLOBS.c.sha256).where(BLOBS.c.owner == owner, BLOBS.c.job == id, ~shared)
         with self._database.writing() as connection:
-            row_of(connection, owner, id)
+            get_row(connection, owner, id)
             orphans = connection.execute(query.order_by(BLOBS.c.sha256)).scalars().all()
             connection.execute(delete(JOBS).where(is_job(owner, id)))  # the rest goes with it
-            tell(connection, owner, id, "deleted", {})
+            append_event(connection, owner, id, "deleted", {})
             return [*orphans]
 
     def expired(self, now: float) -> builtins.list[Job]:

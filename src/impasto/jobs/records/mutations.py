@@ -10,33 +10,33 @@ from sqlalchemy import Connection, Row, exists, func, insert, literal, select, u
 
 from impasto.jobs.records.event import EventKind
 from impasto.jobs.records.job import Job, JobState
-from impasto.jobs.records.queries import is_item, is_job, row_of
+from impasto.jobs.records.queries import get_row, is_item, is_job
 from impasto.jobs.records.schema import BLOBS, COUNTERS, EVENTS, ITEM_COLUMNS, ITEMS, JOB_COLUMNS, JOBS
 
-__all__ = ["change", "count_items", "enter", "finish", "refer", "settle", "tell"]
+__all__ = ["add_blob_reference", "append_event", "count_items", "finish_job", "insert_job", "settle_item", "update_job"]
 
 
-def enter(connection: Connection, job: Job, sizes: dict[str, int]) -> None:
+def insert_job(connection: Connection, job: Job, sizes: dict[str, int]) -> None:
     """A job that is not there yet, with its items; ``sizes`` are bytes of its blobs."""
     values = {column.name: getattr(job, column.name) for column in JOB_COLUMNS}
     values |= {"settings": dict(job.settings), "files": dict(job.files)}
-    values |= {"created": _free_moment(connection, job), "kept_seconds": max(0.0, job.expires - job.created)}
+    values |= {"created": _unique_creation_time(connection, job), "kept_seconds": max(0.0, job.expires - job.created)}
     connection.execute(insert(JOBS), values)
     place = {"owner": job.owner, "job": job.id}
     items = [place | {column.name: getattr(item, column.name) for column in ITEM_COLUMNS} for item in job.items]
     connection.execute(insert(ITEMS), items)
     connection.execute(insert(BLOBS), [place | {"sha256": blob, "size": size} for blob, size in sorted(sizes.items())])
-    tell(connection, job.owner, job.id, "queued", {"kind": job.kind, "done": 0, "items": len(items)})
+    append_event(connection, job.owner, job.id, "queued", {"kind": job.kind, "done": 0, "items": len(items)})
 
 
-def change(connection: Connection, owner: str, id: str, **values: Any) -> None:
-    """Facts of a job that need not be told."""
+def update_job(connection: Connection, owner: str, id: str, **values: Any) -> None:
+    """Update columns of a job, without an event."""
     connection.execute(update(JOBS).where(is_job(owner, id)).values(**values))
 
 
-def settle(connection: Connection, owner: str, id: str, index: int, outcome: dict[str, Any], **facts: Any) -> bool:
+def settle_item(connection: Connection, owner: str, id: str, index: int, outcome: dict[str, Any], **facts: Any) -> bool:
     """A waiting item of a running job gets its outcome; ``False`` where it is none."""
-    job = row_of(connection, owner, id)
+    job = get_row(connection, owner, id)
     item = is_item(owner, id, index)
     state = connection.execute(select(ITEMS.c.state).where(item)).scalar()
     if state is None:
@@ -44,25 +44,25 @@ def settle(connection: Connection, owner: str, id: str, index: int, outcome: dic
     if job.state != "running" or state != "waiting":
         return False
     connection.execute(update(ITEMS).where(item).values(**outcome, **facts))
-    tell(connection, owner, id, "item", {"index": index, **outcome})
+    append_event(connection, owner, id, "item", {"index": index, **outcome})
     return True
 
 
-def refer(connection: Connection, owner: str, id: str, sha256: str, size: int) -> None:
+def add_blob_reference(connection: Connection, owner: str, id: str, sha256: str, size: int) -> None:
     """The job refers to a blob of ``size`` bytes, perhaps already."""
     there = exists().where(BLOBS.c.sha256 == sha256, BLOBS.c.owner == owner, BLOBS.c.job == id)
     new = select(*map(literal, (sha256, owner, id, size))).where(~there)
     connection.execute(insert(BLOBS).from_select(["sha256", "owner", "job", "size"], new))
 
 
-def finish(connection: Connection, row: Row[Any], state: JobState, error: dict[str, Any] | None) -> None:
+def finish_job(connection: Connection, row: Row[Any], state: JobState, error: dict[str, Any] | None) -> None:
     """The job of ``row`` comes to a final state, and is kept from now on as long as it was to be kept."""
     now = time.time()
     expires = max(row.expires, now + row.kept_seconds)
     values = {"state": state, "error": error, "finished": now, "expires": expires, "cancelling": False}
-    change(connection, row.owner, row.id, **values)
+    update_job(connection, row.owner, row.id, **values)
     kind = cast(EventKind, state)  # final states and what tells of them have one name
-    tell(connection, row.owner, row.id, kind, {**count_items(connection, row.owner, row.id), "error": error})
+    append_event(connection, row.owner, row.id, kind, {**count_items(connection, row.owner, row.id), "error": error})
 
 
 def count_items(connection: Connection, owner: str, id: str) -> dict[str, int]:
@@ -72,7 +72,7 @@ def count_items(connection: Connection, owner: str, id: str) -> dict[str, int]:
     return {"done": found[0], "items": found[1]}
 
 
-def tell(connection: Connection, owner: str, id: str, kind: EventKind, data: dict[str, Any]) -> None:
+def append_event(connection: Connection, owner: str, id: str, kind: EventKind, data: dict[str, Any]) -> None:
     """One event."""
     # Counted, not from a sequence: that leaves out the numbers of transactions that came to nothing.
     count = update(COUNTERS).where(COUNTERS.c.name == "event").values(value=COUNTERS.c.value + 1)
@@ -81,7 +81,7 @@ def tell(connection: Connection, owner: str, id: str, kind: EventKind, data: dic
     connection.execute(insert(EVENTS), values)
 
 
-def _free_moment(connection: Connection, job: Job) -> float:
+def _unique_creation_time(connection: Connection, job: Job) -> float:
     """``created`` to the microsecond, or the first moment after it that no job of the owner has."""
     moment = round(job.created, 6)
     while connection.execute(select(JOBS.c.id).where(JOBS.c.owner == job.owner, JOBS.c.created == moment)).first():

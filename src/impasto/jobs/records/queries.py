@@ -12,7 +12,7 @@ from impasto.jobs.errors import UnknownJob
 from impasto.jobs.records.job import Item, Job, is_id, is_owner
 from impasto.jobs.records.schema import ITEM_COLUMNS, ITEMS, JOB_COLUMNS, JOBS
 
-__all__ = ["find_row", "is_item", "is_job", "is_owned", "read_job", "read_jobs", "row_of"]
+__all__ = ["find_row", "get_row", "is_item", "is_job", "is_owned", "read_job", "read_jobs"]
 
 _JOB_NAMES = [column.name for column in JOB_COLUMNS]
 _ITEM_NAMES = [column.name for column in ITEM_COLUMNS]
@@ -42,7 +42,7 @@ def find_row(connection: Connection, owner: str, id: str) -> Row[Any] | None:
     return connection.execute(select(JOBS).where(is_job(owner, id))).one_or_none()
 
 
-def row_of(connection: Connection, owner: str, id: str) -> Row[Any]:
+def get_row(connection: Connection, owner: str, id: str) -> Row[Any]:
     """The job's row in :data:`JOBS`. Raises :class:`UnknownJob`."""
     row = find_row(connection, owner, id)
     if row is None:
@@ -52,7 +52,7 @@ def row_of(connection: Connection, owner: str, id: str) -> Row[Any]:
 
 def read_job(connection: Connection, owner: str, id: str) -> Job:
     """The job with its items. Raises :class:`UnknownJob`."""
-    return read_jobs(connection, [row_of(connection, owner, id)])[0]
+    return read_jobs(connection, [get_row(connection, owner, id)])[0]
 
 
 def read_jobs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Job]:

@@ -28,7 +28,7 @@ from impasto.jobs.records.job import Item, Job
 __all__ = ["BLOBS", "COUNTERS", "EVENTS", "ITEMS", "ITEM_COLUMNS", "JOBS", "JOB_COLUMNS", "TABLES"]
 
 
-class Said(TypeDecorator[Any]):
+class JsonText(TypeDecorator[Any]):
     """A value as JSON text, in ASCII: a file's name may hold what no database takes. ``None`` is NULL."""
 
     impl = Text
@@ -52,14 +52,14 @@ JOBS = Table(
     Column("state", String(16), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("lane", String(16), nullable=False),
-    Column("settings", Said, nullable=False),
-    Column("files", Said, nullable=False),
+    Column("settings", JsonText, nullable=False),
+    Column("files", JsonText, nullable=False),
     Column("created", Double, nullable=False),
     Column("started", Double),
     Column("finished", Double),
     Column("expires", Double, nullable=False),
     Column("kept_seconds", Double, nullable=False),
-    Column("error", Said),
+    Column("error", JsonText),
     Column("cancelling", Boolean, nullable=False),
     Column("keep", Boolean, nullable=False),
     Column("fingerprint", String(64), nullable=False),
@@ -79,9 +79,9 @@ ITEMS = Table(
     Column("owner", String(128), nullable=False),
     Column("job", String(64), nullable=False),
     Column("index", Integer, nullable=False),
-    Column("name", Said, nullable=False),
+    Column("name", JsonText, nullable=False),
     Column("content", String(64), nullable=False),
-    Column("style", Said),
+    Column("style", JsonText),
     Column("state", String(16), nullable=False),
     Column("result", String(64)),
     Column("media_type", String(64)),
@@ -89,7 +89,7 @@ ITEMS = Table(
     Column("height", Integer),
     Column("seconds", Double),
     Column("complete", Boolean, nullable=False),
-    Column("error", Said),
+    Column("error", JsonText),
     PrimaryKeyConstraint("owner", "job", "index"),
     ForeignKeyConstraint(["owner", "job"], ["impasto_jobs.owner", "impasto_jobs.id"], ondelete="CASCADE"),
     sqlite_with_rowid=False,
@@ -115,7 +115,7 @@ EVENTS = Table(
     Column("owner", String(128), nullable=False),
     Column("job", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("data", Said, nullable=False),
+    Column("data", JsonText, nullable=False),
     Column("at", Double, nullable=False),
     Index("impasto_events_of_owner", "owner", "number"),
 )

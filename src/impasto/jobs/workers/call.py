@@ -1,4 +1,5 @@
-"""Errand: a message on its way to a worker, and what the caller gets for it; Cancel, a word about it from elsewhere."""
+"""WorkerCall: a message for a worker, with the future that its caller waits for; Cancel, which ends it from
+elsewhere."""
 
 from __future__ import annotations
 
@@ -13,11 +14,11 @@ from impasto import logs
 from impasto.errors import ImpastoError
 from impasto.jobs.workers.transport import Message
 
-__all__ = ["Cancel", "Errand", "Told"]
+__all__ = ["Cancel", "ReportListener", "WorkerCall"]
 
 T = TypeVar("T")
-Told = Callable[[dict[str, Any]], None]
-"""Is given a worker's report, from another thread than the caller's; must not wait."""
+ReportListener = Callable[[dict[str, Any]], None]
+"""Receives a worker's report, in another thread than the caller's; must not block."""
 
 
 class Cancel:
@@ -27,31 +28,31 @@ class Cancel:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self.cancelled = False
-        """Whether they are given up."""
+        """Whether the tasks are cancelled."""
         self.kept = False
-        """Whether they end with the best so far."""
+        """Whether the tasks end early with the best result so far."""
 
     def cancel(self) -> None:
-        """Give up."""
+        """Cancel the tasks."""
         self.cancelled = True
-        self._tell()
+        self._notify()
 
     def keep(self) -> None:
-        """Stop here, with the best so far; what cannot be ended early goes on to its end."""
+        """End early with the best result so far; a task that cannot be ended early runs to its end."""
         self.kept = True
-        self._tell()
+        self._notify()
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` after every word."""
+        """Call ``listener`` whenever the tasks are cancelled or kept."""
         with self._lock:
             self._listeners.append(listener)
 
     def forget(self, listener: Callable[[], None]) -> None:
-        """Call it no more."""
+        """Stop calling ``listener``."""
         with self._lock:
             self._listeners.remove(listener)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
@@ -59,8 +60,8 @@ class Cancel:
 
 
 @dataclass(eq=False, slots=True)
-class Errand(Generic[T]):
-    """What a worker is asked, and who waits for it.
+class WorkerCall(Generic[T]):
+    """A request to a worker, and the future of its caller.
 
     ``finished`` makes of the worker's last message what the caller gets. ``limit`` is what the worker may take, in
     seconds of all the processors that it computes with; ``patience`` is how many seconds it may wait for one, by
@@ -70,17 +71,17 @@ class Errand(Generic[T]):
 
     header: Mapping[str, Any]
     blobs: Sequence[bytes]
-    finished: Callable[[Message], T]
+    decode_result: Callable[[Message], T]
     limit: float
-    told: Told | None = None
+    on_report: ReportListener | None = None
     cancel: Cancel | None = None
     owner: str = ""
     patience: float | None = None
     due: float | None = None
     future: Future[T] = field(default_factory=Future)
-    asked: float = field(default_factory=time.monotonic)
-    about: Mapping[str, str] = field(default_factory=logs.facts)
-    _heed: Callable[[], None] | None = field(default=None, init=False)
+    created: float = field(default_factory=time.monotonic)
+    about: Mapping[str, str] = field(default_factory=logs.log_facts)
+    _listener: Callable[[], None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         # Who wants it ended says so to its Cancel.
@@ -90,7 +91,7 @@ class Errand(Generic[T]):
     def is_late(self) -> bool:
         """Whether it has waited too long for a worker."""
         patience = self.limit if self.patience is None else self.patience
-        return time.monotonic() - self.asked > patience
+        return time.monotonic() - self.created > patience
 
     @property
     def cancelled(self) -> bool:
@@ -100,29 +101,29 @@ class Errand(Generic[T]):
     def kept(self) -> bool:
         return self.cancel is not None and self.cancel.kept
 
-    def listen(self, heed: Callable[[], None]) -> None:
-        """Call ``heed`` after every word of its Cancel, until it is over."""
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` whenever it is cancelled or kept, until it is over."""
         if self.cancel is not None:
-            self._heed = heed
-            self.cancel.listen(heed)
+            self._listener = listener
+            self.cancel.listen(listener)
 
     def fail(self, error: BaseException) -> None:
-        """Let the caller have an error."""
+        """Give the caller an error instead of a result."""
         self._end()
         self.future.set_exception(error)
 
     def finish(self, message: Message) -> None:
-        """Let the caller have what came of it; an error where the message is not what it should be."""
+        """Give the caller the decoded result, or an error if the message is malformed."""
         try:
-            result = self.finished(message)
+            result = self.decode_result(message)
         except Exception:
-            self.fail(ImpastoError("a worker answered what nobody understands; try again"))
+            self.fail(ImpastoError("a worker sent an answer that cannot be decoded; try again"))
         else:
             self._end()
             self.future.set_result(result)
 
     def _end(self) -> None:
         # Not as a callback of the future, which would hold on to it, and both to the pictures, when all is over.
-        heed, self._heed = self._heed, None
+        heed, self._listener = self._listener, None
         if self.cancel is not None and heed is not None:
             self.cancel.forget(heed)

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ImpastoError
 from impasto.inference.threads import take_turns
-from impasto.jobs.records.error_codec import told
-from impasto.jobs.workers.messages import Painted, Task, unpacked
-from impasto.jobs.workers.train_task import Lesson
-from impasto.jobs.workers.transport import Message, Wire
-from impasto.logs import FORM_VARIABLE, about, set_up
+from impasto.jobs.records.error_codec import encode_error
+from impasto.jobs.workers.messages import Painted, Task, unpack_source
+from impasto.jobs.workers.train_task import TrainTask
+from impasto.jobs.workers.transport import Message, MessageSocket
+from impasto.logs import FORM_VARIABLE, log_context, set_up
 from impasto.request import Enough
 
 if TYPE_CHECKING:
     from impasto.jobs.workers.progress_reports import Report
-    from impasto.jobs.workers.stylize import Painting
+    from impasto.jobs.workers.stylize import TaskPainter
 
 __all__ = ["Worker", "main"]
 
@@ -41,28 +41,28 @@ _FIRST_VICTIM = "500"
 
 
 class Worker:
-    """Does what comes over a wire until the other end is closed."""
+    """Does what comes over a connection until the other end is closed."""
 
-    def __init__(self, wire: Wire, painting: Painting) -> None:
-        self._wire, self._painting = wire, painting
-        self._coming = select.poll()
-        self._coming.register(wire.fileno(), select.POLLIN)
+    def __init__(self, connection: MessageSocket, painting: TaskPainter) -> None:
+        self._connection, self._painter = connection, painting
+        self._incoming = select.poll()
+        self._incoming.register(connection.fileno(), select.POLLIN)
         self._idle, self._leaving = True, False
 
     def run(self) -> None:
         """Raises :class:`EOFError` in the end, and :class:`SystemExit` after :meth:`leave`."""
         while True:
-            message = self._wire.receive()
+            message = self._connection.receive()
             self._idle = False
             match message[0]["kind"]:
                 case "paint":
-                    self._answer(message, self._paint)
+                    self._reply(message, self._paint)
                 case "probe":
-                    self._answer(message, self._probe)
+                    self._reply(message, self._probe)
                 case "card":
-                    self._answer(message, self._card)
+                    self._reply(message, self._card)
                 case "train":
-                    self._answer(message, self._train)
+                    self._reply(message, self._train)
                 case _:
                     pass  # a word about a task that is over
             self._idle = True
@@ -78,43 +78,43 @@ class Worker:
         if self._idle:
             raise SystemExit
 
-    def _answer(self, message: Message, do: Callable[[Message], Message]) -> None:
+    def _reply(self, message: Message, do: Callable[[Message], Message]) -> None:
         try:
             header, blobs = do(message)
         except ImpastoError as error:
-            header, blobs = {"kind": "failed", **told(error)}, ()
+            header, blobs = {"kind": "failed", **encode_error(error)}, ()
         except EOFError:
             raise
         except Exception as error:
             # For who runs this; who asked learns neither paths nor code.
-            with about(**message[0].get("about", {})):
+            with log_context(**message[0].get("about", {})):
                 _LOG.exception("a worker's task failed unexpectedly")
             what = "training" if message[0]["kind"] == "train" else "painting"
             said = f"{what} failed unexpectedly ({type(error).__name__}); try again, or other settings"
-            header, blobs = {"kind": "failed", **told(ImpastoError(said))}, ()
-        self._wire.send(header, blobs)
+            header, blobs = {"kind": "failed", **encode_error(ImpastoError(said))}, ()
+        self._connection.send(header, blobs)
 
     def _probe(self, message: Message) -> Message:
         header, blobs = message
-        size = self._painting.probe(unpacked(header["picture"], blobs), header["max_pixels"])
+        size = self._painter.probe(unpack_source(header["picture"], blobs), header["max_pixels"])
         return {"kind": "done", "size": size}, ()
 
     def _card(self, message: Message) -> Message:
         header, blobs = message
-        pictures = [unpacked(picture, blobs) for picture in header["pictures"]]
-        card = self._painting.card(header["name"], pictures, header["texts"], header["max_pixels"])
+        pictures = [unpack_source(picture, blobs) for picture in header["pictures"]]
+        card = self._painter.card(header["name"], pictures, header["texts"], header["max_pixels"])
         return {"kind": "done"}, [card]
 
     def _paint(self, message: Message) -> Message:
         task = Task.from_message(message)
         left = message[0]["left"]
         is_long = task.settings.get("engine") == "iterative"
-        return self._finished(self._painting.run(task, left), message[0], is_long=is_long)
+        return self._finished(self._painter.run(task, left), message[0], is_long=is_long)
 
     def _train(self, message: Message) -> Message:
-        from impasto.jobs.workers.train import Teaching
+        from impasto.jobs.workers.train import StyleTrainer
 
-        return self._finished(Teaching().run(Lesson.from_message(message)), message[0], is_long=True)
+        return self._finished(StyleTrainer().run(TrainTask.from_message(message)), message[0], is_long=True)
 
     def _finished(
         self, steps: Generator[Report | None, None, Painted], header: Mapping[str, Any], *, is_long: bool
@@ -139,17 +139,17 @@ class Worker:
                 return painted
             if report is not None and header["told"]:
                 facts, preview = report
-                self._wire.send({"kind": "progress", **facts}, () if preview is None else (preview,))
-            words = self._words(header["number"])
+                self._connection.send({"kind": "progress", **facts}, () if preview is None else (preview,))
+            words = self._requests_for(header["number"])
             if "cancel" in words or (self._leaving and is_long):
                 return None
             enough = "keep" in words
 
-    def _words(self, number: int) -> set[str]:
+    def _requests_for(self, number: int) -> set[str]:
         """What was said meanwhile about the task at hand."""
         words = set()
-        while self._coming.poll(0):
-            header, _ = self._wire.receive()
+        while self._incoming.poll(0):
+            header, _ = self._connection.receive()
             if header.get("number") == number:
                 words.add(str(header["kind"]))
         return words
@@ -164,28 +164,28 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with(facts["parent"])
     os.nice(facts["nice"])
-    wire = Wire(socket.socket(fileno=facts["wire"]))
+    connection = MessageSocket(socket.socket(fileno=facts["connection"]))
     with suppress(EOFError):
-        _serve(wire, facts)
+        _serve(connection, facts)
 
 
-def _serve(wire: Wire, facts: Mapping[str, Any]) -> None:
+def _serve(connection: MessageSocket, facts: Mapping[str, Any]) -> None:
     try:
-        from impasto.jobs.workers.stylize import Painting
+        from impasto.jobs.workers.stylize import TaskPainter
 
-        painting = Painting(None if facts["home"] is None else Path(facts["home"]), facts["memory"])
+        painting = TaskPainter(None if facts["home"] is None else Path(facts["home"]), facts["memory"])
         if facts["warm"]:
             painting.warm()
     except ImpastoError as error:
-        wire.send({"kind": "broken", **told(error)})
+        connection.send({"kind": "broken", **encode_error(error)})
         raise SystemExit(1) from error
-    worker = Worker(wire, painting)
+    worker = Worker(connection, painting)
 
     def leave(_: int, __: FrameType | None) -> None:
         worker.leave()
 
     signal.signal(signal.SIGTERM, leave)
-    wire.send({"kind": "ready"})
+    connection.send({"kind": "ready"})
     worker.run()
 
 

@@ -1,4 +1,4 @@
-"""Task, what one worker does once, and Painted, what comes of it; both as messages of a wire."""
+"""Task, what one worker does once, and Painted, what comes of it; both as messages of a connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from impasto.jobs.workers.transport import Message
 from impasto.picture.limits import MAX_PIXELS
 
-__all__ = ["Painted", "Source", "Task", "packed", "unpacked"]
+__all__ = ["Painted", "Source", "Task", "pack_source", "unpack_source"]
 
 Source = Path | bytes
 """A file that the worker opens itself, or its bytes."""
@@ -22,7 +22,7 @@ class Task:
 
     ``styles`` are pairs of a weight and ``{"name": a gallery style}``, or ``{"path": a file}`` or
     ``{"bytes": a file's bytes}``, of a picture or a style card. ``files`` may hold a ``mask``, ``guide`` and
-    ``initial``. ``settings`` are those of :class:`impasto.request.Request` by name; ``format`` goes before the one
+    ``initial``. ``settings`` are those of :class:`impasto.request.Request` by name; ``format`` overrides the one
     there, and no more than ``max_pixels`` are allowed whatever they say. ``state`` is the file that an iterative run is
     saved in and goes on from. With ``preview`` reports come with one. ``gallery`` is the folder of an owner's styles,
     which are looked up beside the worker's.
@@ -41,9 +41,9 @@ class Task:
     def to_message(self) -> Message:
         blobs: list[bytes] = []
         header = {
-            "content": packed(self.content, blobs),
-            "styles": [[weight, _packed_style(style, blobs)] for weight, style in self.styles],
-            "files": {role: packed(source, blobs) for role, source in self.files.items()},
+            "content": pack_source(self.content, blobs),
+            "styles": [[weight, _pack_style(style, blobs)] for weight, style in self.styles],
+            "files": {role: pack_source(source, blobs) for role, source in self.files.items()},
             "settings": dict(self.settings),
             "state": None if self.state is None else str(self.state),
             "preview": self.preview,
@@ -57,9 +57,9 @@ class Task:
     def from_message(cls, message: Message) -> Task:
         header, blobs = message
         return cls(
-            content=unpacked(header["content"], blobs),
-            styles=[(weight, _unpacked_style(style, blobs)) for weight, style in header["styles"]],
-            files={role: unpacked(source, blobs) for role, source in header["files"].items()},
+            content=unpack_source(header["content"], blobs),
+            styles=[(weight, _unpack_style(style, blobs)) for weight, style in header["styles"]],
+            files={role: unpack_source(source, blobs) for role, source in header["files"].items()},
             settings=header["settings"],
             state=None if header["state"] is None else Path(header["state"]),
             preview=header["preview"],
@@ -113,7 +113,7 @@ class Painted:
         )
 
 
-def packed(source: Source, blobs: list[bytes]) -> dict[str, Any]:
+def pack_source(source: Source, blobs: list[bytes]) -> dict[str, Any]:
     """A source as JSON; its bytes, if it is bytes, are added to ``blobs``."""
     if isinstance(source, Path):
         return {"path": str(source.absolute())}
@@ -121,19 +121,19 @@ def packed(source: Source, blobs: list[bytes]) -> dict[str, Any]:
     return {"blob": len(blobs) - 1}
 
 
-def unpacked(source: Mapping[str, Any], blobs: Sequence[bytes]) -> Source:
-    """What :func:`packed` took."""
+def unpack_source(source: Mapping[str, Any], blobs: Sequence[bytes]) -> Source:
+    """What :func:`pack_source` took."""
     return Path(source["path"]) if "path" in source else blobs[source["blob"]]
 
 
-def _packed_style(style: Mapping[str, Any], blobs: list[bytes]) -> dict[str, Any]:
+def _pack_style(style: Mapping[str, Any], blobs: list[bytes]) -> dict[str, Any]:
     if "name" in style:
         return {"name": style["name"]}
-    return packed(Path(style["path"]) if "path" in style else style["bytes"], blobs)
+    return pack_source(Path(style["path"]) if "path" in style else style["bytes"], blobs)
 
 
-def _unpacked_style(style: Mapping[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
+def _unpack_style(style: Mapping[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
     if "name" in style:
         return {"name": style["name"]}
-    source = unpacked(style, blobs)
+    source = unpack_source(style, blobs)
     return {"path": source} if isinstance(source, Path) else {"bytes": source}

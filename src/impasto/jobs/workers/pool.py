@@ -1,4 +1,4 @@
-"""Pool: workers in lanes: for who waits, for what can wait, and for networks that learn."""
+"""Pool: workers in lanes: for interactive requests, for bulk jobs, and for training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any, Literal, TypeVar
 from impasto.errors import PictureError, RequestError
 from impasto.inference.machine import cores
 from impasto.jobs.errors import WorkerLost
-from impasto.jobs.workers.call import Cancel, Errand, Told
-from impasto.jobs.workers.messages import Painted, Source, Task, packed
-from impasto.jobs.workers.process import Plan
-from impasto.jobs.workers.queue import Lane
-from impasto.jobs.workers.supervisor import Keeper
-from impasto.jobs.workers.train_task import Lesson
+from impasto.jobs.workers.call import Cancel, ReportListener, WorkerCall
+from impasto.jobs.workers.messages import Painted, Source, Task, pack_source
+from impasto.jobs.workers.process import WorkerPlan
+from impasto.jobs.workers.queue import WorkerQueue
+from impasto.jobs.workers.supervisor import WorkerSupervisor
+from impasto.jobs.workers.train_task import TrainTask
 from impasto.jobs.workers.transport import Message
 
 __all__ = ["Cancel", "Pool"]
@@ -59,8 +59,8 @@ class Pool:
     ) -> None:
         """``interactive`` and ``bulk`` are the workers of each lane: by default one for each core up to four, and one.
         Without ``bulk`` ones, the interactive ones do everything but training; those in ``probing`` read pictures, else
-        the interactive ones do. Of those in ``training`` each is started when there is a lesson, ends after it, and
-        lets all others go first.
+        the interactive ones do. A ``training`` worker is started when there is a task, ends after it,
+        and has the lowest priority.
 
         ``threads`` is what each computes with: by default the interactive ones have twice the cores between them, and a
         bulk one takes all when nobody else does. ``memory_limit`` is the resident memory of a worker in bytes,
@@ -71,25 +71,25 @@ class Pool:
         interactive = min(available, _MOST_INTERACTIVE) if interactive is None else interactive
         bulk = 1 if bulk is None else bulk
         if interactive < 1 or bulk < 0:
-            raise ValueError(f"{interactive} interactive and {bulk} bulk workers; give 1 and 0 or more")
+            raise ValueError(f"{interactive} interactive and {bulk} bulk workers; give 1 or more and 0 or more")
         counts = {"interactive": interactive, "bulk": bulk, "probing": probing, "training": training}
         self._time_limit = time_limit
-        self._lanes = {name: Lane(name) for name, count in counts.items() if count}
+        self._queues = {name: WorkerQueue(name) for name, count in counts.items() if count}
         # Twice what there is: a lone picture has more of it, and several lose little by taking turns.
         each = min(available, max(1, 2 * available // interactive))
-        plans: list[tuple[AnyLane, Plan]] = [("interactive", Plan(threads or each))] * interactive
-        plans += [("bulk", Plan(threads or available, warm=False, nice=_NICE))] * bulk
-        plans += [("probing", Plan(1, warm=False))] * probing
-        plans += [("training", Plan(threads or available, warm=False, nice=_NICER, once=True))] * training
-        self._keepers = [
-            Keeper(self._lanes[name], replace(plan, home=home, memory=memory_limit), memory_limit)
+        plans: list[tuple[AnyLane, WorkerPlan]] = [("interactive", WorkerPlan(threads or each))] * interactive
+        plans += [("bulk", WorkerPlan(threads or available, warm=False, nice=_NICE))] * bulk
+        plans += [("probing", WorkerPlan(1, warm=False))] * probing
+        plans += [("training", WorkerPlan(threads or available, warm=False, nice=_NICER, once=True))] * training
+        self._supervisors = [
+            WorkerSupervisor(self._queues[name], replace(plan, home=home, memory=memory_limit), memory_limit)
             for name, plan in plans
         ]
 
     def start(self) -> None:
         """Start the workers. Tasks may be given at once; they wait until one is ready."""
-        for keeper in self._keepers:
-            keeper.start()
+        for supervisor in self._supervisors:
+            supervisor.start()
 
     def stop(self, grace: float) -> None:
         """End the workers, and take no more tasks.
@@ -97,19 +97,19 @@ class Pool:
         What runs may finish within ``grace`` seconds; then it is saved where it can be, and lost to the caller as what
         waits is: :class:`WorkerLost` whose reason is ``stopped``.
         """
-        for lane in self._lanes.values():
+        for lane in self._queues.values():
             lane.close()
-        for keeper in self._keepers:
-            keeper.leave(grace)
-        for keeper in self._keepers:
-            keeper.join()
+        for supervisor in self._supervisors:
+            supervisor.leave(grace)
+        for supervisor in self._supervisors:
+            supervisor.join()
 
     def paint(
         self,
         task: Task,
         *,
         lane: LaneName,
-        told: Told | None = None,
+        on_report: ReportListener | None = None,
         cancelled: Cancel | None = None,
         timeout: float | None = None,
         patience: float | None = None,
@@ -131,7 +131,7 @@ class Pool:
         return self.submit(
             task,
             lane=lane,
-            told=told,
+            on_report=on_report,
             cancelled=cancelled,
             timeout=timeout,
             patience=patience,
@@ -144,7 +144,7 @@ class Pool:
         task: Task,
         *,
         lane: LaneName,
-        told: Told | None = None,
+        on_report: ReportListener | None = None,
         cancelled: Cancel | None = None,
         timeout: float | None = None,
         patience: float | None = None,
@@ -158,40 +158,40 @@ class Pool:
         try:
             json.dumps(header)
         except (TypeError, ValueError) as error:
-            raise RequestError(f"the settings are no JSON: {error}; give numbers, texts, true and false") from error
+            raise RequestError(f"the settings are not JSON: {error}; give numbers, texts, true and false") from error
         limit = self._time_limit if timeout is None else timeout
-        errand = Errand(
+        call = WorkerCall(
             {"kind": "paint", **header},
             blobs,
             Painted.from_message,
             limit,
-            told,
+            on_report,
             cancelled,
             owner,
             patience,
             time.monotonic() + limit if is_instant else None,
         )
-        self._lane(lane).put(errand)
-        return errand.future
+        self._queue(lane).put(call)
+        return call.future
 
     def train(
         self,
-        lesson: Lesson,
+        task: TrainTask,
         *,
-        told: Told | None = None,
+        on_report: ReportListener | None = None,
         cancelled: Cancel | None = None,
         timeout: float | None = None,
         owner: str = "",
     ) -> Painted:
-        """Have a network learn and wait for it, however long others learn before: the last sheet of samples. Reports
-        and errors are as of :meth:`paint`."""
-        header, blobs = lesson.to_message()
+        """Train a network and wait for it, after all trainings queued before; returns the last sheet of samples.
+        Reports and errors are as of :meth:`paint`."""
+        header, blobs = task.to_message()
         limit = self._time_limit if timeout is None else timeout
-        errand = Errand(
-            {"kind": "train", **header}, blobs, Painted.from_message, limit, told, cancelled, owner, math.inf
+        call = WorkerCall(
+            {"kind": "train", **header}, blobs, Painted.from_message, limit, on_report, cancelled, owner, math.inf
         )
-        self._lanes["training"].put(errand)
-        return errand.future.result()
+        self._queues["training"].put(call)
+        return call.future.result()
 
     def probe(
         self, pictures: Sequence[Source], max_pixels: int, *, timeout: float = 10.0, owner: str = ""
@@ -220,45 +220,46 @@ class Pool:
         header = {
             "kind": "card",
             "name": name,
-            "pictures": [packed(picture, blobs) for picture in pictures],
+            "pictures": [pack_source(picture, blobs) for picture in pictures],
             "texts": dict(texts),
             "max_pixels": max_pixels,
         }
         return self._read(
-            self._lane("interactive"), lambda: Errand(header, blobs, _card, timeout, owner=owner, patience=patience)
+            self._queue("interactive"),
+            lambda: WorkerCall(header, blobs, _card, timeout, owner=owner, patience=patience),
         )
 
     @property
     def ready(self) -> bool:
         """Whether an interactive worker has its model warm, or is replaced by one that will."""
-        return any(keeper.is_up for keeper in self._keepers if keeper.lane == "interactive")
+        return any(supervisor.is_up for supervisor in self._supervisors if supervisor.lane == "interactive")
 
     def workers(self, lane: AnyLane) -> int:
         """How many workers a lane has of its own."""
-        return sum(keeper.lane == lane for keeper in self._keepers)
+        return sum(supervisor.lane == lane for supervisor in self._supervisors)
 
     def status(self) -> list[dict[str, Any]]:
         """Of each worker: ``pid``, ``lane``, ``state`` (``asleep``, ``starting``, ``idle`` or ``busy``), ``rss`` in
         bytes, ``tasks`` done, and ``restarts``."""
-        return [keeper.status for keeper in self._keepers]
+        return [supervisor.status for supervisor in self._supervisors]
 
-    def _lane(self, name: LaneName) -> Lane:
-        return self._lanes.get(name, self._lanes["interactive"])
+    def _queue(self, name: LaneName) -> WorkerQueue:
+        return self._queues.get(name, self._queues["interactive"])
 
     def _probe(self, picture: Source, max_pixels: int, timeout: float, owner: str) -> tuple[int, int]:
         blobs: list[bytes] = []
-        header = {"kind": "probe", "picture": packed(picture, blobs), "max_pixels": max_pixels}
+        header = {"kind": "probe", "picture": pack_source(picture, blobs), "max_pixels": max_pixels}
         return self._read(
-            self._lanes.get("probing", self._lanes["interactive"]),
-            lambda: Errand(header, blobs, _size, timeout, owner=owner, patience=_PATIENCE),
+            self._queues.get("probing", self._queues["interactive"]),
+            lambda: WorkerCall(header, blobs, _size, timeout, owner=owner, patience=_PATIENCE),
         )
 
-    def _read(self, lane: Lane, errand: Callable[[], Errand[T]]) -> T:
+    def _read(self, queue: WorkerQueue, call: Callable[[], WorkerCall[T]]) -> T:
         """Have a picture read, and let the picture bear the blame where that takes the worker with it."""
         died: WorkerLost | None = None
         for _ in range(_TRIES):
-            asked = errand()
-            lane.put(asked)
+            asked = call()
+            queue.put(asked)
             try:
                 return asked.future.result()
             except WorkerLost as lost:
@@ -268,7 +269,7 @@ class Pool:
                     raise
                 died = lost.with_traceback(None)
         raise PictureError(
-            "the picture cannot be read: what reads it crashes; save it anew, or in another format"
+            "the picture cannot be read: its decoder crashes; save it again, or in another format"
         ) from died
 
 

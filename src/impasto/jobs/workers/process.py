@@ -1,4 +1,4 @@
-"""Process: a worker's process as its pool sees it, and the wire to it."""
+"""Process: a worker's process as its pool sees it, and the connection to it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pathlib import Path
 
 import psutil
 
-from impasto.jobs.workers.transport import Wire
+from impasto.jobs.workers.transport import MessageSocket
 
-__all__ = ["Plan", "Process"]
+__all__ = ["Process", "WorkerPlan"]
 
 _LEAVE_SECONDS = 2.0
 _KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WorkerPlan:
     """How workers of a lane are started.
 
     ``threads`` is how many threads compute, ``home`` the folder of the user's styles, ``memory`` the bytes that one may
     take; ``warm`` ones open their model at once, and ``nice`` ones, up to 19, let others go first. Those that serve
-    ``once`` are started when there is an errand, and end after it.
+    ``once`` are started when there is a call, and end after it.
     """
 
     threads: int
@@ -42,11 +42,11 @@ class Plan:
 class Process:
     """Started when it is made. It ends with the thread that made it, whatever ends that."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: WorkerPlan) -> None:
         """Raises :class:`OSError` where no process can be started."""
         ours, theirs = socket.socketpair()
         facts = {
-            "wire": theirs.fileno(),
+            "connection": theirs.fileno(),
             "parent": os.getpid(),
             "nice": plan.nice,
             "home": None if plan.home is None else str(plan.home.absolute()),
@@ -68,7 +68,7 @@ class Process:
         finally:
             theirs.close()
         self.pid, self.threads = self._popen.pid, plan.threads
-        self.wire = Wire(ours, blocks=False)
+        self.connection = MessageSocket(ours, blocks=False)
 
     @property
     def rss(self) -> int:
@@ -78,7 +78,7 @@ class Process:
         return 0
 
     @property
-    def used(self) -> float:
+    def cpu_seconds(self) -> float:
         """Seconds of processor time since it was started; 0 where it is gone."""
         with suppress(psutil.Error):
             times = psutil.Process(self.pid).cpu_times()
@@ -87,7 +87,7 @@ class Process:
 
     def end(self) -> None:
         """Let it go, if it has nothing to do; kill it if it stays."""
-        self.wire.close()
+        self.connection.close()
         try:
             self._popen.wait(_LEAVE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -100,18 +100,18 @@ class Process:
         self._popen.kill()
         self.end()
 
-    def bury(self) -> str:
-        """Its wire broke: see to it that it is dead, and tell in words of what."""
+    def reap(self) -> str:
+        """Its connection broke: see to it that it is dead, and tell in words of what."""
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(_LEAVE_SECONDS)
-        words = _words(self._popen.poll())
+        words = _describe_exit(self._popen.poll())
         self.kill()
         return words
 
 
-def _words(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     if code is None:
-        return "it left its wire"
+        return "it closed its connection"
     if code >= 0:
         return f"it ended with status {code}"
     try:

@@ -1,4 +1,4 @@
-"""Reports: what is told of a running engine, not more often than anybody looks."""
+"""ProgressReports: reports of a running engine, not more often than anybody looks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from impasto.picture.scaling import fit
 from impasto.picture.writing import encode
 from impasto.request import Progress
 
-__all__ = ["Report", "Reports"]
+__all__ = ["ProgressReports", "Report"]
 
 Report = tuple[dict[str, Any], bytes | None]
 """Facts of a report as JSON, and a preview as JPEG where one is due."""
@@ -21,33 +21,37 @@ _PREVIEW_SIDE = 768
 _PREVIEW_QUALITY = 80
 
 
-class Reports:
+class ProgressReports:
     """Of one run: at most ten a second and the last one always, with at most one preview a second."""
 
     def __init__(self, *, previews: bool) -> None:
         self._previews = previews
-        self._told = self._shown = float("-inf")
+        self._reported_at = self._previewed_at = float("-inf")
         self._trace: list[dict[str, Any]] = []
         self._held: Progress | None = None
 
-    def of(self, progress: Progress) -> Report | None:
-        """What is to be told now, if anything."""
+    def due(self, progress: Progress) -> Report | None:
+        """The report that is due now, if any."""
         if progress.losses:
             self._trace.append({"step": progress.step, "loss": progress.loss, "losses": dict(progress.losses)})
         self._held = progress
-        if time.monotonic() - self._told < _SECONDS:
+        if time.monotonic() - self._reported_at < _SECONDS:
             return None
         return self._report(progress)
 
-    def last(self) -> Report | None:
-        """What was held back in the end."""
+    def held_back(self) -> Report | None:
+        """The report that was held back, if any."""
         return None if self._held is None else self._report(self._held)
 
     def _report(self, progress: Progress) -> Report:
-        self._held, self._told = None, time.monotonic()
+        self._held, self._reported_at = None, time.monotonic()
         preview = None
-        if self._previews and progress.preview is not None and self._told - self._shown >= _PREVIEW_SECONDS:
-            preview, self._shown = _jpeg(progress.preview), self._told
+        if (
+            self._previews
+            and progress.preview is not None
+            and self._reported_at - self._previewed_at >= _PREVIEW_SECONDS
+        ):
+            preview, self._previewed_at = _jpeg(progress.preview), self._reported_at
         trace, self._trace = self._trace, []
         facts = {
             "stage": progress.stage,

@@ -1,4 +1,4 @@
-"""Painting: what a worker does with a task, and the reports it makes on the way."""
+"""TaskPainter: how a worker paints a task, and the reports that it makes on the way."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from impasto.iterative.pyramid import working_size
 from impasto.jobs.errors import StorageLost, TooDear
 from impasto.jobs.records.blobs import is_sha256
 from impasto.jobs.workers.messages import Painted, Source, Task
-from impasto.jobs.workers.progress_reports import Report, Reports
+from impasto.jobs.workers.progress_reports import ProgressReports, Report
 from impasto.picture import Picture
-from impasto.picture.error_context import about
+from impasto.picture.error_context import naming_errors
 from impasto.request import Enough, Progress, Request, Result
 from impasto.styles import Gallery, Style, StyleCard
 from impasto.stylizer import Stylizer
 
-__all__ = ["Painting", "read"]
+__all__ = ["TaskPainter", "read_source"]
 
 _SAVE_SECONDS = 2.0
 _TILES = (1024, 768, 512, 384, 256)
@@ -36,7 +36,7 @@ _BASE, _PER_PIXEL, _PER_WORKING_PIXEL = 512 << 20, 20, 180
 """Bytes that a process takes beside what the engine plans: libraries; pictures; and the pastiche to start from."""
 
 
-class Painting:
+class TaskPainter:
     """Paints tasks, one after the other, with a stylizer that is opened once."""
 
     def __init__(self, gallery: Path | None = None, memory: int | None = None) -> None:
@@ -84,11 +84,11 @@ class Painting:
                 error.args = (text.replace(str(task.state.parent), "of saved runs"), *error.args[1:])
             raise
         except MemoryError as error:
-            raise PictureTooLarge("the memory does not suffice for this picture; give a smaller one") from error
+            raise PictureTooLarge("there is not enough memory for this picture; give a smaller one") from error
 
     def probe(self, source: Source, max_pixels: int) -> tuple[int, int]:
         """Width and height of a picture that can be read; of a style card, nothing. Raises as :meth:`Picture.of`."""
-        data = read(source)
+        data = read_source(source)
         if data[:1] == b"{":
             Style.of(data)
             return 0, 0
@@ -100,12 +100,12 @@ class Painting:
         ``texts`` are its title, artist, date and source, and the ``network`` that paints it. Raises as
         :meth:`impasto.Stylizer.card`.
         """
-        data = [read(source) for source in pictures]
+        data = [read_source(source) for source in pictures]
         if len(data) == 1 and data[0][:1] == b"{":
             return replace(StyleCard.from_bytes(data[0]), **{"name": name, **texts}).to_bytes()
         opened = []
         for number, one in enumerate(data, 1):
-            with about("picture", number, of=len(data)):
+            with naming_errors("picture", number, of=len(data)):
                 opened.append(Picture.of(one, max_pixels=max_pixels))
         return self._stylizer.card(name, opened, **texts).to_bytes()
 
@@ -121,9 +121,9 @@ class Painting:
         if task.format is not None:
             settings["format"] = task.format
         settings["max_pixels"] = min(settings.get("max_pixels", task.max_pixels), task.max_pixels)
-        files: dict[str, Any] = {role: read(source) for role, source in task.files.items()}
+        files: dict[str, Any] = {role: read_source(source) for role, source in task.files.items()}
         style = self._mixed(task)
-        return self._stylizer.request(read(task.content), style, **files, **settings)
+        return self._stylizer.request(read_source(task.content), style, **files, **settings)
 
     def _mixed(self, task: Task) -> Style | None:
         """The style of a task, if any. Names are looked up every time: a style may have been replaced meanwhile."""
@@ -131,7 +131,9 @@ class Painting:
             return None
         parts: list[tuple[float, str | bytes]] = []
         for weight, given in task.styles:
-            part = given["name"] if "name" in given else read(given["path"] if "path" in given else given["bytes"])
+            part = (
+                given["name"] if "name" in given else read_source(given["path"] if "path" in given else given["bytes"])
+            )
             parts.append((weight, part))
         if any(isinstance(part, str) for _, part in parts):
             return self._mix(parts, task)
@@ -147,7 +149,7 @@ class Painting:
         for number, (weight, part) in enumerate(parts, 1):
             # Names not by Style.of: to that, a text may also be the path of any file here.
             given = gallery.get(part) if isinstance(part, str) else part
-            with about("style", number, of=len(parts)):
+            with naming_errors("style", number, of=len(parts)):
                 found[Style.of(given, max_pixels=task.max_pixels)] = weight
         return Style.mix(found)
 
@@ -170,7 +172,7 @@ class Painting:
             asked = request if tile is None else replace(request, tile=tile)
             try:
                 return (yield from self._run(task, asked))
-            except _TooMuch as error:
+            except _MemoryExceeded as error:
                 needed = error.needed
                 if request.tile is not None:
                     break
@@ -181,7 +183,7 @@ class Painting:
         )
 
     def _run(self, task: Task, request: Request) -> Generator[Report | None, None, Result]:
-        reports, enough, self._stepped = Reports(previews=task.preview), False, False
+        reports, enough, self._stepped = ProgressReports(previews=task.preview), False, False
         with closing(self._stylizer.run(request, state=task.state, save_every=_SAVE_SECONDS)) as steps:
             progress = None
             while True:
@@ -192,21 +194,21 @@ class Painting:
                     result: Result = end.value
                     break
                 if self._memory is not None and progress.memory is not None:
-                    needed = _needed(request, progress.memory)
+                    needed = _memory_needed(request, progress.memory)
                     if needed > self._memory:
-                        raise _TooMuch(needed)
+                        raise _MemoryExceeded(needed)
                 self._stepped = self._stepped or _is_step(progress)
                 try:
-                    yield reports.of(progress)
+                    yield reports.due(progress)
                 except Enough:
                     enough = True
-        if (last := reports.last()) is not None:
+        if (last := reports.held_back()) is not None:
             with suppress(Enough):
                 yield last
         return result
 
 
-class _TooMuch(Exception):
+class _MemoryExceeded(Exception):
     """What the engine plans takes more memory than allowed."""
 
     def __init__(self, needed: int) -> None:
@@ -214,7 +216,7 @@ class _TooMuch(Exception):
         self.needed = needed
 
 
-def _needed(request: Request, planned: int) -> int:
+def _memory_needed(request: Request, planned: int) -> int:
     """Bytes that a process takes whose engine plans with so many."""
     width, height = working_size(request)
     content = request.content.width * request.content.height
@@ -225,7 +227,7 @@ def _is_step(progress: Progress | None) -> bool:
     return progress is not None and progress.stage == "paint" and bool(progress.losses)
 
 
-def read(source: Source) -> bytes:
+def read_source(source: Source) -> bytes:
     """The bytes of a source: its path is nobody's business, and errors of its bytes do not name it.
 
     Raises :class:`StorageLost` for a file that cannot be read, or is not what its name says: nobody who asks names
@@ -238,13 +240,13 @@ def read(source: Source) -> bytes:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise StorageLost(
-            f"the server cannot read a picture that it was given ({error.strerror}); whoever runs it has to see to that"
+            f"the server cannot read a picture that it was given ({error.strerror}); its operator has to repair that"
         ) from None
     if len(data) > _MOST_BYTES:
         raise PictureTooLarge(f"the picture is larger than {_MOST_BYTES >> 20} MiB; give a smaller file")
     if is_sha256(source.name) and hashlib.sha256(data).hexdigest() != source.name:
         raise StorageLost(
-            "the server's copy of a picture that it was given is damaged; whoever runs it has to see to that"
+            "the server's copy of a picture that it was given is damaged; its operator has to repair that"
         )
     return data
 

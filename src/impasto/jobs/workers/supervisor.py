@@ -1,4 +1,5 @@
-"""Keeper: a thread that keeps one worker alive, or starts it when needed, and takes errands of its lane to it."""
+"""WorkerSupervisor: a thread that keeps one worker alive, or starts it when needed, and gives it the calls of its
+queue."""
 
 from __future__ import annotations
 
@@ -13,14 +14,14 @@ from itertools import count
 from typing import Any, Literal
 
 from impasto.jobs.errors import WorkerLost
-from impasto.jobs.workers.call import Errand
-from impasto.jobs.workers.call_runner import TICK, Doing, Lost
-from impasto.jobs.workers.process import Plan, Process
-from impasto.jobs.workers.queue import Lane
-from impasto.jobs.workers.watchdog import Watch
-from impasto.logs import about
+from impasto.jobs.workers.call import WorkerCall
+from impasto.jobs.workers.call_runner import TICK, CallRunner, WorkerDied
+from impasto.jobs.workers.process import Process, WorkerPlan
+from impasto.jobs.workers.queue import WorkerQueue
+from impasto.jobs.workers.watchdog import Watchdog
+from impasto.logs import log_context
 
-__all__ = ["Keeper"]
+__all__ = ["WorkerSupervisor"]
 
 _LOG = logging.getLogger("impasto.jobs")
 _START_SECONDS = 120.0
@@ -41,38 +42,38 @@ _NEVER = float("inf")
 
 
 class _Leave(Exception):
-    """The worker is to end, and the keeper with it."""
+    """The worker is to end, and the supervisor with it."""
 
 
-class Keeper:
-    """Of one worker at a time; when it dies, or is too old or too large, of the next."""
+class WorkerSupervisor:
+    """Runs one worker process at a time, and replaces it when it dies, or has become too old or too large."""
 
-    def __init__(self, lane: Lane, plan: Plan, memory_limit: int) -> None:
+    def __init__(self, queue: WorkerQueue, plan: WorkerPlan, memory_limit: int) -> None:
         """``memory_limit`` is the resident memory in bytes beyond which a worker is ended."""
-        self._lane, self._plan, self._memory_limit = lane, plan, memory_limit
-        self._thread = threading.Thread(target=self._run, name=f"impasto-{lane.name}", daemon=True)
+        self._queue, self._plan, self._memory_limit = queue, plan, memory_limit
+        self._thread = threading.Thread(target=self._run, name=f"impasto-{queue.name}", daemon=True)
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
         self._poller = select.poll()
         self._poller.register(self._woken, select.POLLIN)
-        self._given: Errand[Any] | None = None
+        self._assigned: WorkerCall[Any] | None = None
         self._process: Process | None = None
         self._about: Mapping[str, str] = {}
         self._numbers = count()
         self._failures = 0
         self._is_renewing = False
         self._expired = 0.0
-        self._lean = 0
+        self._ready_rss = 0
         self._leave_at = _NEVER
         self.state: Literal["asleep", "starting", "idle", "busy"] = "asleep" if plan.once else "starting"
         self.tasks = self.restarts = 0
-        lane.join(self)
+        queue.join(self)
 
     @property
     def lane(self) -> str:
         """The name of its lane."""
-        return self._lane.name
+        return self._queue.name
 
     @property
     def is_up(self) -> bool:
@@ -81,11 +82,11 @@ class Keeper:
 
     @property
     def status(self) -> dict[str, Any]:
-        """Process, lane and state, resident memory in bytes, errands done and workers replaced."""
+        """Process, lane and state, resident memory in bytes, calls done and workers replaced."""
         process = self._process
         return {
             "pid": None if process is None else process.pid,
-            "lane": self._lane.name,
+            "lane": self._queue.name,
             "state": self.state,
             "rss": 0 if process is None else process.rss,
             "tasks": self.tasks,
@@ -96,13 +97,13 @@ class Keeper:
         """Start a worker, and keep on."""
         self._thread.start()
 
-    def give(self, errand: Errand[Any]) -> None:
-        """Called by the lane, while this is free."""
-        self._given = errand
+    def give(self, call: WorkerCall[Any]) -> None:
+        """Assign the next call. The queue calls this while the worker is free."""
+        self._assigned = call
         self.wake()
 
     def wake(self) -> None:
-        """There are news."""
+        """Wake the thread, because something changed."""
         # Where there is no room for one more byte, it is awake; and where it is closed, it is over.
         with suppress(OSError):
             self._waker.send(b"\0")
@@ -129,20 +130,20 @@ class Keeper:
             try:
                 # One that could not be started is tried again: those who come meanwhile are told so.
                 if self._plan.once and not self._failures:
-                    self._await()
-                self._live()
+                    self._wait_for_call()
+                self._run_worker()
             except _Leave:
                 return
             except Exception as lost:
                 self._is_renewing = False
-                is_bug = not isinstance(lost, Lost)
-                with about(**self._about):
-                    _LOG.warning("a worker of the lane %s was lost: %s", self._lane.name, lost, exc_info=is_bug)
+                is_bug = not isinstance(lost, WorkerDied)
+                with log_context(**self._about):
+                    _LOG.warning("a worker of the lane %s was lost: %s", self._queue.name, lost, exc_info=is_bug)
                 self._about = {}
                 is_steady = self.tasks > tasks or time.monotonic() - began > _STEADY_SECONDS
                 self._failures = 0 if is_steady else self._failures + 1
                 if self._failures >= _DOWN:
-                    self._lane.down(self, str(lost))
+                    self._queue.mark_down(self, str(lost))
                 if self._failures:
                     self._pause(_BACK_OFF[min(self._failures, len(_BACK_OFF)) - 1])
             else:
@@ -152,46 +153,46 @@ class Keeper:
                     continue
             self.restarts += 1
 
-    def _await(self) -> None:
-        """Until there is an errand. It stays in the lane while the worker starts: it can be given up there."""
+    def _wait_for_call(self) -> None:
+        """Until there is a call. It stays in the lane while the worker starts: it can be given up there."""
         self.state = "asleep"
-        errand = self._lane.take(self)
-        while errand is None and not self._is_leaving:
+        call = self._queue.take(self)
+        while call is None and not self._is_leaving:
             self._poll(None)
             if self._is_leaving:
-                self._lane.withdraw(self)
+                self._queue.withdraw(self)
             # It may have been given one just before that.
-            errand, self._given = self._given, None
-        if errand is not None:
-            self._lane.put_back(errand)
+            call, self._assigned = self._assigned, None
+        if call is not None:
+            self._queue.put_back(call)
         if self._is_leaving:
             raise _Leave
         self.state = "starting"
 
-    def _live(self) -> None:
-        """A worker's life; raises :class:`Lost` where it ended before its time."""
+    def _run_worker(self) -> None:
+        """A worker's life; raises :class:`WorkerDied` where it ended before its time."""
         try:
             process = self._process = Process(self._plan)
         except OSError as error:
-            raise Lost(f"it could not be started: {error.strerror}") from error
-        self._poller.register(process.wire.fileno(), select.POLLIN)
-        fd = process.wire.fileno()
+            raise WorkerDied(f"it could not be started: {error.strerror}") from error
+        self._poller.register(process.connection.fileno(), select.POLLIN)
+        fd = process.connection.fileno()
         try:
-            self._welcome(process)
+            self._wait_until_ready(process)
             for _ in range(1 if self._plan.once else _TASKS):
-                errand = self._next(process)
-                if errand is None:
+                call = self._next_call(process)
+                if call is None:
                     break
                 self.state = "busy"
                 try:
-                    self._do(process, errand)
+                    self._run_call(process, call)
                 finally:
-                    self._lane.done(errand)
-                    if not errand.future.done():
-                        errand.fail(WorkerLost("the process that painted was lost; try again"))
+                    self._queue.mark_done(call)
+                    if not call.future.done():
+                        call.fail(WorkerLost("the process that painted was lost; try again"))
                 self.tasks += 1
                 # What it held may be large, and the next may be long in coming.
-                del errand
+                del call
                 if process.rss > self._memory_limit:
                     break
         finally:
@@ -199,68 +200,68 @@ class Keeper:
             self._poller.unregister(fd)
             process.end()
 
-    def _welcome(self, process: Process) -> None:
+    def _wait_until_ready(self, process: Process) -> None:
         """Wait until it is ready."""
-        watch = Watch(process, _START_SECONDS)
+        watch = Watchdog(process, _START_SECONDS)
 
         def wait(writable: bool) -> None:
             self._poll(process, writable=writable, seconds=TICK)
             if self._is_leaving:
                 process.kill()
                 raise _Leave
-            if over := watch.over():
+            if over := watch.exceeded():
                 process.kill()
-                raise Lost("it hung while it started" if over == "silent" else "it takes too long to start")
+                raise WorkerDied("it hung while it started" if over == "silent" else "it takes too long to start")
 
-        process.wire.wait = wait
+        process.connection.wait = wait
         try:
-            header, _ = process.wire.receive()
+            header, _ = process.connection.receive()
         except EOFError:
-            raise Lost(process.bury()) from None
+            raise WorkerDied(process.reap()) from None
         if header.get("kind") != "ready":
-            raise Lost(str(header.get("message")))
-        self._lean = process.rss
+            raise WorkerDied(str(header.get("message")))
+        self._ready_rss = process.rss
         # From here on its end is a planned one, unless it is lost.
         self._is_renewing = True
-        self._lane.up(self)
+        self._queue.mark_up(self)
 
-    def _next(self, process: Process) -> Errand[Any] | None:
-        """The next errand, however long it takes to come; none where one was waited for that was given up, or where the
+    def _next_call(self, process: Process) -> WorkerCall[Any] | None:
+        """The next call, however long it takes to come; none where one was waited for that was given up, or where the
         worker holds too much and has rested."""
         self.state, self._about = "idle", {}
-        errand = self._lane.take(self)
-        if errand is None and self._plan.once:
-            self._lane.withdraw(self)
-            errand, self._given = self._given, None
-            return errand
-        rests_until = time.monotonic() + _REST_SECONDS if process.rss - self._lean > _KEPT else _NEVER
-        while errand is None:
+        call = self._queue.take(self)
+        if call is None and self._plan.once:
+            self._queue.withdraw(self)
+            call, self._assigned = self._assigned, None
+            return call
+        rests_until = time.monotonic() + _REST_SECONDS if process.rss - self._ready_rss > _KEPT else _NEVER
+        while call is None:
             left = rests_until - time.monotonic()
             is_gone = not self._is_leaving and self._poll(process, seconds=None if left == _NEVER else max(0.0, left))
             is_over = is_gone or self._is_leaving or time.monotonic() >= rests_until
             if is_over:
-                self._lane.withdraw(self)
+                self._queue.withdraw(self)
             # It may have been given one just before that.
-            errand, self._given = self._given, None
+            call, self._assigned = self._assigned, None
             if is_gone:
-                if errand is not None:
-                    self._lane.put_back(errand)
-                raise Lost(process.bury())
-            if self._is_leaving and errand is None:
+                if call is not None:
+                    self._queue.put_back(call)
+                raise WorkerDied(process.reap())
+            if self._is_leaving and call is None:
                 raise _Leave
             if is_over:
                 break
-        return errand
+        return call
 
-    def _do(self, process: Process, errand: Errand[Any]) -> None:
-        self._about = errand.about
+    def _run_call(self, process: Process, call: WorkerCall[Any]) -> None:
+        self._about = call.about
 
         def poll(writable: bool, seconds: float) -> None:
             self._poll(process, writable=writable, seconds=seconds)
 
         try:
-            Doing(
-                errand,
+            CallRunner(
+                call,
                 process,
                 next(self._numbers),
                 memory_limit=self._memory_limit,
@@ -268,16 +269,16 @@ class Keeper:
                 poll=poll,
             ).run()
         finally:
-            process.wire.wait = None  # it holds on to the errand
+            process.connection.wait = None  # it holds on to the call
 
     def _poll(self, process: Process | None, *, writable: bool = False, seconds: float | None = None) -> bool:
-        """Wait for the wire, or for news; returns whether the wire is ready."""
+        """Wait for the connection, or for a wake-up; returns whether the connection is ready."""
         if process is not None:
-            self._poller.modify(process.wire.fileno(), select.POLLOUT if writable else select.POLLIN)
+            self._poller.modify(process.connection.fileno(), select.POLLOUT if writable else select.POLLIN)
         ready = {fd for fd, _ in self._poller.poll(None if seconds is None else seconds * 1000)}
         if (now := time.monotonic()) - self._expired >= TICK:
             self._expired = now
-            self._lane.expire()
+            self._queue.expire()
         if self._woken.fileno() in ready:
             ready.remove(self._woken.fileno())
             with suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""Teaching: how a worker has a network learn one style, and the reports it makes on the way. Needs torch."""
+"""StyleTrainer: how a worker trains a network on one style, and the reports that it makes on the way. Needs torch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from impasto.errors import ImpastoError, MissingExtra, OutputExists
 from impasto.jobs.workers.messages import Painted
-from impasto.jobs.workers.progress_reports import Report, Reports
-from impasto.jobs.workers.stylize import read
-from impasto.jobs.workers.train_task import Lesson
+from impasto.jobs.workers.progress_reports import ProgressReports, Report
+from impasto.jobs.workers.stylize import read_source
+from impasto.jobs.workers.train_task import TrainTask
 from impasto.models import Store
 from impasto.picture import Picture
 from impasto.picture.files import write_atomically
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from impasto.training.style import StylePlan
     from impasto.training.trainer import Step
 
-__all__ = ["Teaching"]
+__all__ = ["StyleTrainer"]
 
 _SHORT_SIDE = 640
 """Of photographs; more is never looked at."""
 _QUALITY = 92
 
 
-class Teaching:
-    """Teaches lessons, one after the other; each goes on from what its folder has."""
+class StyleTrainer:
+    """Runs training tasks, one after the other; each continues from what its folder has."""
 
     def __init__(self) -> None:
         self._enough = False
 
-    def run(self, lesson: Lesson) -> Generator[Report | None, None, Painted]:
+    def run(self, task: TrainTask) -> Generator[Report | None, None, Painted]:
         """Learn, then install the network: yields after every photograph and step, a report where one is due; returns
         the last sheet of samples.
 
@@ -47,74 +47,74 @@ class Teaching:
         written.
         """
         self._enough = False
-        reports = Reports(previews=True)
-        painting = yield from self._pictures(lesson, reports)
-        plan = self._plan(lesson, painting)
+        reports = ProgressReports(previews=True)
+        painting = yield from self._pictures(task, reports)
+        plan = self._plan(task, painting)
         spent = 0.0
         with closing(_steps(plan)) as steps:
             shown, preview = 0, None
             for step in steps:
                 spent = step.minutes
-                if (drawn := _drawn(plan.run)) != shown:
+                if (drawn := _latest_sample(plan.run)) != shown:
                     shown, preview = drawn, _sample(plan.run)
-                report = reports.of(_progress(step, preview))
+                report = reports.due(_progress(step, preview))
                 if report is not None and report[1] is not None:
                     preview = None
-                yield from self._tell(report)
+                yield from self._pass_report(report)
                 if self._enough:
                     break
-        yield from self._tell(reports.of(Progress("install", 1.0, 60 * spent, 0.0)))
-        self._install(lesson)
+        yield from self._pass_report(reports.due(Progress("install", 1.0, 60 * spent, 0.0)))
+        self._install(task)
         data = (plan.run / "sample.jpg").read_bytes()
         width, height = Picture.of(data).size
-        whole = not self._enough or spent >= lesson.minutes
-        return Painted(data, "image/jpeg", width, height, 60 * spent, lesson.network, whole)
+        whole = not self._enough or spent >= task.minutes
+        return Painted(data, "image/jpeg", width, height, 60 * spent, task.network, whole)
 
-    def _pictures(self, lesson: Lesson, reports: Reports) -> Generator[Report | None, None, Path]:
+    def _pictures(self, task: TrainTask, reports: ProgressReports) -> Generator[Report | None, None, Path]:
         """Write the photographs, of any format that is read here, as files that trainings read; gives the painting."""
-        photos = lesson.run / "photos"
+        photos = task.run / "photos"
         photos.mkdir(parents=True, exist_ok=True)
-        painting = lesson.run / "painting.png"
+        painting = task.run / "painting.png"
         if not painting.is_file():
-            write_atomically(painting, _file(read(lesson.painting), lesson.max_pixels, "png"))
-        for number, photo in enumerate(lesson.photos):
+            write_atomically(painting, _file(read_source(task.painting), task.max_pixels, "png"))
+        for number, photo in enumerate(task.photos):
             file = photos / f"{number:04}.jpg"
             if not file.is_file():
-                write_atomically(file, _file(read(photo), lesson.max_pixels, "jpeg", _SHORT_SIDE))
-            yield from self._tell(reports.of(Progress("photographs", 0.0, 0.0)))
+                write_atomically(file, _file(read_source(photo), task.max_pixels, "jpeg", _SHORT_SIDE))
+            yield from self._pass_report(reports.due(Progress("photographs", 0.0, 0.0)))
         return painting
 
-    def _plan(self, lesson: Lesson, painting: Path) -> StylePlan:
+    def _plan(self, task: TrainTask, painting: Path) -> StylePlan:
         try:
             from impasto.training.style import StylePlan
         except ImportError as error:
             raise MissingExtra("training a style", "train") from error
         return StylePlan(
             (painting,),
-            lesson.run / "photos",
-            lesson.run,
-            minutes=lesson.minutes,
-            seed=int(hashlib.sha256(lesson.network.encode()).hexdigest()[:6], 16),
-            save_every=lesson.save_every,
+            task.run / "photos",
+            task.run,
+            minutes=task.minutes,
+            seed=int(hashlib.sha256(task.network.encode()).hexdigest()[:6], 16),
+            save_every=task.save_every,
         )
 
-    def _install(self, lesson: Lesson) -> None:
+    def _install(self, task: TrainTask) -> None:
         from impasto.training.export import export_style
         from impasto.training.style import load_style
 
-        name, _, version = lesson.network.partition("@")
-        # It is this lesson's alone: where it is there, a worker came so far before.
-        with suppress(OutputExists), Store().installing(lesson.network) as folder:
+        name, _, version = task.network.partition("@")
+        # It is this task's alone: where it is there, a worker came so far before.
+        with suppress(OutputExists), Store().installing(task.network) as folder:
             export_style(
-                *load_style(lesson.run),
+                *load_style(task.run),
                 folder,
                 name=name,
                 version=version,
-                source=lesson.source,
-                origin=lesson.origin,
+                source=task.source,
+                origin=task.origin,
             )
 
-    def _tell(self, report: Report | None) -> Generator[Report | None, None, None]:
+    def _pass_report(self, report: Report | None) -> Generator[Report | None, None, None]:
         try:
             yield report
         except Enough:
@@ -122,7 +122,7 @@ class Teaching:
 
 
 def _steps(plan: StylePlan) -> Generator[Step, None, None]:
-    """Train; anew where the checkpoint was torn, as by a power cut."""
+    """Train; again where the checkpoint was torn, as by a power cut."""
     from impasto.training.style import train_style
 
     checkpoint, stepped = plan.run / "checkpoint.pt", False
@@ -147,7 +147,7 @@ def _progress(step: Step, preview: Picture | None) -> Progress:
     )
 
 
-def _drawn(run: Path) -> int:
+def _latest_sample(run: Path) -> int:
     try:
         return (run / "sample.jpg").stat().st_mtime_ns
     except FileNotFoundError:

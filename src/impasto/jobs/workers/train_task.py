@@ -1,4 +1,4 @@
-"""Lesson: what a worker is to teach a network, as a message of a wire."""
+"""TrainTask: a training for a worker, as a message."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from impasto.jobs.workers.messages import Source, packed, unpacked
+from impasto.jobs.workers.messages import Source, pack_source, unpack_source
 from impasto.jobs.workers.transport import Message
 from impasto.picture.limits import MAX_PIXELS
 
-__all__ = ["Lesson"]
+__all__ = ["TrainTask"]
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainTask:
     """One style to be learnt, of a ``painting``, on ``photos``.
 
     ``network`` is the model to install, ``name@version``; ``source`` is what its manifest says of the painting, and
@@ -35,8 +35,8 @@ class Lesson:
     def to_message(self) -> Message:
         blobs: list[bytes] = []
         header = {
-            "painting": packed(self.painting, blobs),
-            "photos": [packed(photo, blobs) for photo in self.photos],
+            "painting": pack_source(self.painting, blobs),
+            "photos": [pack_source(photo, blobs) for photo in self.photos],
             "run": str(self.run.absolute()),
             "network": self.network,
             "minutes": self.minutes,
@@ -48,11 +48,11 @@ class Lesson:
         return header, blobs
 
     @classmethod
-    def from_message(cls, message: Message) -> Lesson:
+    def from_message(cls, message: Message) -> TrainTask:
         header, blobs = message
         return cls(
-            painting=unpacked(header["painting"], blobs),
-            photos=tuple(unpacked(photo, blobs) for photo in header["photos"]),
+            painting=unpack_source(header["painting"], blobs),
+            photos=tuple(unpack_source(photo, blobs) for photo in header["photos"]),
             run=Path(header["run"]),
             network=header["network"],
             minutes=header["minutes"],

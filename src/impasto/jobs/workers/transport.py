@@ -1,4 +1,4 @@
-"""Wire: messages over a socket, each a JSON object and any number of byte strings; nothing in them is ever run."""
+"""MessageSocket: messages over a socket, each a JSON object with byte strings; nothing in them is ever executed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Message", "Wire"]
+__all__ = ["Message", "MessageSocket"]
 
 Message = tuple[Mapping[str, Any], Sequence[bytes]]
 
@@ -20,7 +20,7 @@ _MOST_BYTES = 4 << 30
 """Bounds of what the other end may announce, so that one gone mad costs no more than itself."""
 
 
-class Wire:
+class MessageSocket:
     """One end. Not safe to use from several threads."""
 
     def __init__(self, end: socket.socket, *, blocks: bool = True) -> None:
@@ -58,7 +58,7 @@ class Wire:
                 parts[0] = parts[0][sent:]
 
     def receive(self) -> Message:
-        """Raises :class:`EOFError` where nobody is there any more, and for what is no message."""
+        """Raises :class:`EOFError` where nobody is there any more, and for what is not a message."""
         length, count = _HEAD.unpack(self._bytes(_HEAD.size))
         if length > _LONGEST_HEADER or count > _MOST_BLOBS:
             raise EOFError(f"a message announces {length} bytes and {count} more parts")
@@ -68,9 +68,9 @@ class Wire:
         try:
             header = json.loads(self._bytes(length))
         except (ValueError, RecursionError) as error:
-            raise EOFError("a message is no JSON") from error
+            raise EOFError("a message is not JSON") from error
         if not isinstance(header, dict):
-            raise EOFError("a message is no JSON object")
+            raise EOFError("a message is not a JSON object")
         return header, [self._bytes(size) for size in sizes]
 
     def _bytes(self, size: int) -> bytes:
@@ -90,5 +90,5 @@ class Wire:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _until(self, *, writable: bool) -> None:
-        assert self.wait is not None, "what does not block needs something to wait by"
+        assert self.wait is not None, "a socket that does not block needs a function to wait with"
         self.wait(writable)

@@ -65,7 +65,7 @@ def network_of_torch7(root: Any, size: int) -> Network:
     if said not in _PREPROCESSING:
         raise ModelError(f"the network was trained with preprocessing {said!r}; vgg and resnet are known")
     layers = _Modules(Allowance(size)).layers(model)
-    return Network(_completed(layers), _PREPROCESSING[said])
+    return Network(_with_crops_padded(layers), _PREPROCESSING[said])
 
 
 class _Module:
@@ -115,7 +115,7 @@ class _Module:
         found = [fields.get(number) for number in range(1, len(fields) + 1)]
         modules = [module for module in found if isinstance(module, Instance)]
         if len(modules) != len(found):
-            raise ModelError(f"{self.full} holds something that is no module; get the file again")
+            raise ModelError(f"{self.full} holds something that is not a module; get the file again")
         return modules
 
 
@@ -130,7 +130,7 @@ class _Modules:
         module = _Module(instance, self._allowance)
         self._seen += 1
         if self._depth >= _DEPTH or self._seen > _MODULES:
-            raise ModelError("the network has modules within modules without end; get the file again")
+            raise ModelError("a module of the network contains itself; get the file again")
         if module.name == "Sequential":
             self._depth += 1
             layers = self._sequence(module.modules())
@@ -178,7 +178,7 @@ def _crop(layers: list[Layer]) -> int | None:
     return crop
 
 
-def _completed(layers: list[Layer]) -> tuple[Layer, ...]:
+def _with_crops_padded(layers: list[Layer]) -> tuple[Layer, ...]:
     """The layers with what they take away added before them."""
     sides = []
     for axis in range(2):
@@ -229,9 +229,10 @@ def _bias(module: _Module, outputs: int) -> Array:
 
 
 def _batch_norm(module: _Module) -> list[Layer]:
-    """Of the statistics that training kept; the first versions kept one over the deviation, epsilon included."""
+    """Of the statistics that training kept; the first versions kept one over the standard deviation, epsilon
+    included."""
     mean, epsilon = module.tensor("running_mean"), module.number("eps", 1e-5)
-    with np.errstate(all="ignore"):  # what is no number is refused with the layer
+    with np.errstate(all="ignore"):  # what is not a number is refused with the layer
         if module.has("running_var"):
             scale = 1 / np.sqrt(module.tensor("running_var", mean.size).astype(np.float64) + epsilon)
         else:

@@ -41,7 +41,7 @@ def network_of_state(state: Mapping[str, Strided], size: int) -> Network:
     ``module.`` before every name, as training on several cards leaves it, is overlooked. Raises :class:`ModelError`
     where the names are of no network that is known, and where one is missing or too many.
     """
-    names = _stripped(state)
+    names = _without_prefixes(state)
     weights = _Weights({name: state[key] for name, key in names.items() if not _UNUSED.fullmatch(name)}, size)
     if "conv1.conv2d.weight" in names:
         layers, preprocessing = _example(weights), Preprocessing("RGB", 255)
@@ -49,10 +49,12 @@ def network_of_state(state: Mapping[str, Strided], size: int) -> Network:
         layers, preprocessing = _blocks(weights), Preprocessing("BGR", 255)
     else:
         said = foreign(names)
-        what = f"{_some(names)}" if said is None else f"the weights of {said} ({_some(names)})"
+        what = f"{_list_names(names)}" if said is None else f"the weights of {said} ({_list_names(names)})"
         raise ModelError(f"the file holds {what}; networks with {_SUPPORTED} are known")
     if left := weights.left():
-        raise ModelError(f"the file holds {_some(left)} beside a network that is known, which has none; it is another")
+        raise ModelError(
+            f"the file holds {_list_names(left)} beside a network that is known, which has none; it is another"
+        )
     return Network(tuple(layers), preprocessing)
 
 
@@ -142,7 +144,7 @@ def _residual(weights: _Weights, places: list[tuple[str, str]]) -> Layer:
     return Residual((*body, *_convolved(weights, second), _normalised(weights, second_norm)))
 
 
-def _stripped(state: Mapping[str, Any]) -> dict[str, str]:
+def _without_prefixes(state: Mapping[str, Any]) -> dict[str, str]:
     """The names without what wrappers put before them, each with the name in the file."""
     for prefix in ("module.", "model.", "net."):
         if state and all(name.startswith(prefix) for name in state):
@@ -150,7 +152,7 @@ def _stripped(state: Mapping[str, Any]) -> dict[str, str]:
     return {name: name for name in state}
 
 
-def _some(names: Iterable[str]) -> str:
+def _list_names(names: Iterable[str]) -> str:
     listed = sorted(names)
     more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""
     return ", ".join(name[:60] for name in listed[:4]) + more if listed else "no tensors"

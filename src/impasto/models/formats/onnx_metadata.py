@@ -1,4 +1,4 @@
-"""Saying: what an ONNX file says of itself: who wrote it, under which licence, and how it takes pictures."""
+"""OnnxMetadata: what an ONNX file says of itself: who wrote it, under which licence, and how it takes pictures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from impasto.errors import ModelError
 from impasto.inference.ir.network import Order
 from impasto.models.formats.protobuf import Message
 
-__all__ = ["Saying", "saying_of"]
+__all__ = ["OnnxMetadata", "read_onnx_metadata"]
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "ai.onnx.preview.training")
 _BGR, _RGB = (re.compile(rf"(?<![a-z]){order}(?![a-z])", re.IGNORECASE) for order in ("bgr8?", "rgb8?"))
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class OnnxMetadata:
     """``producer`` and ``licence`` are empty, and ``order`` None, where the file does not tell."""
 
     producer: str = ""
@@ -25,7 +25,7 @@ class Saying:
     order: Order | None = None
 
 
-def saying_of(data: bytes) -> Saying:
+def read_onnx_metadata(data: bytes) -> OnnxMetadata:
     """What the bytes of an ONNX file say. Raises :class:`ModelError` where they are malformed, or keep weights
     in other files."""
     model = Message(memoryview(data))
@@ -43,7 +43,7 @@ def saying_of(data: bytes) -> Saying:
     for value in (*graph.messages(11), *graph.messages(12)):
         texts += [value.text(1), value.text(3)]
     producer = " ".join(part for part in (model.text(2), model.text(3)) if part)
-    return Saying(
+    return OnnxMetadata(
         producer[:80], facts.get("license", facts.get("licence", ""))[:200], model.text(6)[:200], _order(texts)
     )
 

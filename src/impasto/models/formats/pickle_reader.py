@@ -1,4 +1,4 @@
-"""Pickled: what a pickle of weights describes, without doing what it says.
+"""Reads a pickle of weights without executing it.
 
 A pickle is a program for a small machine that can import and call anything. The machine here knows the steps that state
 dicts consist of, calls nothing, and makes tensors, which it describes, of the few names that stand for them.
@@ -31,7 +31,7 @@ STORAGES = {
 """PyTorch's names of storages, with NumPy's of what is in them; bfloat16 is read as the integers it is kept in."""
 
 _STEPS = 300_000
-"""A network has some thousand; each may take a few hundred bytes of memory."""
+"""A network has a few thousand; each may take a few hundred bytes of memory."""
 _NAME = 256
 _MARK = object()
 
@@ -223,7 +223,7 @@ def _checked(module: str, name: str) -> _Name | Opaque:
     if (module, name) in _HARMLESS or (module == "torch" and name in _TYPES):
         return Opaque()
     raise ModelError(
-        f"the pickle names {module[:60]}.{name[:60]}, which is no weights and might run; nothing of it was run; "
+        f"the pickle names {module[:60]}.{name[:60]}, which is not weights and might run; nothing of it was run; "
         "save the network's state_dict() alone"
     )
 

@@ -10,7 +10,7 @@ from impasto.errors import ModelError
 __all__ = ["Message"]
 
 _FIELDS = 200_000
-"""In one message; the largest networks of the kind have some thousand nodes."""
+"""In one message; the largest networks of the kind have a few thousand nodes."""
 
 
 class Message:
@@ -24,7 +24,7 @@ class Message:
         self._numbers: dict[int, int] = {}
         for count, (field, value) in enumerate(_fields(data)):
             if count >= _FIELDS:
-                raise ModelError(f"the file has more than {_FIELDS} parts; networks of this kind have some hundred")
+                raise ModelError(f"the file has more than {_FIELDS} fields; networks of this kind have a few hundred")
             if isinstance(value, int):
                 self._numbers[field] = value
             else:
@@ -56,11 +56,11 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire == 2:
             length, at = _varint(data, at)
             if length > len(data) - at:
-                raise ModelError("the file ends within a part; get it again")
+                raise ModelError("the file ends within a field; get it again")
             yield field, data[at : at + length]
             at += length
         else:
-            raise ModelError(f"the file has a part of kind {wire}, which there is not; get it again")
+            raise ModelError(f"the file has a field of the unknown type {wire}; get it again")
     if at > len(data):
         raise ModelError("the file ends within a number; get it again")
 
@@ -75,4 +75,4 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise ModelError("the file has a number longer than any; get it again")
+    raise ModelError("the file has a number that is too long; get it again")

@@ -42,12 +42,14 @@ def read_checkpoint(data: bytes) -> dict[str, Strided]:
     the file is broken, holds no state dict, or more than one may read without running it.
     """
     if data.startswith(LEGACY):
-        root, storages = _legacy(data)
+        root, storages = _read_legacy(data)
     else:
-        root, storages = _zipped(data)
+        root, storages = _read_zip(data)
     state = _state(root, _SEARCHED)
     if state is None:
-        raise ModelError(f"the file holds no state dict but {_what(root)}; save the network's state_dict() alone")
+        raise ModelError(
+            f"the file holds no state dict but {_describe_root(root)}; save the network's state_dict() alone"
+        )
     opened: dict[str, np.ndarray[Any, Any]] = {}
     return {name: _window(tensor, storages, opened) for name, tensor in state.items()}
 
@@ -55,7 +57,7 @@ def read_checkpoint(data: bytes) -> dict[str, Strided]:
 Storages = Mapping[str, memoryview]
 
 
-def _zipped(data: bytes) -> tuple[Any, Storages]:
+def _read_zip(data: bytes) -> tuple[Any, Storages]:
     archive = Archive(data)
     names = archive.names
     pickles = [name for name in names if name == "data.pkl" or name.endswith("/data.pkl")]
@@ -68,13 +70,13 @@ def _zipped(data: bytes) -> tuple[Any, Storages]:
         raise ModelError("the file was written on a big-endian machine; save it on another")
     described = archive.read(pickles[0])
     if len(described) > _PICKLED:
-        raise ModelError(f"the file describes its weights in {len(described)} bytes; {_PICKLED} are the most")
+        raise ModelError(f"the file describes its weights in {len(described)} bytes; at most {_PICKLED} are allowed")
     root = unpickle(io.BytesIO(described))
     wanted = {tensor.storage.key for tensor in (_state(root, _SEARCHED) or {}).values()}
     return root, {key: archive.read(f"{prefix}data/{key}") for key in wanted}
 
 
-def _legacy(data: bytes) -> tuple[Any, Storages]:
+def _read_legacy(data: bytes) -> tuple[Any, Storages]:
     stream = io.BytesIO(data[:_PICKLED])
     unpickle(stream)
     if unpickle(stream) != 1001:
@@ -89,7 +91,7 @@ def _legacy(data: bytes) -> tuple[Any, Storages]:
     at = stream.tell()
     for key in keys if isinstance(keys, list) else ():
         if not isinstance(key, str) or key not in sizes or len(data) - at < 8:
-            # Of what is no weights the length is not known.
+            # The length of what is not weights is not known.
             break
         (count,) = struct.unpack_from("<q", data, at)
         stop = at + 8 + count * sizes[key]
@@ -128,7 +130,7 @@ def _window(tensor: Described, storages: Storages, opened: dict[str, np.ndarray[
     return Strided(tensor.shape, tensor.strides, tensor.offset, values, stored.type == "BFloat16Storage")
 
 
-def _what(root: Any) -> str:
+def _describe_root(root: Any) -> str:
     if isinstance(root, dict):
         names = ", ".join(sorted(key[:40] for key in root if isinstance(key, str))[:6])
         return f"a dict of {names or len(root)}"

@@ -19,9 +19,9 @@ _NIL, _NUMBER, _STRING, _TABLE, _TORCH, _BOOLEAN, _FUNCTION, _OLD_CLOSURE, _CLOS
 
 _DEPTH = 1000
 _VALUES = 300_000
-"""A network has some thousand; a training history of 40,000 losses is saved beside it."""
+"""A network has a few thousand; a training history of 40,000 losses is saved beside it."""
 _OBJECTS = 20_000
-"""Tables and objects of classes, which take more memory than they do of the file; a network has some hundred."""
+"""Tables and objects of classes, which take more memory than they do of the file; a network has a few hundred."""
 _RANK = 8
 
 _NUMBERS = re.compile(r"torch\.(Cuda)?(Double|Float|Half|Long|Int|Short|Byte|Char|)(Tensor|Storage)")
@@ -112,12 +112,12 @@ class _Reader:
         if kind == _FUNCTION:
             return self._function()
         if kind not in (_TABLE, _TORCH, _CLOSURE, _OLD_CLOSURE):
-            raise ModelError(f"the .t7 holds a value of type {kind}, which there is not; get the file again")
+            raise ModelError(f"the .t7 holds a value of type {kind}, which is unknown; get the file again")
         index = self.source.whole()
         if index in self._objects:
             return self._objects[index]
         if len(self._objects) >= _OBJECTS:
-            raise ModelError(f"the .t7 holds more than {_OBJECTS} objects; networks have some hundred")
+            raise ModelError(f"the .t7 holds more than {_OBJECTS} objects; networks have a few hundred")
         if kind == _TABLE:
             return self._table(index, self.source.whole(), pairs=True)
         if kind == _TORCH:
@@ -191,7 +191,7 @@ class _Reader:
     def _tensor(self) -> Strided:
         rank = self.source.whole()
         if not 0 <= rank <= _RANK:
-            raise ModelError(f"the .t7 holds a tensor of {rank} dimensions; {_RANK} are the most")
+            raise ModelError(f"the .t7 holds a tensor of {rank} dimensions; at most {_RANK} are allowed")
         shape, strides = (tuple(self.source.long() for _ in range(rank)) for _ in range(2))
         offset = self.source.long() - 1
         values = self._storage()

@@ -157,9 +157,9 @@ class Ascii:
 
 def _text(raw: memoryview) -> str:
     if len(raw) > _TEXT:
-        raise ModelError(f"the .t7 holds a text of {len(raw)} bytes; {_TEXT} are the most")
+        raise ModelError(f"the .t7 holds a text of {len(raw)} bytes; at most {_TEXT} are allowed")
     return bytes(raw).decode("utf-8", "replace")
 
 
 def _short(count: int, room: int) -> ModelError:
-    return ModelError(f"the .t7 ends too early: {count} bytes are to come, and {room} are there; get the file again")
+    return ModelError(f"the .t7 ends too early: {count} bytes are needed, and {room} are left; get the file again")

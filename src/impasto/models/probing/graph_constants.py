@@ -1,4 +1,4 @@
-"""Affine: what a graph multiplies its picture by and adds to it, first and last: numbers that tell what it takes.
+"""Constants: what a graph multiplies its picture by and adds to it, first and last: numbers that tell what it takes.
 
 A mean of ImageNet that is taken away names the order of the channels, and its size the range.
 """
@@ -13,21 +13,21 @@ import numpy as np
 from impasto.inference.graph import Array
 from impasto.inference.ir.network import BGR_MEAN, Order
 
-__all__ = ["Affinity", "affinity_of"]
+__all__ = ["GraphConstants", "read_graph_constants"]
 
 _PASSED = ("Transpose", "Convert", "Pad", "Reshape", "Squeeze", "Unsqueeze", "Clamp", "Slice", "StridedSlice")
 _STEPS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Affinity:
+class GraphConstants:
     """What was told; None is nothing."""
 
     order: Order | None = None
     range: int | None = None
 
 
-def affinity_of(model: Any) -> Affinity:
+def read_graph_constants(model: Any) -> GraphConstants:
     """Of a graph, one of OpenVINO's, that takes one picture and gives one."""
     (parameter,), (result,) = model.get_parameters(), model.get_results()
     gain, offset = _first(parameter)
@@ -40,7 +40,7 @@ def affinity_of(model: Any) -> Affinity:
         range_ = {True: 255, False: None}[bool(np.allclose(gain, 1 / 255, rtol=0.02))]
         if np.allclose(gain, 255, rtol=0.02):
             range_ = 1
-    return Affinity(order or _order(_last(result)), range_)
+    return GraphConstants(order or _order(_last(result)), range_)
 
 
 def _first(parameter: Any) -> tuple[Array, Array]:

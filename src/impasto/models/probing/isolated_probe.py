@@ -1,4 +1,4 @@
-"""Graphs: networks that come as ONNX or TensorFlow Lite, looked at by a process that may fail."""
+"""ONNX and TensorFlow Lite graphs, probed in a process of their own that may crash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from impasto.errors import ModelError
 from impasto.inference.ir.network import Order
-from impasto.models.formats.onnx_metadata import Saying, saying_of
+from impasto.models.formats.onnx_metadata import OnnxMetadata, read_onnx_metadata
 
 __all__ = ["FoundGraph", "read_graph", "suffix_of"]
 
@@ -30,9 +30,9 @@ class FoundGraph:
 
     parts: Mapping[str, Path]
     rules: Mapping[str, Any]
-    told: Mapping[str, Any]
+    recognised_by: Mapping[str, Any]
     graph: Mapping[str, Any]
-    saying: Saying = field(default_factory=Saying)
+    metadata: OnnxMetadata = field(default_factory=OnnxMetadata)
 
     @property
     def is_pair(self) -> bool:
@@ -59,33 +59,33 @@ def read_graph(
     ``order`` and ``peak``, 1 or 255, say how a network takes pictures where that is known better; ``index`` says which
     style it is of a network of many.
 
-    Raises :class:`ModelError` where they are no network of this kind, and where looking at them fails, takes too much
-    memory, or longer than ``seconds``.
+    Raises :class:`ModelError` where they are not a network of this kind, and where looking at them fails, takes too
+    much memory, or longer than ``seconds``.
     """
-    sayings = [_said(file, held) for file, held in zip(files, data, strict=True)]
-    beside = _beside(files[0]) if len(files) == 1 else []
+    found_metadata = [_read_metadata(file, held) for file, held in zip(files, data, strict=True)]
+    beside = _candidates_beside(files[0]) if len(files) == 1 else []
     asked = {
         "files": [str(file.absolute()) for file in files],
         "beside": [str(file.absolute()) for file in beside],
-        "said": sayings[0].order,
+        "said": found_metadata[0].order,
         "order": order,
         "peak": peak,
         "index": index,
     }
-    found = _asked(asked, files[0].name, seconds)
+    found = _run_probe(asked, files[0].name, seconds)
     named = {file.name: file for file in (*beside, *files)}
     parts = {part: named[name] for part, name in found["roles"].items()}
-    return FoundGraph(parts, found["rules"], found["told"], found["graph"], sayings[0])
+    return FoundGraph(parts, found["rules"], found["told"], found["graph"], found_metadata[0])
 
 
-def _said(file: Path, data: bytes) -> Saying:
+def _read_metadata(file: Path, data: bytes) -> OnnxMetadata:
     try:
-        return saying_of(data) if suffix_of(data) == ".onnx" else Saying()
+        return read_onnx_metadata(data) if suffix_of(data) == ".onnx" else OnnxMetadata()
     except ModelError as error:
         raise ModelError(f"{file.name}: {error}") from error
 
 
-def _asked(asked: Mapping[str, Any], name: str, seconds: float) -> dict[str, Any]:
+def _run_probe(asked: Mapping[str, Any], name: str, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
         order, result = Path(folder, "order.json"), Path(folder, "result.json")
         order.write_text(json.dumps(asked))
@@ -98,7 +98,7 @@ def _asked(asked: Mapping[str, Any], name: str, seconds: float) -> dict[str, Any
             answer = json.loads(result.read_text()) if result.is_file() else {}
         except subprocess.TimeoutExpired as error:
             raise ModelError(
-                f"{name}: looking at it took longer than {seconds:g} seconds; it is no such network"
+                f"{name}: looking at it took longer than {seconds:g} seconds; it is not a supported network"
             ) from error
         except ValueError:  # cut off while it was written
             answer = {}
@@ -110,12 +110,12 @@ def _asked(asked: Mapping[str, Any], name: str, seconds: float) -> dict[str, Any
     raise ModelError(f"{name}: looking at it ended in a crash ({ended.returncode}); the file is broken, get it again")
 
 
-def _beside(file: Path) -> list[Path]:
+def _candidates_beside(file: Path) -> list[Path]:
     """Files of the same folder that may be the other half, those named most alike first."""
     others = [other for other in file.absolute().parent.glob(f"*{file.suffix}") if other.name != file.name]
-    return sorted(others, key=lambda other: (-_alike(other.name, file.name), other.name))[:_BESIDE]
+    return sorted(others, key=lambda other: (-_common_prefix(other.name, file.name), other.name))[:_BESIDE]
 
 
-def _alike(one: str, other: str) -> int:
+def _common_prefix(one: str, other: str) -> int:
     """How long a beginning they share."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

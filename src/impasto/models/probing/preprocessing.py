@@ -1,4 +1,4 @@
-"""Trial: how a graph takes and gives pictures, found by giving it a photograph.
+"""How a graph takes and gives pictures, recognised by running it on a photograph.
 
 Nothing in such a file says whether it means red or blue by the first channel, 255 or 1 by white. What it does says it.
 """
@@ -15,9 +15,9 @@ import numpy as np
 from impasto.errors import ModelError
 from impasto.inference.graph import Array
 from impasto.inference.ir.network import BGR_MEAN, Order, Preprocessing, Triple
-from impasto.models.probing.graph_constants import Affinity
+from impasto.models.probing.graph_constants import GraphConstants
 
-__all__ = ["Found", "Origin", "recognise_preprocessing"]
+__all__ = ["FoundPreprocessing", "Origin", "recognise_preprocessing"]
 
 Origin = Literal["given", "file", "constants", "trial", "habit", "assumed"]
 """Where a fact is from: whoever adds the network, what the file says, numbers in its graph, the trial, what networks
@@ -59,68 +59,71 @@ _PATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPreprocessing:
     """What was found, and where from."""
 
     preprocessing: Preprocessing
     order: Origin
     range: Origin
-    heeds: float
-    """How much more the network heeds red than blue, by the order found; 1 where the trial was not needed."""
+    channel_ratio: float
+    """How much more strongly the network reacts to red than to blue, by the order found; 1 where the trial was not
+    needed."""
 
 
 def recognise_preprocessing(
     run: Callable[[Array], Array],
     photo: Array,
-    affinity: Affinity,
+    constants: GraphConstants,
     *,
     said: Order | None = None,
     order: Order | None = None,
     peak: int | None = None,
-) -> Found:
+) -> FoundPreprocessing:
     """What the network that ``run`` runs takes and gives; it takes ``(1, 3, H, W)`` as it is.
 
-    ``photo`` is a photograph, RGB in 0..1. ``affinity`` is what the graph begins and ends with, ``said`` the order
+    ``photo`` is a photograph, RGB in 0..1. ``constants`` is what the graph begins and ends with, ``said`` the order
     that the file names; ``order`` and ``peak``, 1 or 255, are those of whoever knows. Raises :class:`ModelError` where
-    what comes out is no picture.
+    the output is not a picture.
     """
-    taken, range_from = _take(run, photo, affinity, peak)
-    result = run(_entered(photo, _TAKEN[taken]))
-    given = _given(result)
+    taken, range_from = _recognise_input(run, photo, constants, peak)
+    result = run(_preprocess(photo, _TAKEN[taken]))
+    given = _recognise_output(result)
     if range_from == "habit":
         taken = given
     heeds = 1.0
     found: Order
     if order is not None:
         found, order_from = order, "given"
-    elif affinity.order is not None:
-        found, order_from = affinity.order, "constants"
+    elif constants.order is not None:
+        found, order_from = constants.order, "constants"
     elif said is not None:
         found, order_from = said, "file"
     else:
-        heeds = _heeds(run, photo, _TAKEN[taken])
+        heeds = _channel_ratio(run, photo, _TAKEN[taken])
         if max(heeds, 1 / heeds) >= _CLEAR:
             found, order_from = ("RGB" if heeds > 1 else "BGR"), "trial"
             heeds = max(heeds, 1 / heeds)
         else:
             found, order_from = ("BGR" if given == "caffe" else "RGB"), "assumed"
-    return Found(_ordered(_TAKEN[taken], _GIVEN[given], found), order_from, range_from, heeds)  # type: ignore[arg-type]
+    return FoundPreprocessing(_ordered(_TAKEN[taken], _GIVEN[given], found), order_from, range_from, heeds)  # type: ignore[arg-type]
 
 
-def _take(run: Callable[[Array], Array], photo: Array, affinity: Affinity, peak: int | None) -> tuple[str, Origin]:
+def _recognise_input(
+    run: Callable[[Array], Array], photo: Array, constants: GraphConstants, peak: int | None
+) -> tuple[str, Origin]:
     """Which of :data:`_TAKEN`."""
-    told = peak if peak is not None else affinity.range
+    told = peak if peak is not None else constants.range
     origin: Origin = "given" if peak is not None else "constants"
-    if told is not None and told == affinity.range:
+    if told is not None and told == constants.range:
         return str(told), origin
-    results = {name: run(_entered(photo, form)) for name, form in _TAKEN.items() if told in (None, form.range)}
+    results = {name: run(_preprocess(photo, form)) for name, form in _TAKEN.items() if told in (None, form.range)}
     if not all(np.isfinite(result).all() for result in results.values()):
-        raise ModelError("the network gives no picture: numbers without end")
+        raise ModelError("the network's output contains NaN or infinity")
     first, *others = results.values()
     contrast = max(float(np.std(result)) for result in results.values()) or 1.0
     if all(float(np.mean(np.abs(other - first))) < _DEAF * contrast for other in others):
         return ("255" if told is None else str(told)), "habit" if told is None else origin
-    # What hardly has contrast is no answer, however much alike.
+    # What hardly has contrast is not an answer, however similar.
     most = max(float(np.std(result)) for result in results.values())
     scores = {
         name: _resemblance(photo, result) * min(1.0, _FAINT * float(np.std(result)) / most)
@@ -129,18 +132,20 @@ def _take(run: Callable[[Array], Array], photo: Array, affinity: Affinity, peak:
     best = max(scores, key=scores.__getitem__)
     good = [name for name, score in scores.items() if score > scores[best] - _CLOSE]
     # Of those about as good, what its output has, else the plainest.
-    usual = _given(results[best])
+    usual = _recognise_output(results[best])
     return usual if usual in good else good[0], "trial" if told is None else origin
 
 
-def _given(result: Array) -> str:
+def _recognise_output(result: Array) -> str:
     """Which of :data:`_GIVEN`, from the values that come out."""
     if result.ndim != 4 or result.shape[1] != 3 or not np.isfinite(result).all():
-        raise ModelError(f"the network gives no picture: an array of shape {result.shape}, or numbers without end")
+        raise ModelError(
+            f"the network's output is not a picture: it has shape {result.shape}, or contains NaN or infinity"
+        )
     low, high = (float(number) for number in np.percentile(result, (0.5, 99.5)))
     size = max(abs(low), abs(high))
     if size > 1500 or high - low < 1e-3 * max(1.0, size):
-        raise ModelError(f"the network gives no picture: its numbers go from {low:.4g} to {high:.4g}")
+        raise ModelError(f"the network's output is not a picture: its values go from {low:.4g} to {high:.4g}")
     if size <= 1.4:
         return "1" if low > -0.25 else "-1"
     if size < 4 and low < -0.5:
@@ -150,19 +155,19 @@ def _given(result: Array) -> str:
     return "caffe" if below > 0.05 and high < 190 else "255"
 
 
-def _heeds(run: Callable[[Array], Array], photo: Array, form: Preprocessing) -> float:
+def _channel_ratio(run: Callable[[Array], Array], photo: Array, form: Preprocessing) -> float:
     """How much more the pastiche changes by noise in the first channel than in the third.
 
-    What trains these networks looks through VGG, which heeds red more than blue; they learn that.
+    What trains these networks looks through VGG, which reacts to red more than to blue; they learn that.
     """
     noise = np.random.default_rng(0).normal(0, _NOISE, photo.shape[2:]).astype(np.float32)
     total = 0.0
     for picture in (photo, photo[:, ::-1].copy()):
-        plain, changes = run(_entered(picture, form)), []
+        plain, changes = run(_preprocess(picture, form)), []
         for channel in (0, 2):
             noisy = picture.copy()
             noisy[:, channel] += noise
-            changes.append(float(np.mean(np.abs(run(_entered(noisy, form)) - plain))))
+            changes.append(float(np.mean(np.abs(run(_preprocess(noisy, form)) - plain))))
         if min(changes) <= 0:
             return 1.0
         total += math.log(changes[0] / changes[1])
@@ -190,7 +195,7 @@ def _shrunk(plane: Array) -> Array:
     return np.asarray(patches.mean((1, 3)))
 
 
-def _entered(photo: Array, form: Preprocessing) -> Array:
+def _preprocess(photo: Array, form: Preprocessing) -> Array:
     mean, deviation = (np.array(triple, np.float32).reshape(1, 3, 1, 1) for triple in (form.mean, form.deviation))
     entered: Array = (photo * np.float32(form.range) - mean) / deviation
     return entered

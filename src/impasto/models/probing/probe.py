@@ -1,4 +1,4 @@
-"""Examine: what a foreign graph is, found by running it. A process of its own does it, for a hostile file may end it.
+"""Probe: what a foreign graph is, found by running it. A process of its own does it, for a hostile file may end it.
 
 ``python -m impasto.models.probing.probe ORDER RESULT`` reads what to do from the file ``ORDER`` and writes what it
 found, or why it found nothing, to ``RESULT``; both are JSON.
@@ -18,18 +18,18 @@ import numpy as np
 
 from impasto.errors import ModelError
 from impasto.inference.graph import Array, Compiled
-from impasto.inference.ir.adapting import adapt, adapt_reading, adapt_transfer, one_picture
+from impasto.inference.ir.adapting import adapt, adapt_prediction, adapt_transfer, single_input_and_output
 from impasto.inference.ir.network import Preprocessing
-from impasto.inference.ir.sizes import lengths, made_for
+from impasto.inference.ir.sizes import fixed_size, lengths
 from impasto.inference.ir.style_choice import choose_style, style_count, takes_number
 from impasto.inference.openvino_core import core
-from impasto.inference.tileable_graph import Repainter
-from impasto.models.probing.graph_constants import affinity_of
-from impasto.models.probing.preprocessing import Found, recognise_preprocessing
-from impasto.models.probing.receptive_field import Sizes, sizes_of
+from impasto.inference.tileable_graph import TileableGraph
+from impasto.models.probing.graph_constants import read_graph_constants
+from impasto.models.probing.preprocessing import FoundPreprocessing, recognise_preprocessing
+from impasto.models.probing.receptive_field import Sizes, find_sizes
 from impasto.picture import Picture
 
-__all__ = ["examine"]
+__all__ = ["probe"]
 
 _SAMPLE = Path(__file__).parents[2] / "styles" / "sample.webp"
 _SIDE = 256
@@ -43,7 +43,7 @@ _MEMORY = 16 * 2**30
 _NODES = 20_000
 
 
-def examine(order: dict[str, Any]) -> dict[str, Any]:
+def probe(order: dict[str, Any]) -> dict[str, Any]:
     """What the graphs in ``order["files"]`` are: one of a per-style network, or the two of a pair.
 
     Where one is half of a pair, the other is looked for among ``order["beside"]``. Raises :class:`ModelError` where
@@ -56,13 +56,15 @@ def examine(order: dict[str, Any]) -> dict[str, Any]:
     if len(files) == 1 and roles[files[0]] == "network":
         return _network(files[0], order)
     if many := [file for file, role in roles.items() if role == "many"]:
-        raise ModelError(_of_many(many[0]))
+        raise ModelError(_many_styles_error(many[0]))
     if len(files) == 1:
         files += _partner(files[0], roles[files[0]], [Path(file) for file in order["beside"]])
         roles = {file: _role(file) for file in files}
     if len(files) != 2 or set(roles.values()) != {"predict", "transfer"}:
         told = ", ".join(f"{file.name} {_MEANT[role]}" for file, role in roles.items())
-        raise ModelError(f"{told}: together they are no model; give one network of one style, or the two of a pair")
+        raise ModelError(
+            f"{told}: together they do not make a model; give one network of one style, or the two of a pair"
+        )
     return _pair(**{role: file for file, role in roles.items()})
 
 
@@ -74,7 +76,7 @@ _MEANT = {
 }
 
 
-def _of_many(file: Path) -> str:
+def _many_styles_error(file: Path) -> str:
     count = style_count(_read(file))
     last = "" if count is None else f" to {count - 1}"
     there = "" if count is None else f", of which there are {count}"
@@ -89,11 +91,11 @@ def _read(file: Path, index: int | None = None) -> Any:
         model = core().read_model(str(file))
     except RuntimeError as error:
         raise ModelError(
-            f"{file.name} cannot be read: it is broken, or does what is not known here ({_said(error)})"
+            f"{file.name} cannot be read: it is broken, or does what is not known here ({_error_text(error)})"
         ) from error
     model.set_friendly_name(file.name)
     if len(model.get_ops()) > _NODES:
-        raise ModelError(f"{file.name} has {len(model.get_ops())} operations; networks of this kind have some hundred")
+        raise ModelError(f"{file.name} has {len(model.get_ops())} operations; networks of this kind have a few hundred")
     return model if index is None else choose_style(model, index)
 
 
@@ -104,7 +106,7 @@ def _role(file: Path) -> str:
         return "many"
     if len(results) == 1 and len(inputs) == 2:
         return "transfer"
-    one_picture(model)
+    single_input_and_output(model)
     # Numbers come out: as long in height and width as 1.
     given = lengths(results[0].get_output_partial_shape(0))
     return "network" if len(given) == 4 and 3 in (given[1], given[3]) else "predict"
@@ -137,8 +139,8 @@ def _numbers(file: Path) -> int:
 
 
 def _network(file: Path, order: dict[str, Any]) -> dict[str, Any]:
-    picture, _ = one_picture(_read(file, order["index"]))
-    size = made_for(picture)
+    picture, _ = single_input_and_output(_read(file, order["index"]))
+    size = fixed_size(picture)
     if size is None:
         return _any_size(file, order)
     try:
@@ -151,8 +153,8 @@ def _network(file: Path, order: dict[str, Any]) -> dict[str, Any]:
 
 def _any_size(file: Path, order: dict[str, Any]) -> dict[str, Any]:
     found = _preprocessing(file, order, _photo(_SIDE, _SIDE), fixed=False)
-    sizes = sizes_of(Repainter(lambda: adapt(_read(file, order["index"]), found.preprocessing), "f32"))
-    return _told(file, found, _rules(sizes) | _chosen(order))
+    sizes = find_sizes(TileableGraph(lambda: adapt(_read(file, order["index"]), found.preprocessing), "f32"))
+    return _probe_result(file, found, _rules(sizes) | _chosen(order))
 
 
 def _one_size(file: Path, order: dict[str, Any], size: tuple[int, int], error: Exception) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _one_size(file: Path, order: dict[str, Any], size: tuple[int, int], error: E
     if made.shape != photo.shape or height * width > _LARGEST:
         raise error
     found = _preprocessing(file, order, photo, fixed=True)
-    return _told(file, found, {"multiple": 1, "margin": 0, "smallest": 1, "fixed": list(size)} | _chosen(order))
+    return _probe_result(file, found, {"multiple": 1, "margin": 0, "smallest": 1, "fixed": list(size)} | _chosen(order))
 
 
 def _chosen(order: dict[str, Any]) -> dict[str, int]:
@@ -181,23 +183,23 @@ def _check_alike(file: Path, index: int | None, size: tuple[int, int]) -> None:
         raise ModelError(f"{file.name} takes pictures of {size[0]}x{size[1]} only")
 
 
-def _preprocessing(file: Path, order: dict[str, Any], photo: Array, *, fixed: bool) -> Found:
+def _preprocessing(file: Path, order: dict[str, Any], photo: Array, *, fixed: bool) -> FoundPreprocessing:
     raw = Compiled(adapt(_read(file, order["index"]), _RAW, fixed=fixed), "f32")
     return recognise_preprocessing(
         lambda picture: raw([picture])[0],
         photo,
-        affinity_of(_read(file, order["index"])),
+        read_graph_constants(_read(file, order["index"])),
         said=order["said"],
         order=order["order"],
         peak=order["peak"],
     )
 
 
-def _told(file: Path, found: Found, rules: dict[str, Any]) -> dict[str, Any]:
+def _probe_result(file: Path, found: FoundPreprocessing, rules: dict[str, Any]) -> dict[str, Any]:
     return {
         "roles": {"network": file.name},
         "rules": {"form": "graph", **rules, "preprocessing": asdict(found.preprocessing)},
-        "told": {"order": found.order, "range": found.range, "heeds": round(found.heeds, 3)},
+        "told": {"order": found.order, "range": found.range, "heeds": round(found.channel_ratio, 3)},
         "graph": _facts(file),
     }
 
@@ -208,16 +210,19 @@ def _pair(predict: Path, transfer: Path) -> dict[str, Any]:
             f"{predict.name} gives {_numbers(predict)} numbers of a style, and {transfer.name} takes "
             f"{_numbers(transfer)}: they are of two pairs"
         )
-    reading, (height, width) = adapt_reading(_read(predict))
+    reading, (height, width) = adapt_prediction(_read(predict))
     if height != width:
         raise ModelError(f"{predict.name} takes styles of {width}x{height} pixels; a square is needed")
     photo = _photo(_SIDE, _SIDE)
     (code,) = Compiled(reading, "f32")([_photo(height, width)])
-    repainter = Repainter(lambda: adapt_transfer(_read(transfer)), "f32")
+    repainter = TileableGraph(lambda: adapt_transfer(_read(transfer)), "f32")
     made = repainter.forward(photo, code)
     if made.shape != photo.shape or not -0.5 < made.min() < made.max() < 1.5 or made.std() < 1e-3:
-        raise ModelError(f"{transfer.name} gives no picture in 0..1 for one: numbers from {made.min()} to {made.max()}")
-    rules = {"form": "pair", **_rules(sizes_of(repainter, code)), "code": code.shape[1], "style_side": height}
+        raise ModelError(
+            f"{transfer.name} does not give a picture in 0..1 for a picture in 0..1: it gives values from "
+            f"{made.min()} to {made.max()}"
+        )
+    rules = {"form": "pair", **_rules(find_sizes(repainter, code)), "code": code.shape[1], "style_side": height}
     return {
         "roles": {"predict": predict.name, "transfer": transfer.name},
         "rules": {**rules, "strength": [[0.0, 0.0], [1.0, 1.0]]},
@@ -247,13 +252,13 @@ def _photo(height: int, width: int) -> Array:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)[None] / np.float32(255)
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """What an error says, without where in the runtime it was raised: the last line."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return (lines or [type(error).__name__])[-1].partition(" failed at ")[0].strip(" -")[:200]
 
 
-def _answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _run_and_answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return {"found": work()}
     except ModelError as error:
@@ -262,10 +267,10 @@ def _answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"refused": "the network takes more memory than any of its kind"}
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         # What the runtime made of a graph that is not one of these networks.
-        return {"refused": f"the network cannot be run: {_said(error)}"}
+        return {"refused": f"the network cannot be run: {_error_text(error)}"}
 
 
-def _limit() -> None:
+def _limit_memory() -> None:
     with suppress(ImportError, OSError, ValueError):  # where there are no such limits
         import resource
 
@@ -274,6 +279,6 @@ def _limit() -> None:
 
 
 if __name__ == "__main__":
-    _limit()
+    _limit_memory()
     given = json.loads(Path(sys.argv[1]).read_text())
-    Path(sys.argv[2]).write_text(json.dumps(_answer(lambda: examine(given))))
+    Path(sys.argv[2]).write_text(json.dumps(_run_and_answer(lambda: probe(given))))

@@ -1,4 +1,4 @@
-"""Reach: which sizes a graph paints, and how far its pixels look, found by trying.
+"""Which sizes a graph paints, and its receptive field, measured by running it.
 
 Whatever the exporter made of a network, tiles of it fit where its own pixels do.
 """
@@ -11,9 +11,9 @@ import numpy as np
 
 from impasto.errors import ModelError
 from impasto.inference.graph import Array
-from impasto.inference.tileable_graph import Repainter
+from impasto.inference.tileable_graph import TileableGraph
 
-__all__ = ["Sizes", "sizes_of"]
+__all__ = ["Sizes", "find_sizes"]
 
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 _SIDE = 256
@@ -32,11 +32,11 @@ class Sizes:
     smallest: int
 
 
-def sizes_of(repainter: Repainter, *code: Array) -> Sizes:
+def find_sizes(repainter: TileableGraph, *code: Array) -> Sizes:
     """Of a graph, in f32. Raises :class:`ModelError` where no size comes back as it went in, and where pixels look
     further than tiles are wide."""
     multiple = _multiple(repainter, code)
-    far = max(_far(repainter, multiple, axis, code) for axis in (2, 3))
+    far = max(_find_reach(repainter, multiple, axis, code) for axis in (2, 3))
     return Sizes(multiple, -(-far // multiple) * multiple, _smallest(repainter, multiple, code))
 
 
@@ -44,7 +44,7 @@ def _noise(height: int, width: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).random((1, 3, height, width), np.float32)
 
 
-def _keeps(repainter: Repainter, height: int, width: int, code: tuple[Array, ...]) -> bool:
+def _keeps_size(repainter: TileableGraph, height: int, width: int, code: tuple[Array, ...]) -> bool:
     """Whether a picture of that size comes back in it."""
     content = _noise(height, width)
     try:
@@ -54,18 +54,21 @@ def _keeps(repainter: Repainter, height: int, width: int, code: tuple[Array, ...
     return found.shape == content.shape and bool(np.isfinite(found).all())
 
 
-def _multiple(repainter: Repainter, code: tuple[Array, ...]) -> int:
+def _multiple(repainter: TileableGraph, code: tuple[Array, ...]) -> int:
     for multiple in _MULTIPLES:
         sizes = [(_SIDE // 2 + multiple, _SIDE // 2 + 3 * multiple), (_SIDE // 2 + 5 * multiple, _SIDE // 2)]
-        if all(_keeps(repainter, *size, code) for size in sizes) and _moves(repainter, multiple, code):
+        if all(_keeps_size(repainter, *size, code) for size in sizes) and _is_shift_invariant(
+            repainter, multiple, code
+        ):
             return multiple
     raise ModelError(
-        f"the network gives no picture of the size that it took, at any step up to {_MULTIPLES[-1]} pixels; give one "
+        f"the network's output never has the size of its input, at any multiple up to {_MULTIPLES[-1]} "
+        f"pixels; give one "
         "that does"
     )
 
 
-def _moves(repainter: Repainter, step: int, code: tuple[Array, ...]) -> bool:
+def _is_shift_invariant(repainter: TileableGraph, step: int, code: tuple[Array, ...]) -> bool:
     """Whether what is moved by ``step`` pixels is painted the same: a tile may begin there."""
     content = _noise(_STRIP, 2 * _SIDE + step)
     whole, moved = content[..., : 2 * _SIDE], content[..., step:]
@@ -75,7 +78,7 @@ def _moves(repainter: Repainter, step: int, code: tuple[Array, ...]) -> bool:
     return float(np.abs(one[..., step:][..., middle] - other[..., middle]).max()) < _ALIKE
 
 
-def _far(repainter: Repainter, multiple: int, axis: int, code: tuple[Array, ...]) -> int:
+def _find_reach(repainter: TileableGraph, multiple: int, axis: int, code: tuple[Array, ...]) -> int:
     """How far along ``axis`` a row or column of the content is seen."""
     for length in _LENGTHS:
         content = _noise(*((length, _STRIP) if axis == 2 else (_STRIP, length)))
@@ -94,18 +97,20 @@ def _far(repainter: Repainter, multiple: int, axis: int, code: tuple[Array, ...]
         if far < length // 2 - 16:
             return far
     raise ModelError(
-        f"pixels of the network's pictures look further than {_LENGTHS[-1] // 2 - 16} pixels; give another"
+        f"the receptive field of the network reaches further than {_LENGTHS[-1] // 2 - 16} pixels; give another"
     )
 
 
-def _smallest(repainter: Repainter, multiple: int, code: tuple[Array, ...]) -> int:
+def _smallest(repainter: TileableGraph, multiple: int, code: tuple[Array, ...]) -> int:
     high = 1
-    while not _keeps(repainter, high * multiple, high * multiple, code):
+    while not _keeps_size(repainter, high * multiple, high * multiple, code):
         high *= 2
         if high * multiple > _SIDE:
             return _SIDE
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _keeps(repainter, middle * multiple, middle * multiple, code) else (middle, high)
+        low, high = (
+            (low, middle) if _keeps_size(repainter, middle * multiple, middle * multiple, code) else (middle, high)
+        )
     return high * multiple

@@ -1,4 +1,4 @@
-"""Levels: what is black and what is white in samples that are no plain 8 or 16 bits."""
+"""Levels: what is black and what is white in samples that are not plain 8 or 16 bits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from impasto.picture.raster import Pixels, converted
 
-__all__ = ["eight", "levels", "sixteen"]
+__all__ = ["levels", "to_uint8", "to_uint16"]
 
 _OVERSHOOT = 0.5
 _DIMMEST = 16.0
@@ -36,7 +36,7 @@ def levels(low: float, high: float, dtype: np.dtype[Any]) -> tuple[float, float]
     return next(((0.0, white) for white in whites if low >= 0 and high <= white), (low, high))
 
 
-def sixteen(values: Pixels, black: float, white: float) -> Pixels:
+def to_uint16(values: Pixels, black: float, white: float) -> Pixels:
     """``values`` as ``uint16``, black at 0 and white at 65535. Raises ``ValueError`` where one is not finite."""
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
@@ -46,6 +46,6 @@ def sixteen(values: Pixels, black: float, white: float) -> Pixels:
     return np.asarray(np.rint(scaled).clip(0, 65535).astype(np.uint16))
 
 
-def eight(values: Pixels) -> Pixels:
+def to_uint8(values: Pixels) -> Pixels:
     """``values`` of 8 or 16 bits as ``uint8``."""
     return values if values.dtype == np.uint8 else converted(values, np.dtype(np.uint8))

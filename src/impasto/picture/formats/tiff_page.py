@@ -16,7 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from impasto.errors import UnsupportedFormat
-from impasto.picture.formats.sample_levels import eight, levels, sixteen
+from impasto.picture.formats.sample_levels import levels, to_uint8, to_uint16
 from impasto.picture.formats.tiff_samples import BYTEWISE, read_samples
 from impasto.picture.raster import Pixels
 
@@ -137,7 +137,7 @@ class TiffColors:
             raise ValueError(f"its colours are {getattr(page.photometric, 'name', photometric)}")
         numbers = isinstance(page.bitspersample, int) and page.dtype is not None and page.dtype.kind in "biuf"
         if page.imagedepth != 1 or not numbers:
-            raise ValueError("its samples are no numbers of one kind that a picture could have")
+            raise ValueError("its samples are not numbers of one kind that a picture could have")
         self.base, count = _BASES[photometric]
         self._photometric = photometric
         if page.samplesperpixel < count:
@@ -162,8 +162,8 @@ class TiffColors:
         if stored.shape[2] == self._count:
             return colour, None
         alpha = self._scaled(stored[..., self._count], self._alpha_levels)
-        alpha = eight(alpha) if colour.dtype == np.uint8 else alpha
-        return (_straight(colour, alpha) if self._associated else colour), alpha
+        alpha = to_uint8(alpha) if colour.dtype == np.uint8 else alpha
+        return (_unmultiply(colour, alpha) if self._associated else colour), alpha
 
     def _colour(self, stored: Pixels) -> Pixels:
         if self._palette is not None:
@@ -182,7 +182,7 @@ class TiffColors:
 
     def _scaled(self, stored: Pixels, scale: tuple[float, float]) -> Pixels:
         if not self._plain:
-            return sixteen(stored, *scale)
+            return to_uint16(stored, *scale)
         if self._bits in (8, 16):
             return stored
         peak, kind = (255, np.uint8) if self._bits < 8 else (65535, np.uint16)
@@ -193,7 +193,7 @@ class TiffColors:
 def _chosen(whole: Any, name: str) -> Any:
     first = whole.pages.first
     reduced = _is_reduced(first)
-    others = list(islice(_others(whole), _MOST_PAGES)) if reduced else _below(first)
+    others = list(islice(_others(whole), _MOST_PAGES)) if reduced else _sub_pages(first)
     if _DNG_VERSION in first.tags or any(map(_is_raw, [first, *others])):
         raise raw_file(name)
     # A page below another that is larger makes the other a preview, whatever it says.
@@ -208,7 +208,7 @@ def _chosen(whole: Any, name: str) -> Any:
 
 def check_decoded(image: TiffImagePlugin.TiffImageFile, name: str) -> None:
     """Refuse what Pillow has decoded where that is not the picture: it takes a file's first page, whatever that is, and
-    does not heed how all of them are stored.
+    does not use how all of them are stored.
 
     Raises :class:`UnsupportedFormat` for a camera's raw file, and ``ValueError`` for the others.
     """
@@ -242,17 +242,17 @@ def _area(page: Any) -> int:
 
 
 def _others(whole: Any) -> Iterator[Any]:
-    yield from _below(whole.pages.first)
+    yield from _sub_pages(whole.pages.first)
     for index in range(1, _MOST_PAGES):
         try:
             page = whole.pages[index]
         except IndexError:
             return
         yield page
-        yield from _below(page)
+        yield from _sub_pages(page)
 
 
-def _below(page: Any) -> list[Any]:
+def _sub_pages(page: Any) -> list[Any]:
     if not page.subifds:
         return []
     found = page.pages
@@ -307,7 +307,7 @@ def _levels(values: Pixels) -> tuple[float, float]:
     return levels(float(values.min()), float(values.max()), values.dtype)
 
 
-def _straight(colour: Pixels, alpha: Pixels) -> Pixels:
+def _unmultiply(colour: Pixels, alpha: Pixels) -> Pixels:
     """Colours that are not multiplied by their alpha any more."""
     peak = np.iinfo(colour.dtype).max
     cover = np.maximum(alpha, 1).astype(np.uint64)[..., None]

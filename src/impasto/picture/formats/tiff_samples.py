@@ -97,7 +97,7 @@ class _Layout:
             lengths = [self._length(index) for index in range(start, min(start + step, count))]
             stored = [self._stored(file, *places[start + i], n) for i, n in enumerate(lengths)]
             packed = self.compression != _RAW
-            whole = _unpacked(stored, self.compression, self.row, self.rows, sum(lengths)) if packed else b""
+            whole = _decompress(stored, self.compression, self.row, self.rows, sum(lengths)) if packed else b""
             for i, n in enumerate(lengths):
                 at = i * self.rows * self.row
                 raw = whole[at : at + n * self.row] if packed else stored[i]
@@ -125,7 +125,7 @@ class _Layout:
         if self.bits != self.type.itemsize * 8:
             return _bitwise(stored, self.columns * self.samples, self.bits).astype(self.type).reshape(shape)
         if self.predictor == _FLOAT_DIFFERENCES:
-            return _undone(stored, self.samples, self.type).reshape(shape)
+            return _undo_float_predictor(stored, self.samples, self.type).reshape(shape)
         values: Pixels = stored.view(self.type.newbyteorder(self.order)).reshape(shape).astype(self.type, copy=False)
         if self.predictor == _DIFFERENCES:
             bits = values.view(f"u{self.type.itemsize}")
@@ -145,14 +145,14 @@ def _bitwise(stored: Pixels, count: int, bits: int) -> Pixels:
     return values
 
 
-def _undone(stored: Pixels, samples: int, kind: np.dtype[Any]) -> Pixels:
+def _undo_float_predictor(stored: Pixels, samples: int, kind: np.dtype[Any]) -> Pixels:
     """Floats from the floating-point predictor: differences of bytes, the high ones of a whole row first."""
     rows = len(stored)
     planes = stored.reshape(rows, -1, samples).cumsum(axis=1, dtype=np.uint8).reshape(rows, kind.itemsize, -1)
     return np.ascontiguousarray(planes.transpose(0, 2, 1)).view(kind.newbyteorder(">")).astype(kind)
 
 
-def _unpacked(parts: list[bytes], compression: int, row: int, rows: int, height: int) -> bytes:
+def _decompress(parts: list[bytes], compression: int, row: int, rows: int, height: int) -> bytes:
     """The bytes of segments of ``rows`` rows each, the last with what is left of ``height``."""
     count = len(parts)
     start = 8 + 2 + 12 * 9 + 4

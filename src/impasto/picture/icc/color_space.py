@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ADOBE_RGB", "SRGB", "ColorSpace", "coded", "power"]
+__all__ = ["ADOBE_RGB", "SRGB", "ColorSpace", "cicp_color_space", "power"]
 
 Curve = Callable[[np.ndarray[Any, np.dtype[np.float64]]], np.ndarray[Any, np.dtype[np.float64]]]
 Point = tuple[float, float]
@@ -52,7 +52,7 @@ class ColorSpace:
         """Linear light to XYZ under D50, the white of all profiles."""
         for x, y in (self.white, self.red, self.green, self.blue):
             if not (np.isfinite([x, y]).all() and 0 < y <= 1 and 0 <= x <= 1):
-                raise ValueError(f"{x:g}, {y:g} is no colour")
+                raise ValueError(f"{x:g}, {y:g} is not a colour")
         white = _upright(self.white)
         primaries = np.stack([_upright(point) for point in (self.red, self.green, self.blue)], axis=1)
         if abs(np.linalg.det(primaries)) < 1e-6:
@@ -90,7 +90,7 @@ def power(exponent: float) -> Curve:
     return lambda v: v**exponent
 
 
-def _bent(slope: float, a: float, gamma: float, end: float) -> Curve:
+def _linear_then_power(slope: float, a: float, gamma: float, end: float) -> Curve:
     """A straight piece, then a power: the inverse of an encoding with offset ``a``."""
     return lambda v: np.where(v < end * slope, v / slope, ((v + a) / (1 + a)) ** gamma)
 
@@ -127,13 +127,13 @@ _PRIMARIES: dict[int, tuple[Point, tuple[Point, Point, Point]]] = {
     12: (_D65, _P3),
     22: (_D65, ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077))),
 }
-_SRGB_CURVE = _bent(12.92, 0.055, 2.4, 0.0031308)
-_BT709_CURVE = _bent(4.5, 0.099, 1 / 0.45, 0.018)
+_SRGB_CURVE = _linear_then_power(12.92, 0.055, 2.4, 0.0031308)
+_BT709_CURVE = _linear_then_power(4.5, 0.099, 1 / 0.45, 0.018)
 _TRANSFERS: dict[int, Curve] = {
     **dict.fromkeys((1, 6, 11, 12, 14, 15), _BT709_CURVE),
     4: power(2.2),
     5: power(2.8),
-    7: _bent(4.0, 0.1115, 1 / 0.45, 0.0228),
+    7: _linear_then_power(4.0, 0.1115, 1 / 0.45, 0.0228),
     8: power(1.0),
     9: partial(_logarithmic, 2.0),
     10: partial(_logarithmic, 2.5),
@@ -147,7 +147,7 @@ SRGB = ColorSpace(_D65, *_BT709, _SRGB_CURVE)
 ADOBE_RGB = ColorSpace(_D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06), power(563 / 256))
 
 
-def coded(primaries: int, transfer: int) -> ColorSpace | None:
+def cicp_color_space(primaries: int, transfer: int) -> ColorSpace | None:
     """The space of code points of ITU-T H.273 (CICP, nclx); those of sRGB where one is unknown, ``None`` for both.
 
     Of high dynamic range, what is brighter than its reference white becomes white.

@@ -1,4 +1,4 @@
-"""Stated colours: what a file says of its colours, by an ICC profile or by any other means, as an ICC profile."""
+"""Declared colours: what a file says of its colours, by an ICC profile or by any other means, as an ICC profile."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import IO, Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from impasto.picture.icc.color_space import ADOBE_RGB, SRGB, ColorSpace, coded, power
+from impasto.picture.icc.color_space import ADOBE_RGB, SRGB, ColorSpace, cicp_color_space, power
 
-__all__ = ["stated_profile"]
+__all__ = ["declared_profile"]
 
 _COLOUR_SPACE_SRGB, _COLOUR_SPACE_ADOBE = 1, 2
 _TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319
@@ -23,7 +23,7 @@ _LARGEST_BOX = 2**24
 _BMP_CALIBRATED, _BMP_EMBEDDED = 0, b"DEBM"
 
 
-def stated_profile(image: Any, format_: str | None, mode: str) -> bytes:
+def declared_profile(image: Any, format_: str | None, mode: str) -> bytes:
     """The ICC profile for ``image``, a Pillow image or what stands in for one, decoded as ``mode``; else ``b""``.
 
     In the order in which they hold: PNG's cICP; an ICC profile; AVIF's and HEIF's nclx, PNG's sRGB, gAMA and cHRM, a
@@ -33,20 +33,20 @@ def stated_profile(image: Any, format_: str | None, mode: str) -> bytes:
     file = getattr(image, "fp", None)
     try:
         code = _cicp(file) if format_ == "png" and file is not None else None
-        space = coded(*code) if code else None
+        space = cicp_color_space(*code) if code else None
         if space is None:
             icc = image.info.get("icc_profile")
             if isinstance(icc, bytes) and icc:
                 return icc
             if format_ == "bmp" and file is not None and (icc := _bmp_profile(file)):
                 return icc
-            space = _own(image, format_, file) or _in_exif(image)
+            space = _format_profile(image, format_, file) or _in_exif(image)
         return space.profile(mode) if space is not None and mode in ("L", "RGB") else b""
     except Exception:  # what it says is hostile input, and a picture without it is still a picture
         return b""
 
 
-def _own(image: Any, format_: str | None, file: IO[bytes] | None) -> ColorSpace | None:
+def _format_profile(image: Any, format_: str | None, file: IO[bytes] | None) -> ColorSpace | None:
     if format_ == "png":
         return _png(image.info)
     if format_ in ("avif", "heif"):
@@ -54,7 +54,7 @@ def _own(image: Any, format_: str | None, file: IO[bytes] | None) -> ColorSpace 
         said = image.info.get("nclx_profile")
         if code is None and isinstance(said, Mapping):
             code = int(said.get("color_primaries", 2)), int(said.get("transfer_characteristics", 2))
-        return coded(*code) if code else None
+        return cicp_color_space(*code) if code else None
     if format_ == "bmp" and file is not None:
         return _bmp(file)
     return None

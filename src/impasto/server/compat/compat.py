@@ -16,9 +16,9 @@ from impasto.jobs.records.job import EVERYONE
 from impasto.jobs.service import Jobs
 from impasto.server.auth import owner_of
 from impasto.server.compat.docs_page import HEADING
-from impasto.server.compat.pending_files import Promises
+from impasto.server.compat.pending_files import PendingFiles
 from impasto.server.compat.storage import Storage
-from impasto.server.compat.style_names import Chosen, chosen
+from impasto.server.compat.style_names import ChosenStyle, choose_style
 from impasto.server.routes import studio
 from impasto.server.state import jobs_of
 
@@ -32,22 +32,22 @@ _LOG = logging.getLogger("impasto.server")
 class Compat:
     """The storage with what is promised to be in it."""
 
-    def __init__(self, jobs: Jobs, *, storage: Path, promises: Path, size: int | None = None) -> None:
-        """``storage`` is the folder that clients look into, ``promises`` one of the server's own; ``size`` is the
+    def __init__(self, jobs: Jobs, *, storage: Path, pending_files: Path, size: int | None = None) -> None:
+        """``storage`` is the folder that clients look into, ``pending_files`` one of the server's own; ``size`` is the
         longest side of what clients are sent, in pixels, or None for what suits each door. Raises
         :class:`OutputError` where one cannot be made."""
         self._jobs, self._size = jobs, size
         self.storage = Storage(storage)
-        self.promises = Promises(jobs, self.storage, promises)
-        self._said: set[Chosen] = set()
+        self.pending_files = PendingFiles(jobs, self.storage, pending_files)
+        self._logged: set[ChosenStyle] = set()
 
     def start(self) -> None:
         """After the jobs."""
-        self.promises.start()
+        self.pending_files.start()
 
     def stop(self) -> None:
         """Before the jobs."""
-        self.promises.stop()
+        self.pending_files.stop()
 
     def fitting(self, content: bytes, owner: str, usual: int | None = None) -> dict[str, object]:
         """The settings by which no side of the pastiche is longer than clients are sent, or than ``usual`` where
@@ -58,11 +58,11 @@ class Compat:
         # Painted at that size, too: what is not sent need not be painted.
         return {"size": longest, "resize": longest}
 
-    def say(self, painted: Iterable[Chosen]) -> None:
+    def log_stand_ins(self, painted: Iterable[ChosenStyle]) -> None:
         """Tell the log about stand-ins, once about each."""
         for one in painted:
-            if one.stand_in and one not in self._said:
-                self._said.add(one)
+            if one.stand_in and one not in self._logged:
+                self._logged.add(one)
                 _LOG.warning("there is no style %s here: %s stands in for it", one.model, one.style)
 
 
@@ -80,7 +80,7 @@ async def has_style(request: Request, name: str) -> bool:
         owner = EVERYONE
     gallery = jobs_of(request).gallery(owner)
     try:
-        await run_in_threadpool(chosen, gallery, name)
+        await run_in_threadpool(choose_style, gallery, name)
     except UnknownStyle:
         return False
     return True

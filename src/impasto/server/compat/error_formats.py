@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import QueueFull
-from impasto.server.problems import LastResort, headers_of, is_of_disk, let_go, problem, seen
+from impasto.server.problems import LastResort, drop_traceback, headers_of, is_disk_error, problem, shown_error
 
-__all__ = ["Detailed", "DetailedLast", "Modelled", "ModelledLast", "missing", "pretty", "refused"]
+__all__ = ["Detailed", "DetailedLast", "Modelled", "ModelledLast", "missing_field_error", "refusal", "torchserve_json"]
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _TYPES = {
@@ -34,7 +34,7 @@ class Detailed(APIRoute):
     """A route of a FastAPI program: ``{"detail": ...}``."""
 
     def get_route_handler(self) -> _Handler:
-        return _shaping(super().get_route_handler(), _detailed)
+        return _reshape_errors(super().get_route_handler(), _detailed)
 
 
 class DetailedLast(Detailed, LastResort):
@@ -45,19 +45,19 @@ class Modelled(APIRoute):
     """A route of TorchServe: ``{"code": ..., "type": ..., "message": ...}``."""
 
     def get_route_handler(self) -> _Handler:
-        return _shaping(super().get_route_handler(), _modelled)
+        return _reshape_errors(super().get_route_handler(), _modelled)
 
 
 class ModelledLast(Modelled, LastResort):
     """One of those for methods that no other route of its path takes."""
 
 
-def missing(field: str) -> RequestValidationError:
+def missing_field_error(field: str) -> RequestValidationError:
     """What FastAPI says of a form without that file."""
     return RequestValidationError([{"type": "missing", "loc": ("body", field), "msg": "Field required", "input": None}])
 
 
-def pretty(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def torchserve_json(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON as TorchServe writes it, with the headers that all its answers have."""
     always = {
         "Pragma": "no-cache",
@@ -68,25 +68,25 @@ def pretty(document: dict[str, Any], status: int = 200, headers: dict[str, str] 
     return Response(text, status, always | (headers or {}), media_type="application/json")
 
 
-def refused(path: str, error: ImpastoError) -> Response:
+def refusal(path: str, error: ImpastoError) -> Response:
     """The answer to a request that is refused before a route has seen it."""
     if path.startswith("/v1/"):
         return problem(error.status, error.code, str(error), headers_of(error))
     return _modelled(error) if path.startswith("/predictions/") else _detailed(error)
 
 
-def _shaping(handler: _Handler, shape: Callable[[Exception], Response]) -> _Handler:
+def _reshape_errors(handler: _Handler, shape: Callable[[Exception], Response]) -> _Handler:
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)
         except (HTTPException, RequestValidationError) as error:
-            let_go(error)
+            drop_traceback(error)
             return shape(error)
         except (ImpastoError, OSError) as error:
-            if not isinstance(error, ImpastoError) and not is_of_disk(error):
+            if not isinstance(error, ImpastoError) and not is_disk_error(error):
                 raise
-            found = seen(error)
-            let_go(error)
+            found = shown_error(error)
+            drop_traceback(error)
             return shape(found)
 
     return handle
@@ -112,4 +112,4 @@ def _modelled(error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         status, message, headers = 400, str(error.errors()[0]["msg"]), {}
     kind = _TYPES.get(status, "InternalServerException" if status >= 500 else "BadRequestException")
-    return pretty({"code": status, "type": kind, "message": message}, status, headers)
+    return torchserve_json({"code": status, "type": kind, "message": message}, status, headers)

@@ -9,9 +9,9 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.limits import Limits
-from impasto.server.forms import opened, picture
+from impasto.server.forms import picture, read_form
 
-__all__ = ["BODY", "decoded", "fields"]
+__all__ = ["BODY", "decode_urlencoded", "fields"]
 
 BODY = "body"
 """The field of a request that is nothing but one file."""
@@ -27,26 +27,26 @@ async def fields(request: Request, limits: Limits, wanted: Collection[str]) -> d
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        async with opened(request, limits) as form:
+        async with read_form(request, limits) as form:
             return await run_in_threadpool(lambda: {name: picture(name, form[name]) for name in wanted if name in form})
     body = await request.body()
     if kind != "application/x-www-form-urlencoded":
         return {BODY: body} if body and BODY in wanted else {}
-    return await run_in_threadpool(decoded, body, wanted)
+    return await run_in_threadpool(decode_urlencoded, body, wanted)
 
 
-def decoded(body: bytes, wanted: Collection[str]) -> dict[str, bytes]:
+def decode_urlencoded(body: bytes, wanted: Collection[str]) -> dict[str, bytes]:
     """The wanted values of ``name=value&...``, as bytes: the framework's parser would make texts of them."""
     found: dict[str, bytes] = {}
     for pair in body.split(b"&", _PAIRS):
         name, _, value = pair.partition(b"=")
         text = name.decode("latin-1")
         if text in wanted and text not in found:
-            found[text] = _unquoted(value)
+            found[text] = _percent_decode(value)
     return found
 
 
-def _unquoted(value: bytes) -> bytes:
+def _percent_decode(value: bytes) -> bytes:
     parts: list[bytes] = []
     start = 0
     while start < len(value):

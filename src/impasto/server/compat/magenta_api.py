@@ -13,12 +13,12 @@ from impasto.jobs.workers.pool import Cancel
 from impasto.server.auth import owner_of
 from impasto.server.compat.compat import compat_of
 from impasto.server.compat.docs_page import DETAILED, HEADING, files_of
-from impasto.server.compat.error_formats import Detailed, missing
+from impasto.server.compat.error_formats import Detailed, missing_field_error
 from impasto.server.compat.form_fields import fields
 from impasto.server.routes.stylize import unless_gone
 from impasto.server.state import jobs_of
 
-__all__ = ["as_stored", "router"]
+__all__ = ["router", "without_orientation"]
 
 router = APIRouter(route_class=Detailed, tags=HEADING, responses=DETAILED)
 
@@ -55,11 +55,11 @@ async def blend(
     names = _APP if any(name in found for name in _APP) else _SERVER
     for name in names:
         if name not in found:
-            raise missing(name)
+            raise missing_field_error(name)
     content, style = (found[name] for name in names)
     if names is _APP:
         # The app turns the answer by itself, for the program that it was written for does not turn photographs.
-        content = await run_in_threadpool(as_stored, content)
+        content = await run_in_threadpool(without_orientation, content)
     fitting = await run_in_threadpool(compat_of(request).fitting, content, owner)
     order = Order(
         kind="stylize",
@@ -74,7 +74,7 @@ async def blend(
     return StreamingResponse(parts, media_type="image/jpg", headers={"Impasto-Model": painted.model})
 
 
-def as_stored(data: bytes) -> bytes:
+def without_orientation(data: bytes) -> bytes:
     """A JPEG without its EXIF and XMP, which say how to turn it; any other file as it is."""
     if data[:2] != b"\xff\xd8":
         return data

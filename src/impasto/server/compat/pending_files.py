@@ -1,4 +1,4 @@
-"""Promises: pictures that a client was told to wait for, and that appear in the storage, come what may."""
+"""PendingFiles: pictures that were announced to a client, and that appear in the storage even after a restart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from impasto.jobs.service import Jobs
 from impasto.picture.files import write_atomically
 from impasto.server.compat.storage import Storage
 
-__all__ = ["Promise", "Promises"]
+__all__ = ["PendingFiles", "PendingJob"]
 
 _LOG = logging.getLogger("impasto.server")
 _LOOK_SECONDS = 30.0
@@ -27,7 +27,7 @@ _LOOK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class PendingJob:
     """Under the owner's job ``id``, the item of each index becomes the file of that name; ``first`` is there already.
 
     ``kept`` says that all are written: one that is removed from the storage then is not written again. Raises
@@ -42,18 +42,18 @@ class Promise:
 
     def __post_init__(self) -> None:
         if {Storage.id_of(name) for name in (self.first, *self.files)} != {self.id}:
-            raise ValueError(f"the promise {str(self.id)[:80]!r} has names of another")
+            raise ValueError(f"the pending job {str(self.id)[:80]!r} has names of another")
 
 
 @dataclass(slots=True)
 class _Open:
     """One that is looked after, and the indices of what is written of it since the start."""
 
-    promise: Promise
+    pending: PendingJob
     written: set[int] = field(default_factory=set)
 
 
-class Promises:
+class PendingFiles:
     """Each is a file in a folder of the server's until its job is gone, and then its pictures go, too. Safe to use from
     several threads."""
 
@@ -65,26 +65,26 @@ class Promises:
         except OSError as error:
             raise OutputError(f"cannot make {folder}: {error.strerror}; give another folder with --home") from error
         self._open: dict[str, _Open] = {}
-        self._heard: set[str] = set()
-        self._ends: dict[str, Callable[[], None]] = {}
+        self._notified: set[str] = set()
+        self._stop_listening: dict[str, Callable[[], None]] = {}
         self._lock, self._listening = threading.Lock(), threading.Lock()
         self._woken, self._stopped = threading.Event(), False
-        self._thread = threading.Thread(target=self._run, name="impasto-promises", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="impasto-pending_files", daemon=True)
 
     def start(self) -> None:
         """Take up what was promised before. The jobs are to be started."""
         for path in sorted(self._folder.glob("*.json")):
             try:
                 facts = json.loads(path.read_bytes())
-                promise = Promise(**facts | {"files": tuple(facts["files"])})
-                if promise.id != path.stem:
-                    raise ValueError(f"it is that of {promise.id}")
+                pending = PendingJob(**facts | {"files": tuple(facts["files"])})
+                if pending.id != path.stem:
+                    raise ValueError(f"it is that of {pending.id}")
             except (OSError, ValueError, TypeError, KeyError) as error:
-                _LOG.warning("the promise %s cannot be read and is dropped: %s", path.name, error)
+                _LOG.warning("the pending job %s cannot be read and is dropped: %s", path.name, error)
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
                 continue
-            self._look_after(promise)
+            self._look_after(pending)
         self._thread.start()
 
     def stop(self) -> None:
@@ -93,35 +93,35 @@ class Promises:
         self._woken.set()
         if self._thread.ident is not None:
             self._thread.join()
-        for end in self._ends.values():
+        for end in self._stop_listening.values():
             end()
 
     @contextmanager
-    def making(self, promise: Promise) -> Iterator[None]:
+    def promised(self, pending: PendingJob) -> Iterator[None]:
         """On disk from the beginning of the block, in which its job is made; kept from the end of it, and void where
         that raises. Raises :class:`OutputError`."""
-        self._write(promise)
+        self._write(pending)
         try:
             yield
         except BaseException:
-            self._path(promise.id).unlink(missing_ok=True)
+            self._path(pending.id).unlink(missing_ok=True)
             raise
-        self._look_after(promise)
+        self._look_after(pending)
 
     def owner(self, id: str) -> str | None:
         """Whose pictures those of that uuid are."""
         with self._lock:
             found = self._open.get(id)
-        return None if found is None else found.promise.owner
+        return None if found is None else found.pending.owner
 
-    def _look_after(self, promise: Promise) -> None:
+    def _look_after(self, pending: PendingJob) -> None:
         # First listen, then look: what happens between is seen twice rather than never.
         with self._listening:
-            if promise.owner not in self._ends:
-                self._ends[promise.owner] = self._jobs.listen(promise.owner, self._listener(promise.owner))
+            if pending.owner not in self._stop_listening:
+                self._stop_listening[pending.owner] = self._jobs.listen(pending.owner, self._listener(pending.owner))
         with self._lock:
-            self._open[promise.id] = _Open(promise)
-            self._heard.add(promise.id)
+            self._open[pending.id] = _Open(pending)
+            self._notified.add(pending.id)
         self._woken.set()
 
     def _listener(self, owner: str) -> Callable[[str, Message], None]:
@@ -129,7 +129,7 @@ class Promises:
             data: Mapping[str, object] = message["data"]
             if whose == owner and message["event"] == "job" and (id := str(data["id"])) in self._open:
                 with self._lock:
-                    self._heard.add(id)
+                    self._notified.add(id)
                 self._woken.set()
 
         return listen
@@ -141,7 +141,7 @@ class Promises:
             self._woken.clear()
             is_round = time.monotonic() - looked > _LOOK_SECONDS
             with self._lock:
-                heard, self._heard = self._heard, set()
+                heard, self._notified = self._notified, set()
                 if is_round:
                     heard, looked = set(self._open), time.monotonic()
                 asked = [self._open[id] for id in heard if id in self._open]
@@ -153,42 +153,42 @@ class Promises:
                 except Exception as error:
                     # A full disk, perhaps: it is looked at again.
                     is_bug = not isinstance(error, (ImpastoError, OSError))
-                    _LOG.warning("the pictures of %s cannot be written yet: %s", one.promise.id, error, exc_info=is_bug)
+                    _LOG.warning("the pictures of %s cannot be written yet: %s", one.pending.id, error, exc_info=is_bug)
             if is_round:
                 self._storage.sweep(time.time() - self._jobs.limits.kept_seconds, self._open)
 
     def _keep(self, one: _Open) -> None:
-        promise = one.promise
+        pending = one.pending
         try:
-            job = self._jobs.get(promise.owner, promise.id)
+            job = self._jobs.get(pending.owner, pending.id)
         except UnknownJob:
             # It was deleted, or was kept long enough; or the server was killed before there was one.
-            self._end(promise)
+            self._end(pending)
             return
-        if len(job.items) != len(promise.files):
+        if len(job.items) != len(pending.files):
             # Another since.
-            self._end(promise)
+            self._end(pending)
             return
-        if promise.kept:
+        if pending.kept:
             return
-        for item, name in zip(job.items, promise.files, strict=True):
+        for item, name in zip(job.items, pending.files, strict=True):
             if item.state == "done" and item.index not in one.written:
                 path, _ = self._jobs.result(job, item.index)
                 self._storage.put(name, path.read_bytes())
                 one.written.add(item.index)
-        if len(one.written) == len(promise.files):
-            one.promise = replace(promise, kept=True)
-            self._write(one.promise)
+        if len(one.written) == len(pending.files):
+            one.pending = replace(pending, kept=True)
+            self._write(one.pending)
 
-    def _end(self, promise: Promise) -> None:
-        for name in (promise.first, *promise.files):
+    def _end(self, pending: PendingJob) -> None:
+        for name in (pending.first, *pending.files):
             self._storage.remove(name)
-        self._path(promise.id).unlink(missing_ok=True)
+        self._path(pending.id).unlink(missing_ok=True)
         with self._lock:
-            self._open.pop(promise.id, None)
+            self._open.pop(pending.id, None)
 
-    def _write(self, promise: Promise) -> None:
-        write_atomically(self._path(promise.id), json.dumps(asdict(promise)).encode())
+    def _write(self, pending: PendingJob) -> None:
+        write_atomically(self._path(pending.id), json.dumps(asdict(pending)).encode())
 
     def _path(self, id: str) -> Path:
         assert self._storage.id_of(f"{id}.jpg") == id

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from impasto.errors import UnknownStyle
-from impasto.models.published import called
+from impasto.models.published import find_published
 from impasto.models.registry import own_network
 from impasto.styles import Gallery
 
-__all__ = ["MODELS", "TUTORIAL", "Chosen", "all_names", "chosen", "others"]
+__all__ = ["MODELS", "TUTORIAL", "ChosenStyle", "all_names", "choose_style", "other_models"]
 
 TUTORIAL: Mapping[str, str] = {
     "candy": "candy",
@@ -41,7 +41,7 @@ _STAND_INS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenStyle:
     """``style`` is the gallery's name, ``model`` the tutorial's, where it has one; ``stand_in`` says that the style is
     another than was asked for."""
 
@@ -50,22 +50,22 @@ class Chosen:
     stand_in: bool = False
 
 
-def chosen(gallery: Gallery, asked: str) -> Chosen:
+def choose_style(gallery: Gallery, asked: str) -> ChosenStyle:
     """What is painted for a name of the tutorial, by its client or its files, or of the gallery.
 
     Raises :class:`UnknownStyle` with all names.
     """
     model = TUTORIAL.get(asked, asked.replace("-", "_"))
     if model in MODELS:
-        return _painted(gallery, model)
+        return _gallery_style(gallery, model)
     if found := gallery.find(asked):
-        return Chosen(found)
+        return ChosenStyle(found)
     raise UnknownStyle(f"no style is named {asked[:64]!r}; give one of {', '.join(all_names(gallery))}")
 
 
-def others(gallery: Gallery, model: str | None) -> list[Chosen]:
+def other_models(gallery: Gallery, model: str | None) -> list[ChosenStyle]:
     """The tutorial's styles without the one of ``model``, in its order."""
-    return [_painted(gallery, other) for other in MODELS if other != model]
+    return [_gallery_style(gallery, other) for other in MODELS if other != model]
 
 
 def all_names(gallery: Gallery) -> Iterator[str]:
@@ -74,14 +74,14 @@ def all_names(gallery: Gallery) -> Iterator[str]:
     yield from (name for name in gallery.names() if name.replace("-", "_") not in MODELS)
 
 
-def _painted(gallery: Gallery, model: str) -> Chosen:
+def _gallery_style(gallery: Gallery, model: str) -> ChosenStyle:
     """First what the user added under that very name, then what was pulled for it, then what comes with Impasto."""
     name, names = model.replace("_", "-"), gallery.names()
     asked = (other.replace(" ", "-").replace("_", "-") for other, meant in TUTORIAL.items() if meant == model)
     for own in (name, *asked):
         if own in names and (not gallery.is_shipped(own) or own_network(own) is not None):
-            return Chosen(own, model)
+            return ChosenStyle(own, model)
     # Johnson's own before others: it is them that the tutorial downloads.
-    if pulled := next((other for other in called(name) if other in names), None):
-        return Chosen(pulled, model)
-    return Chosen(name, model) if name in names else Chosen(_STAND_INS[model], model, stand_in=True)
+    if pulled := next((other for other in find_published(name) if other in names), None):
+        return ChosenStyle(pulled, model)
+    return ChosenStyle(name, model) if name in names else ChosenStyle(_STAND_INS[model], model, stand_in=True)

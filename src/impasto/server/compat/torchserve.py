@@ -13,16 +13,16 @@ from starlette.exceptions import HTTPException
 
 from impasto.errors import RequestError, UnknownStyle
 from impasto.jobs.order import Order
-from impasto.jobs.records.error_codec import raised
+from impasto.jobs.records.error_codec import decode_error
 from impasto.jobs.service import Jobs
 from impasto.jobs.workers.pool import Cancel
 from impasto.models import models
 from impasto.server.auth import owner_of
 from impasto.server.compat.compat import STAND_IN, compat_of, has_style
 from impasto.server.compat.docs_page import HEADING, MODELLED, file_of, files_of
-from impasto.server.compat.error_formats import Modelled, ModelledLast, pretty
+from impasto.server.compat.error_formats import Modelled, ModelledLast, torchserve_json
 from impasto.server.compat.form_fields import BODY, fields
-from impasto.server.compat.style_names import all_names, chosen
+from impasto.server.compat.style_names import all_names, choose_style
 from impasto.server.routes.stylize import unless_gone
 from impasto.server.state import jobs_of
 
@@ -57,7 +57,7 @@ _PAGE = 100
 def ping(request: Request) -> Response:
     """``Healthy`` or ``Unhealthy`` as ``status``."""
     # 200 also where it is not, as TorchServe has it; /readyz tells the two apart.
-    return pretty({"status": "Healthy" if jobs_of(request).ready() else "Unhealthy"})
+    return torchserve_json({"status": "Healthy" if jobs_of(request).ready() else "Unhealthy"})
 
 
 @router.get("/models", summary="Every name, and what is painted for it")
@@ -67,7 +67,7 @@ def listed(request: Request, owner: Owner, limit: str = "", next_page_token: str
     names, first = sorted(urls), _whole(next_page_token, 0)
     last = first + min(_whole(limit, _PAGE), _PAGE)
     found = [{"modelName": name, "modelUrl": urls[name]} for name in names[first:last]]
-    return pretty(({"nextPageToken": str(last)} if last < len(names) else {}) | {"models": found})
+    return torchserve_json(({"nextPageToken": str(last)} if last < len(names) else {}) | {"models": found})
 
 
 @router.post(
@@ -100,10 +100,10 @@ async def predict(request: Request, model: str, owner: Owner) -> Response:
         style: str | bytes = found["style"]
     else:
         try:
-            one = await run_in_threadpool(lambda: chosen(jobs.gallery(owner), model))
+            one = await run_in_threadpool(lambda: choose_style(jobs.gallery(owner), model))
         except UnknownStyle:
             raise HTTPException(404, f"Model not found: {model[:80]}") from None
-        compat_of(request).say([one])
+        compat_of(request).log_stand_ins([one])
         alone = next((found[name] for name in _ALONE if name in found), None)
         if alone is None:
             raise RequestError("there is no picture; send its bytes as data, or as the whole body")
@@ -139,11 +139,11 @@ async def _optimised(jobs: Jobs, order: Order, owner: str) -> tuple[bytes, str]:
     deadline = asyncio.get_running_loop().time() + _MOST_WAIT
     while not job.is_final:
         if asyncio.get_running_loop().time() > deadline:
-            raise HTTPException(503, f"{_MOST_WAIT:g} seconds did not suffice; ask again, or for /v1/jobs/{job.id}")
+            raise HTTPException(503, f"{_MOST_WAIT:g} seconds were not enough; ask again, or for /v1/jobs/{job.id}")
         await asyncio.sleep(_POLL)
         job = await run_in_threadpool(jobs.get, owner, job.id)
     if job.error is not None:
-        raise raised(job.error)
+        raise decode_error(job.error)
     path, _ = await run_in_threadpool(jobs.result, job)
     return await run_in_threadpool(path.read_bytes), "iterative"
 
@@ -156,7 +156,7 @@ def _urls(jobs: Jobs, owner: str) -> Mapping[str, str]:
     """Every name that is taken, and what is behind it: of a stand-in, the style that is painted."""
     gallery = jobs.gallery(owner)
     instant = next((model.identity for model in models() if model.name == "instant"), "instant")
-    urls = {name: chosen(gallery, name).style for name in all_names(gallery)}
+    urls = {name: choose_style(gallery, name).style for name in all_names(gallery)}
     return urls | {"instant": instant, "iterative": "iterative"} | dict.fromkeys(_ALIASES, instant)
 
 

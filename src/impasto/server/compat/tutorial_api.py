@@ -19,10 +19,10 @@ from impasto.jobs.workers.pool import Cancel
 from impasto.server.auth import owner_of
 from impasto.server.compat.compat import STAND_IN, compat_of, has_style
 from impasto.server.compat.docs_page import DETAILED, HEADING, files_of
-from impasto.server.compat.error_formats import Detailed, DetailedLast, missing
+from impasto.server.compat.error_formats import Detailed, DetailedLast, missing_field_error
 from impasto.server.compat.form_fields import fields
-from impasto.server.compat.pending_files import Promise
-from impasto.server.compat.style_names import chosen, others
+from impasto.server.compat.pending_files import PendingJob
+from impasto.server.compat.style_names import choose_style, other_models
 from impasto.server.problems import allowed, problem
 from impasto.server.routes.stylize import unless_gone
 from impasto.server.state import jobs_of
@@ -50,7 +50,7 @@ def stored(request: Request, name: str, owner: Owner) -> Response:
     """``UUID.jpg``, which is there with the answer, or ``UUID_candy.jpg`` ..., which follow; 404 until then."""
     compat = compat_of(request)
     id = compat.storage.id_of(name)
-    path = compat.storage.find(name) if id is not None and compat.promises.owner(id) == owner else None
+    path = compat.storage.find(name) if id is not None and compat.pending_files.owner(id) == owner else None
     if path is None:
         raise HTTPException(404, f"there is no picture {name[:80]!r}, not yet or not any more")
     return FileResponse(path, media_type="image/jpeg")
@@ -70,24 +70,24 @@ async def paint(request: Request, style: str, owner: Owner) -> Response:
     # Whoever is told of a mistake before all has been read may not hear it.
     content = (await fields(request, jobs.limits, ("file",))).get("file")
     try:
-        one = await run_in_threadpool(lambda: chosen(jobs.gallery(owner), style))
+        one = await run_in_threadpool(lambda: choose_style(jobs.gallery(owner), style))
     except UnknownStyle:
         if methods := allowed(request):
             return _not_allowed(methods)
         raise
     if content is None:
-        raise missing("file")
+        raise missing_field_error("file")
     began, cancel = time.monotonic(), Cancel()
     settings = {"format": "jpeg"} | await run_in_threadpool(compat.fitting, content, owner)
     order = _order("stylize", content, [one.style], settings)
     painted = await unless_gone(request, run_in_threadpool(jobs.paint, order, owner, cancel), cancel)
 
     def promised() -> str:
-        rest, id = others(jobs.gallery(owner), one.model), str(uuid.uuid4())
-        compat.say([one, *rest])
+        rest, id = other_models(jobs.gallery(owner), one.model), str(uuid.uuid4())
+        compat.log_stand_ins([one, *rest])
         first, files = f"{id}.jpg", tuple(f"{id}_{other.model}.jpg" for other in rest)
         grid = _order("grid", content, [other.style for other in rest], settings, id)
-        with compat.promises.making(Promise(id, owner, first, files)):
+        with compat.pending_files.promised(PendingJob(id, owner, first, files)):
             jobs.submit(grid, owner, counts=False)
             try:
                 compat.storage.put(first, painted.data)

@@ -11,11 +11,11 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from impasto.logs import begin
-from impasto.server.middleware.root_path import below
+from impasto.logs import set_log_context
+from impasto.server.middleware.root_path import path_below_root
 from impasto.server.problems import problem
 
-__all__ = ["Access"]
+__all__ = ["AccessLog"]
 
 _LOG = logging.getLogger("impasto.access")
 _NONE = 499
@@ -25,7 +25,7 @@ _GIVEN = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _JOB = re.compile(r"/v1/jobs/([A-Za-z0-9_-]{1,64})(?:/|$)")
 
 
-class Access:
+class AccessLog:
     """A proxy's ``X-Request-ID`` is kept, else there is a new one; it is on the answer and on every line about it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,7 +39,7 @@ class Access:
         id = given if _GIVEN.fullmatch(given) else str(uuid.uuid4()).encode()
         began, status, size = time.perf_counter(), _NONE, 0
         # Taken now: a mounted application has a root of its own.
-        root, path = scope.get("root_path", ""), below(scope)
+        root, path = scope.get("root_path", ""), path_below_root(scope)
         place = path
 
         async def sending(message: Message) -> None:
@@ -54,7 +54,7 @@ class Access:
             await send(message)
 
         # To the task's end: what goes wrong is logged farther out.
-        begin(request=id.decode())
+        set_log_context(request=id.decode())
         try:
             await self._app(scope, receive, sending)
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""Hosts: the names by which a server may be asked for."""
+"""AllowedHosts: the names by which a server may be addressed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Collection
 
 from impasto.errors import RequestError
 
-__all__ = ["Hosts", "is_loopback", "same_origin"]
+__all__ = ["AllowedHosts", "is_loopback", "same_origin"]
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@?#\s]+)(?::(\d{0,5}))?")
 _PORTS = {"http": 80, "https": 443}
 
 
-class Hosts:
+class AllowedHosts:
     """Those that a ``Host`` header may name.
 
     A name that an attacker owns may resolve to this machine (DNS rebinding), and then the attacker's page is of one
@@ -31,11 +31,11 @@ class Hosts:
         for name in names:
             split = _split(f"[{name}]" if name.count(":") > 1 and "[" not in name else name)
             if split is None:
-                raise RequestError(f"{name[:80]!r} is no host's name; give one such as impasto.example.org")
+                raise RequestError(f"{name[:80]!r} is not a host name; give one such as impasto.example.org")
             self._names.add(split[0])
 
     @classmethod
-    def of(cls, address: str, names: Collection[str]) -> Hosts:
+    def of(cls, address: str, names: Collection[str]) -> AllowedHosts:
         """Those of a server that listens at ``address``, and is called ``names`` besides."""
         if is_loopback(address):
             return cls([address, *names])

@@ -1,4 +1,4 @@
-"""Guard: what every request passes before it is looked at, and what every answer carries."""
+"""Guard: checks requests before they are handled, and adds security headers to answers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from impasto.errors import ImpastoError
 from impasto.jobs.errors import JobError, UploadTooLarge, UploadTooSlow
 from impasto.server.client_limits import ClientLimits
-from impasto.server.middleware.allowed_hosts import Hosts, same_origin
-from impasto.server.middleware.root_path import below
+from impasto.server.middleware.allowed_hosts import AllowedHosts, same_origin
+from impasto.server.middleware.root_path import path_below_root
 from impasto.server.problems import headers_of, problem
 
 __all__ = ["Guard", "UploadLimit"]
@@ -40,7 +40,7 @@ class Guard:
     the name asked for must be one of ``hosts``; None allows every name.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Hosts | None) -> None:
+    def __init__(self, app: ASGIApp, hosts: AllowedHosts | None) -> None:
         self._app, self._hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +56,7 @@ class Guard:
             await send(message)
 
         host = headers.get(b"host", "")
-        if self._hosts is not None and host not in self._hosts and below(scope) not in _PROBES:
+        if self._hosts is not None and host not in self._hosts and path_below_root(scope) not in _PROBES:
             answer = problem(421, "wrong_host", f"this server is not called {host[:80]!r}; start it with --host-name")
             await answer(scope, receive, sending)
             return
@@ -82,7 +82,7 @@ def _is_foreign(headers: dict[bytes, str], scheme: str) -> bool:
     return origin is not None and not same_origin(origin, scheme, headers.get(b"host", ""))
 
 
-def _refused(_: str, error: ImpastoError) -> Response:
+def _problem_response(_: str, error: ImpastoError) -> Response:
     return problem(error.status, error.code, str(error), headers_of(error))
 
 
@@ -98,7 +98,7 @@ class UploadLimit:
         app: ASGIApp,
         most: int,
         clients: ClientLimits,
-        refused: Callable[[str, ImpastoError], Response] = _refused,
+        refused: Callable[[str, ImpastoError], Response] = _problem_response,
     ) -> None:
         self._app, self._most, self._clients, self._refused = app, most, clients, refused
 
@@ -130,7 +130,7 @@ class UploadLimit:
 
         told = dict(scope["headers"]).get(b"content-length", b"0")
         if told.isdigit() and int(told) > self._most:
-            await self._refused(below(scope), self._too_large())(scope, receive, send)
+            await self._refused(path_below_root(scope), self._too_large())(scope, receive, send)
             return
         await self._app(scope, receiving, send)
 

@@ -1,4 +1,4 @@
-"""Rooted: the application below a path of its host, as a proxy has it there."""
+"""RootPath: the application below a path of its host, as behind a proxy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from impasto.errors import RequestError
 
-__all__ = ["Rooted", "address", "below", "check_root"]
+__all__ = ["RootPath", "address", "check_root", "path_below_root"]
 
 _ROOT = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 
 
-class Rooted:
+class RootPath:
     """Takes requests with the path ``root`` in front and without it: some proxies pass it on, others cut it off."""
 
     def __init__(self, app: ASGIApp, root: str) -> None:
@@ -30,14 +30,14 @@ class Rooted:
 
 
 def check_root(root: str) -> str:
-    """``root`` without a slash at its end; raises :class:`RequestError` for what is no path."""
+    """``root`` without a slash at its end; raises :class:`RequestError` for what is not a path."""
     plain = root.rstrip("/")
     if not _ROOT.fullmatch(plain):
         raise RequestError(f"the root path is {root[:80]!r}; give a path such as /impasto")
     return plain
 
 
-def below(scope: Scope) -> str:
+def path_below_root(scope: Scope) -> str:
     """The path that is asked for, without the root."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))

@@ -51,11 +51,11 @@ async def events(
     # Where the ledger is away, that is an answer of its own, and no stream that breaks off.
     last = await run_in_threadpool(jobs.last_event, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    stream = _stream(jobs, owner, _seen(since, last), request.app.state.closing)
+    stream = _stream(jobs, owner, _first_event(since, last), request.app.state.closing)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-def _seen(since: int | None, last: int) -> int:
+def _first_event(since: int | None, last: int) -> int:
     """The number of the event after which a reader that asks for what came ``since`` goes on."""
     if since is None:
         return last

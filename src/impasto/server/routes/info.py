@@ -1,4 +1,4 @@
-"""Facts: what the server is and has, and how it is doing."""
+"""Information about the server, and its state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["server"], responses={"4XX": PROBLEM, "5XX": PROBLEM})
 
 Owner = Annotated[str, Depends(owner_of)]
-_NOT_READY = "no worker is warm yet, the server is stopping, or it has not its database to itself; ask again soon"
+_NOT_READY = "no worker is warm yet, the server is stopping, or another server holds its database; ask again soon"
 
 
 @router.get("/v1/options", summary="Every setting, with its default and bounds")

@@ -1,4 +1,4 @@
-"""Working: jobs over HTTP."""
+"""Jobs over HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from impasto.jobs.order import Order
 from impasto.jobs.records.job import FINAL, Job
 from impasto.jobs.service import Jobs
 from impasto.server.auth import owner_of
-from impasto.server.forms import body, read_order
+from impasto.server.forms import form_schema, read_order
 from impasto.server.problems import PROBLEM
 from impasto.server.routes.stylize import accepted
 from impasto.server.state import jobs_of
@@ -35,7 +35,7 @@ _JOB: dict[str, Any] = {"content": {"application/json": {"schema": {"type": "obj
 _STATES = ("queued", "running", *sorted(FINAL))
 
 
-@router.post("/v1/jobs", status_code=202, summary="Make a job", openapi_extra=dict(body(job=True)))
+@router.post("/v1/jobs", status_code=202, summary="Make a job", openapi_extra=dict(form_schema(job=True)))
 async def make(request: Request, owner: Owner) -> Response:
     """The same content again, while its job is there, is that job."""
     jobs = jobs_of(request)
@@ -43,13 +43,13 @@ async def make(request: Request, owner: Owner) -> Response:
     await run_in_threadpool(jobs.check_room, owner)
     order = await read_order(request, jobs.limits, job=True)
     job, _ = await run_in_threadpool(jobs.submit, order, owner)
-    return accepted(request, await run_in_threadpool(_told, jobs, job, order))
+    return accepted(request, await run_in_threadpool(_job_view, jobs, job, order))
 
 
 @router.put(
     "/v1/jobs/{id}",
     summary="Make a job of that id",
-    openapi_extra=dict(body(job=True)),
+    openapi_extra=dict(form_schema(job=True)),
     responses={200: {"description": "The job was there already"}, 201: {"description": "It is new", **_JOB}},
 )
 async def put(request: Request, id: Id, owner: Owner) -> Response:
@@ -58,7 +58,7 @@ async def put(request: Request, id: Id, owner: Owner) -> Response:
     await run_in_threadpool(jobs.check_room, owner, id)
     order = await read_order(request, jobs.limits, job=True, id=id)
     job, new = await run_in_threadpool(jobs.submit, order, owner)
-    return accepted(request, await run_in_threadpool(_told, jobs, job, order), 201 if new else 200)
+    return accepted(request, await run_in_threadpool(_job_view, jobs, job, order), 201 if new else 200)
 
 
 @router.get("/v1/jobs", summary="Jobs, newest first")
@@ -67,11 +67,11 @@ def listed(
     owner: Owner,
     state: Annotated[list[str] | None, Query(description=f"Of these states only: {', '.join(_STATES)}.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(description="What the last answer said as next.")] = None,
+    before: Annotated[str | None, Query(description="The value of next in the last answer.")] = None,
 ) -> dict[str, Any]:
     jobs = jobs_of(request)
     if state and (unknown := sorted(set(state) - set(_STATES))):
-        raise RequestError(f"there is no state {unknown[0][:80]!r}; choose of {', '.join(_STATES)}")
+        raise RequestError(f"there is no state {unknown[0][:80]!r}; choose from {', '.join(_STATES)}")
     found = jobs.list(owner, states=state, before=_seconds(before), limit=limit)
     following = f"{found[-1].created:.6f}" if len(found) == limit else None
     return {"jobs": [jobs.view(job) for job in found], "next": following}
@@ -101,7 +101,7 @@ def result(request: Request, id: Id, owner: Owner) -> Response:
         # What is lost is told before anything is sent.
         jobs.result(job, index)
     headers = {"Content-Disposition": disposition("attachment", f"{id}.zip")}
-    return StreamingResponse(_zipped(jobs, job), media_type="application/zip", headers=headers)
+    return StreamingResponse(_stream_zip(jobs, job), media_type="application/zip", headers=headers)
 
 
 @router.get(
@@ -117,7 +117,7 @@ def part(request: Request, id: Id, index: Annotated[int, Path(ge=0, le=9999)], o
 
 @router.get(
     "/v1/jobs/{id}/preview",
-    summary="How a running job looks",
+    summary="The preview of a running job",
     response_class=Response,
     responses={200: {"description": "The latest preview", "content": {"image/jpeg": {}}}},
 )
@@ -135,7 +135,7 @@ def trace(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
     return {"steps": jobs_of(request).trace(owner, id)}
 
 
-@router.post("/v1/jobs/{id}/cancel", summary="Give a job up")
+@router.post("/v1/jobs/{id}/cancel", summary="Cancel a job")
 def cancel(request: Request, id: Id, owner: Owner) -> dict[str, Any]:
     jobs = jobs_of(request)
     return jobs.view(jobs.cancel(owner, id))
@@ -158,7 +158,7 @@ def delete(request: Request, id: Id, owner: Owner) -> None:
     jobs_of(request).delete(owner, id)
 
 
-def _told(jobs: Jobs, job: Job, order: Order) -> dict[str, Any]:
+def _job_view(jobs: Jobs, job: Job, order: Order) -> dict[str, Any]:
     """The job, and which of the files that were sent now it does without: it may be there already, and name others."""
     view = jobs.view(job)
     sent = [{"name": name, "message": why} for name, why in order.left_out]
@@ -172,7 +172,7 @@ def _seconds(text: str | None) -> float | None:
         seconds = float(text)
         datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise RequestError(f"before is {text[:80]!r}; give what the last answer said as next") from error
+        raise RequestError(f"before is {text[:80]!r}; give the value of next in the last answer") from error
     return seconds
 
 
@@ -183,7 +183,7 @@ def _picture(jobs: Jobs, job: Job, index: int) -> Response:
     return FileResponse(path, media_type=item.media_type, headers=headers)
 
 
-def _zipped(jobs: Jobs, job: Job) -> Iterator[bytes]:
+def _stream_zip(jobs: Jobs, job: Job) -> Iterator[bytes]:
     """A zip of all that is done, written while it is read: stored, for pictures do not shrink."""
     buffer = _Tail()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import UnknownStyle
 from impasto.server.auth import owner_of
-from impasto.server.forms import PICTURE, check_fields, opened, picture, text
+from impasto.server.forms import PICTURE, check_fields, picture, read_form, text
 from impasto.server.middleware.conditional import tag_of
 from impasto.server.middleware.root_path import address
 from impasto.server.problems import PROBLEM
@@ -63,10 +63,10 @@ def styles(request: Request, owner: Owner) -> dict[str, Any]:
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
 async def add(request: Request, owner: Owner) -> Response:
-    """It takes some seconds, and is only the owner's. 409 where the name is taken."""
+    """It takes a few seconds, and is only the owner's. 409 where the name is taken."""
     jobs = jobs_of(request)
     await run_in_threadpool(jobs.check_shelf, owner)
-    async with opened(request, jobs.limits) as form:
+    async with read_form(request, jobs.limits) as form:
         check_fields(form, _FORM["properties"])
         name = text(form, "name") or ""
         texts = {key: given for key in _TEXTS if (given := text(form, key))}
@@ -83,7 +83,7 @@ def one(request: Request, name: Name, owner: Owner) -> dict[str, Any]:
     return _facts(request, gallery.get(name), gallery.own())
 
 
-@router.delete("/v1/styles/{name}", status_code=204, summary="Remove a style of one's own")
+@router.delete("/v1/styles/{name}", status_code=204, summary="Remove a style that you added")
 def remove(request: Request, name: Name, owner: Owner) -> None:
     jobs_of(request).remove_style(owner, name)
 

@@ -13,13 +13,13 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from impasto.jobs.errors import TooDear
-from impasto.jobs.records.error_codec import raised
+from impasto.jobs.records.error_codec import decode_error
 from impasto.jobs.workers.messages import Painted
 from impasto.jobs.workers.pool import Cancel
 from impasto.server.auth import owner_of
-from impasto.server.forms import body, read_order
+from impasto.server.forms import form_schema, read_order
 from impasto.server.middleware.root_path import address
-from impasto.server.problems import PROBLEM, let_go
+from impasto.server.problems import PROBLEM, drop_traceback
 from impasto.server.state import jobs_of
 
 __all__ = ["accepted", "router", "unless_gone"]
@@ -33,7 +33,7 @@ _POLL = 0.1
 @router.post(
     "/v1/stylize",
     summary="Repaint a photograph",
-    openapi_extra=dict(body(job=False)),
+    openapi_extra=dict(form_schema(job=False)),
     response_class=Response,
     responses={
         200: {"description": "The pastiche", "content": {"image/*": {}}},
@@ -60,7 +60,7 @@ async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
         try:
             return _answer(await unless_gone(request, painting, cancel))
         except TooDear as late:
-            let_go(late)
+            drop_traceback(late)
     job, _ = await run_in_threadpool(jobs.submit, replace(order, kind="stylize"), owner)
     if wait and not is_async:
         deadline = asyncio.get_running_loop().time() + wait
@@ -71,7 +71,7 @@ async def stylize(request: Request, owner: str = Depends(owner_of)) -> Response:
             path, item = jobs.result(job)
             return FileResponse(path, media_type=item.media_type)
         if job.state == "failed" and job.error is not None:
-            raise raised(job.error)
+            raise decode_error(job.error)
     return accepted(request, await run_in_threadpool(jobs.view, job))
 
 
@@ -98,7 +98,7 @@ def _preferred(request: Request) -> tuple[float, bool]:
 async def unless_gone(request: Request, painting: Awaitable[Painted], cancel: Cancel) -> Painted:
     """Wait for it; give it up when the client goes, as a browser does whose knob has moved on."""
     task = asyncio.ensure_future(painting)
-    gone = asyncio.ensure_future(_gone(request))
+    gone = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -108,6 +108,6 @@ async def unless_gone(request: Request, painting: Awaitable[Painted], cancel: Ca
         gone.cancel()
 
 
-async def _gone(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.encoders.padding import with_edges
+from impasto.encoders.padding import pad_edges
 
 __all__ = ["EPSILON", "BlurPool", "EdgeConv", "InstanceNorm", "Norms"]
 
@@ -23,7 +23,7 @@ class EdgeConv(nn.Conv2d):
         super().__init__(inputs, outputs, 3, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(with_edges(x))
+        return super().forward(pad_edges(x))
 
 
 class Norms:
@@ -114,5 +114,5 @@ class BlurPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C, H / 2, W / 2)``."""
-        padded = with_edges(x)
+        padded = pad_edges(x)
         return F.conv2d(padded, self.weight.to(x.dtype), stride=2, groups=len(self.weight))

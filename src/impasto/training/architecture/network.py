@@ -19,7 +19,7 @@ from impasto.training.architecture.layers import BlurPool, EdgeConv, Norms
 from impasto.training.architecture.shape import Shape
 from impasto.training.architecture.style_encoder import StyleEncoder
 
-__all__ = ["InstantNetwork", "Shape", "StyleNetwork", "TransferNetwork", "Trunk", "grown"]
+__all__ = ["InstantNetwork", "Shape", "StyleNetwork", "TransferNetwork", "Trunk", "grow_network"]
 
 T = TypeVar("T")
 
@@ -202,7 +202,7 @@ class InstantNetwork(nn.Module):
         self.transfer = TransferNetwork(self.shape)
 
 
-def grown(small: nn.Module, large: nn.Module) -> None:
+def grow_network(small: nn.Module, large: nn.Module) -> None:
     """Give ``large`` the weights of ``small``, which is of the same kind and has less: it then paints the same.
 
     Raises ``ValueError`` where ``small`` has a weight that ``large`` has not, or has in another size.

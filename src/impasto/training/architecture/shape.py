@@ -32,7 +32,7 @@ class Shape:
         return 16 if self.deep else 8
 
     @property
-    def alone(self) -> Shape:
+    def single_style(self) -> Shape:
         """Of a network for one style that this one is folded into: what styles mix is part of its weights."""
         return Shape(self.widths, self.blocks, deep=self.deep, deep_blocks=self.deep_blocks)
 

@@ -20,7 +20,8 @@ _HIDDEN = 512
 
 
 class StyleEncoder(nn.Module):
-    """Style picture to code: channel means and deviations of every feature level, through a small perceptron."""
+    """Style picture to code: channel means and standard deviations of every feature level, through a small
+    perceptron."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -44,7 +45,8 @@ class StyleEncoder(nn.Module):
 
 
 class Statistics(nn.Module):
-    """Means and deviations of ``pocket``'s features of a shrunk style, through a perceptron: 0, until it has learnt.
+    """Means and standard deviations of ``pocket``'s features of a shrunk style, through a perceptron: 0, until it has
+    learnt.
 
     What the losses compare is then what the code is read from; ``pocket`` itself does not learn.
     """
@@ -52,7 +54,7 @@ class Statistics(nn.Module):
     def __init__(self, code: int) -> None:
         super().__init__()
         # The one that ships, whatever is installed beside it: its widths are part of the shape.
-        # And a new one each: dtype and device of one network are no other's.
+        # And a new one each: dtype and device of one network are not another's.
         self.pocket = Pocket.read(next(m for m in shipped() if m.name == "pocket").file("encoder"))
         features = 2 * sum(self.pocket.widths)
         self.even = nn.LayerNorm(features)

@@ -15,7 +15,7 @@ from impasto.picture import Picture
 from impasto.picture.files import pictures_in
 from impasto.picture.limits import MAX_PIXELS
 from impasto.picture.raster import Raster
-from impasto.picture.reading import from_pil, opened
+from impasto.picture.reading import from_pil, open_image
 from impasto.picture.transparency import fill_transparent
 
 __all__ = ["read_picture", "training_files", "vary_colors"]
@@ -73,13 +73,13 @@ def vary_colors(pictures: Tensor, random: np.random.Generator, share: float = 0.
         if random.random() < 0.6:
             exponents[i] = np.exp(random.uniform(-0.6, 0.6, (3, 1, 1)))
     # One batch on whatever device: a graphics card waits for every single small step.
-    turns, swaps, curves, picked = (_sent(a, pictures.device) for a in (mixing, inverted, exponents, chosen))
+    turns, swaps, curves, picked = (_to_device(a, pictures.device) for a in (mixing, inverted, exponents, chosen))
     varied = torch.einsum("nij,njhw->nihw", turns, pictures[picked]).clamp(0, 1)
     varied = torch.where(swaps, 1 - varied, varied).clamp_min(1e-4) ** curves
     return pictures.index_copy(0, picked, varied)
 
 
-def _sent(numbers: np.ndarray, device: torch.device) -> Tensor:
+def _to_device(numbers: np.ndarray, device: torch.device) -> Tensor:
     """On the device; a card is not waited for, as it would be for memory that may be paged out."""
     found = torch.from_numpy(numbers)
     return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
@@ -111,7 +111,7 @@ def read_picture(file: Path, short_side: int) -> Image.Image:
 
 
 def _read(file: Path, short_side: int) -> Raster:
-    with opened(file) as (image, format_, _):
+    with open_image(file) as (image, format_, _):
         if format_ == "jpeg" and isinstance(image, Image.Image):
             # Decoded at a fraction of its size, many times as fast.
             image.draft("RGB", (short_side, short_side))

@@ -1,4 +1,4 @@
-"""Preparation: what a network is given to paint over: a photograph with grain, or its blend with a coarser pastiche.
+"""The input of a network in training: a photograph with grain, or its blend with a coarser pastiche.
 
 The same two steps that painting coarse to fine takes between its sizes, on batches of tensors, so that a network
 learns on what it will meet.
@@ -25,7 +25,7 @@ _SHARES, _KEEPS, _AMOUNTS = (0.3, 0.8), (0.0, 1.0), (0.02, 0.06)
 def detail(pictures: Tensor) -> Tensor:
     """Standard deviation of grey around every pixel, ``(N, 1, H, W)``, of pictures ``(N, 3, H, W)`` in 0..1."""
     grey = pictures.mean(1, keepdim=True)
-    return _soft((grey - _soft(grey)).square()).sqrt()
+    return _blur((grey - _blur(grey)).square()).sqrt()
 
 
 def grain(pictures: Tensor, amount: Tensor | float, random: torch.Generator | None = None) -> Tensor:
@@ -57,21 +57,25 @@ def coarse_to_fine(photos: Tensor, paint: Callable[[Tensor, slice], Tensor], ran
     chosen = slice(1, None, 2)
     prepared, blended = photos, photos[chosen]
     if len(blended):
-        small = grain(F.avg_pool2d(blended, 2), _drawn(blended, _AMOUNTS, random), random)
+        small = grain(F.avg_pool2d(blended, 2), _random_amounts(blended, _AMOUNTS, random), random)
         coarser = F.interpolate(paint(small, chosen).float().clamp(0, 1), scale_factor=2.0, mode="bicubic")
-        mixed = blend(blended, coarser, _drawn(blended, _SHARES, random), _drawn(blended, _KEEPS, random))
+        mixed = blend(
+            blended, coarser, _random_amounts(blended, _SHARES, random), _random_amounts(blended, _KEEPS, random)
+        )
         prepared = photos.clone()
         prepared[chosen] = mixed.to(photos.dtype)
-    return grain(prepared, _drawn(photos, _AMOUNTS, random), random).contiguous(memory_format=torch.channels_last)
+    return grain(prepared, _random_amounts(photos, _AMOUNTS, random), random).contiguous(
+        memory_format=torch.channels_last
+    )
 
 
-def _soft(x: Tensor) -> Tensor:
+def _blur(x: Tensor) -> Tensor:
     half = _WINDOW // 2
     rows = F.avg_pool2d(x, (_WINDOW, 1), 1, (half, 0), count_include_pad=False)
     return F.avg_pool2d(rows, (1, _WINDOW), 1, (0, half), count_include_pad=False)
 
 
-def _drawn(pictures: Tensor, bounds: tuple[float, float], random: torch.Generator) -> Tensor:
+def _random_amounts(pictures: Tensor, bounds: tuple[float, float], random: torch.Generator) -> Tensor:
     """One number between the bounds for every picture, ``(N, 1, 1, 1)``."""
     low, high = bounds
     return low + (high - low) * torch.rand((len(pictures), 1, 1, 1), generator=random, device=pictures.device)

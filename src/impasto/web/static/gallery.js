@@ -1,4 +1,4 @@
-// The gallery: styles to choose from, with a search box, and a place for paintings of one's own.
+// The gallery: styles to choose from, with a search box, and a place for the user's own paintings.
 import { easel } from './easel.js';
 import { button, filePicker, h, icon, tool } from './element.js';
 import { confirmed } from './confirm.js';

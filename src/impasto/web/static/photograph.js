@@ -55,7 +55,7 @@ async function developed(file, style) {
 
 export class Photograph {
   /**
-   * Raises {@link Problem} where the file is no picture.
+   * Raises {@link Problem} where the file is not a picture.
    * @param {File} file
    * @param {{id?: string, style: string}} how `style` is any style of the gallery, for what must be developed
    */

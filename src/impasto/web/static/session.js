@@ -36,7 +36,7 @@ async function exchange(wanted) {
 /** Whether a key was given in this browser. */
 export const isKeyed = () => kept('keyed', false);
 
-/** Forget the key: the cookie goes, and the page begins anew. */
+/** Forget the key: the cookie goes, and the page begins again. */
 export async function forgetKey() {
   await fetch('v1/session', { method: 'DELETE', credentials: 'same-origin' });
   keep('keyed', null);

@@ -1,4 +1,4 @@
-"""Messages between a pool and its workers: the wire, tasks, and errors."""
+"""Messages between a pool and its workers: the connection, tasks, and errors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import impasto.jobs.errors as jobs_errors
 from impasto import client, errors
 from impasto.errors import ImpastoError, MissingExtra, RequestError
 from impasto.jobs.errors import QueueFull, WorkerLost
-from impasto.jobs.records.error_codec import raised, told
+from impasto.jobs.records.error_codec import decode_error, encode_error
 from impasto.jobs.workers.messages import Painted, Task
-from impasto.jobs.workers.transport import Wire
+from impasto.jobs.workers.transport import MessageSocket
 
 HEADERS = st.dictionaries(
     st.text(max_size=9),
@@ -45,16 +45,16 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_what_is_sent_arrives(header: dict[str, Any], blobs: list[bytes]) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        Wire(ours).send(header, blobs)
-        Wire(ours).send({"next": 1})
-        wire = Wire(theirs)
-        assert wire.receive() == (header, blobs)
-        assert wire.receive() == ({"next": 1}, [])
+        MessageSocket(ours).send(header, blobs)
+        MessageSocket(ours).send({"next": 1})
+        connection = MessageSocket(theirs)
+        assert connection.receive() == (header, blobs)
+        assert connection.receive() == ({"next": 1}, [])
 
 
 def test_large_messages_go_through_whoever_waits(ends: tuple[socket.socket, socket.socket]) -> None:
     blobs = [bytes([i]) * 3_000_000 for i in range(3)]
-    sending, receiving = Wire(ends[0], blocks=False), Wire(ends[1])
+    sending, receiving = MessageSocket(ends[0], blocks=False), MessageSocket(ends[1])
     waited: list[bool] = []
     sending.wait = waited.append
     found = []
@@ -65,7 +65,7 @@ def test_large_messages_go_through_whoever_waits(ends: tuple[socket.socket, sock
     assert found == [({"a": 1}, blobs)]
     assert set(waited) == {True}
 
-    receiving, sending = Wire(ends[0], blocks=False), Wire(ends[1])
+    receiving, sending = MessageSocket(ends[0], blocks=False), MessageSocket(ends[1])
     waited.clear()
     receiving.wait = waited.append
     thread = threading.Thread(target=sending.send, args=({"b": 2}, blobs))
@@ -80,9 +80,9 @@ def test_a_wire_that_is_cut_says_so(ends: tuple[socket.socket, socket.socket]) -
     ours.sendall(struct.pack(">II", 9, 0) + b"{")
     ours.close()
     with pytest.raises(EOFError):
-        Wire(theirs).receive()
+        MessageSocket(theirs).receive()
     with pytest.raises(EOFError):
-        Wire(theirs).send({"a": 1}, [b"x" * 9])
+        MessageSocket(theirs).send({"a": 1}, [b"x" * 9])
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_what_is_no_message_is_refused(ends: tuple[socket.socket, socket.socket]
     thread = threading.Thread(target=ours.sendall, args=(data,))
     thread.start()
     with pytest.raises(EOFError):
-        Wire(theirs).receive()
+        MessageSocket(theirs).receive()
     thread.join(WAIT)
 
 
@@ -139,27 +139,27 @@ def test_an_error_is_raised_again_as_it_was(kind: type[ImpastoError]) -> None:
     if kind.__module__ not in (errors.__name__, jobs_errors.__name__):
         pytest.skip("of another test")
     error = kind.__new__(kind, "strength is 2; give 1")
-    failure = json.loads(json.dumps(told(error)))
-    again = raised(failure)
+    failure = json.loads(json.dumps(encode_error(error)))
+    again = decode_error(failure)
     assert type(again) is kind
     assert str(again) == "strength is 2; give 1"
     assert (again.code, again.status) == (kind.code, kind.status)
 
 
 def test_errors_keep_their_facts_and_unknown_ones_are_errors() -> None:
-    missing = raised(told(MissingExtra("the engine iterative", "iterative")))
+    missing = decode_error(encode_error(MissingExtra("the engine iterative", "iterative")))
     assert isinstance(missing, MissingExtra)
     assert missing.extra == "iterative"
     assert "pip install 'impasto[iterative]'" in str(missing)
-    full = raised(told(QueueFull("7 wait", 60)))
+    full = decode_error(encode_error(QueueFull("7 wait", 60)))
     assert isinstance(full, QueueFull)
     assert full.retry_after == 60
-    lost = raised(told(WorkerLost("gone", "memory")))
+    lost = decode_error(encode_error(WorkerLost("gone", "memory")))
     assert isinstance(lost, WorkerLost)
     assert lost.reason == "memory"
-    assert isinstance(raised(told(RequestError("x"))), ValueError)
+    assert isinstance(decode_error(encode_error(RequestError("x"))), ValueError)
     for failure in ({"code": "of another version", "message": "x"}, {}, {"code": None, "facts": 3}):
-        assert type(raised(failure)) is ImpastoError
+        assert type(decode_error(failure)) is ImpastoError
 
 
 def test_a_code_is_of_one_class() -> None:

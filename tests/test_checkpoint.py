@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 
 from impasto import Picture, Style, StyleCard
 from impasto.errors import OutputError, RequestError
-from impasto.iterative.checkpoint import Savepoint, digest
+from impasto.iterative.checkpoint import Checkpoint, digest
 from impasto.request import Region, Request
 
-POINT = Savepoint(
+POINT = Checkpoint(
     digest="abc",
     level=1,
     step=7,
@@ -38,9 +38,9 @@ POINT = Savepoint(
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     file = tmp_path / "run.state"
-    assert Savepoint.read(file, "abc") is None
+    assert Checkpoint.read(file, "abc") is None
     POINT.write(file)
-    found = Savepoint.read(file, "abc")
+    found = Checkpoint.read(file, "abc")
     assert found is not None
     assert replace(found, tensors={}) == replace(POINT, tensors={})
     assert set(found.tensors) == set(POINT.tensors)
@@ -49,7 +49,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert float(found.optimiser()["loss"]) == 0.1
     # The last one counts, and nothing else lies about.
     replace(POINT, step=8).write(file)
-    again = Savepoint.read(file, "abc")
+    again = Checkpoint.read(file, "abc")
     assert again is not None
     assert again.step == 8
     assert os.listdir(tmp_path) == ["run.state"]
@@ -59,7 +59,7 @@ def test_another_runs_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "run.state"
     POINT.write(file)
     with pytest.raises(RequestError) as told:
-        Savepoint.read(file, "abd")
+        Checkpoint.read(file, "abd")
     assert str(told.value) == (
         f"{file} is the state of another run, with other pictures or settings; name another file, or remove it"
     )
@@ -73,10 +73,10 @@ def test_what_is_no_state_is_told(tmp_path: Path) -> None:
     for data in garbage:
         file.write_bytes(data)
         with pytest.raises(OutputError, match=r"holds no state of a run \(.+\); name another file, or remove"):
-            Savepoint.read(file, "abc")
+            Checkpoint.read(file, "abc")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OutputError, match="folder holds no state of a run"):
-        Savepoint.read(tmp_path / "folder", "abc")
+        Checkpoint.read(tmp_path / "folder", "abc")
 
 
 def test_tensors_of_another_program_are_no_state(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_tensors_of_another_program_are_no_state(tmp_path: Path) -> None:
     for metadata in others:
         save_file(tensors, file, metadata)
         with pytest.raises(OutputError, match="holds no state of a run"):
-            Savepoint.read(file, "abc")
+            Checkpoint.read(file, "abc")
 
 
 def test_where_it_cannot_be_written_that_is_told(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_fails_to_be_written_leaves_what_was_there(tmp_path: Path, monkeypa
     with pytest.raises(OutputError, match="cannot be written: No space left on device"):
         replace(POINT, step=8).write(file)
     assert os.listdir(tmp_path) == ["run.state"]
-    found = Savepoint.read(file, "abc")
+    found = Checkpoint.read(file, "abc")
     assert found is not None
     assert found.step == 7
 

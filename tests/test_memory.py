@@ -14,15 +14,15 @@ from torch import nn
 from impasto.encoders.encoder import Encoder
 from impasto.encoders.tiles import windows
 from impasto.errors import PictureTooLarge
-from impasto.iterative.memory import Budget, plan, seconds_per_pixel
+from impasto.iterative.memory import RunPlan, plan_run, seconds_per_pixel
 
 POCKET = pocket().float()
 DEEP = Narrow(["relu1_1", "relu5_1"]).float()
 GB = 10**9
 
 
-def planned(size: tuple[int, int], free: float = 64, encoder: Encoder = POCKET, **settings: Any) -> Budget:
-    return plan(encoder, size, ["relu4_1"], **{"tensors": 2, "free": int(free * GB), **settings})
+def planned(size: tuple[int, int], free: float = 64, encoder: Encoder = POCKET, **settings: Any) -> RunPlan:
+    return plan_run(encoder, size, ["relu4_1"], **{"tensors": 2, "free": int(free * GB), **settings})
 
 
 def test_more_pixels_tensors_and_digits_take_more() -> None:
@@ -32,10 +32,10 @@ def test_more_pixels_tensors_and_digits_take_more() -> None:
     assert planned((480, 640)).memory == small.memory
     lbfgs = planned((640, 480), tensors=23)
     assert lbfgs.memory - small.memory == 21 * 640 * 480 * 3 * 4
-    half = plan(pocket().bfloat16(), (640, 480), ["relu4_1"], tensors=2, free=64 * GB)
+    half = plan_run(pocket().bfloat16(), (640, 480), ["relu4_1"], tensors=2, free=64 * GB)
     assert half.memory < 0.6 * small.memory
     # A picture whose features are kept takes them, too.
-    more = plan(POCKET, (640, 480), ["relu4_1", "relu1_1"], tensors=2, free=64 * GB)
+    more = plan_run(POCKET, (640, 480), ["relu4_1", "relu1_1"], tensors=2, free=64 * GB)
     assert more.memory - small.memory == 640 * 480 * 16 * 4
 
 
@@ -70,8 +70,8 @@ def test_the_largest_tile_is_what_is_counted(size: tuple[int, int], side: int, d
     reach, stride = max(map(encoder.reach, encoder.layers)), max(map(encoder.stride, encoder.layers))
     cut = list(windows(size[1], size[0], side=side, margin=reach, stride=stride))
     largest = max((w.outer[0].stop - w.outer[0].start) * (w.outer[1].stop - w.outer[1].start) for w in cut)
-    found = plan(encoder, size, ["relu1_1"], tensors=2, free=64 * GB, tile=side)
-    whole = plan(encoder, size, ["relu1_1"], tensors=2, free=64 * GB, tile=10**6)
+    found = plan_run(encoder, size, ["relu1_1"], tensors=2, free=64 * GB, tile=side)
+    whole = plan_run(encoder, size, ["relu1_1"], tensors=2, free=64 * GB, tile=10**6)
     fixed = size[0] * size[1] * (12 * 7 + encoder.get_submodule("conv1_1").out_channels * 4)  # type: ignore[operator]
     share = (found.memory - fixed) / (whole.memory - fixed)
     assert share == pytest.approx(largest / (size[0] * size[1]), rel=1e-3)

@@ -136,7 +136,7 @@ def test_nothing_is_run_and_programs_are_refused(zipped: bool, monkeypatch: pyte
         patch.setattr(Runs, "__reduce__", lambda self: (eval, ("1",)))
         torch.save(hostile, stream, _use_new_zipfile_serialization=zipped)
     with pytest.raises(
-        ModelError, match=r"names (builtins|__builtin__)\.eval, which is no weights.*nothing of it was run"
+        ModelError, match=r"names (builtins|__builtin__)\.eval, which is not weights.*nothing of it was run"
     ):
         read_network(stream.getvalue())
     with pytest.raises(ModelError, match=r"transformer_nets\.Example"):
@@ -161,7 +161,7 @@ def state(**changes: Tensor | None) -> dict[str, Tensor]:
         (state(conv1__conv2d__weight=torch.ones(4, 3, 8, 8)), "makes"),
         (state(conv1__conv2d__weight=torch.ones(4, 1, 9, 9)), "takes 1 channels, and is given 3"),
         (state(in1__weight=torch.ones(1).expand(4)), "repeats 1 numbers"),
-        (state(in1__bias=torch.full((4,), float("nan"))), "no numbers"),
+        (state(in1__bias=torch.full((4,), float("nan"))), "NaN or infinity"),
     ],
 )
 def test_what_is_no_network_of_the_kind_is_refused(value: Any, match: str) -> None:

@@ -11,72 +11,72 @@ import pytest
 
 from impasto.jobs.errors import Cancelled, QueueFull, QuotaExceeded
 from impasto.jobs.limits import Line, Rate
-from impasto.jobs.workers.call import Cancel, Errand
-from impasto.jobs.workers.queue import Lane
-from impasto.jobs.workers.watchdog import Watch
+from impasto.jobs.workers.call import Cancel, WorkerCall
+from impasto.jobs.workers.queue import WorkerQueue
+from impasto.jobs.workers.watchdog import Watchdog
 
 
-def errand(owner: str, **more: Any) -> Errand[None]:
-    return Errand({}, (), lambda _: None, 60, owner=owner, **more)
+def call(owner: str, **more: Any) -> WorkerCall[None]:
+    return WorkerCall({}, (), lambda _: None, 60, owner=owner, **more)
 
 
-class Taker:
+class Consumer:
     """Notes what it is given."""
 
     def __init__(self) -> None:
-        self.given: list[Errand[Any]] = []
+        self.given: list[WorkerCall[Any]] = []
 
-    def give(self, errand: Errand[Any]) -> None:
-        self.given.append(errand)
+    def give(self, call: WorkerCall[Any]) -> None:
+        self.given.append(call)
 
     def wake(self) -> None:
         pass
 
 
-def served(lane: Lane, taker: Taker) -> str:
-    """Whose errand is next, done at once."""
-    found = lane.take(taker)
+def served(lane: WorkerQueue, consumer: Consumer) -> str:
+    """Whose call is next, done at once."""
+    found = lane.take(consumer)
     assert found is not None
-    lane.done(found)
+    lane.mark_done(found)
     return found.owner
 
 
 def test_owners_take_turns_however_many_errands_one_has() -> None:
-    lane, taker = Lane("interactive"), Taker()
-    lane.join(taker)
+    lane, consumer = WorkerQueue("interactive"), Consumer()
+    lane.join(consumer)
     for _ in range(40):
-        lane.put(errand("ann"))
-    assert served(lane, taker) == "ann"
+        lane.put(call("ann"))
+    assert served(lane, consumer) == "ann"
     for _ in range(3):
-        lane.put(errand("bob"))
-    lane.put(errand("eve"))
-    assert [served(lane, taker) for _ in range(8)] == ["bob", "eve", "ann", "bob", "ann", "bob", "ann", "ann"]
+        lane.put(call("bob"))
+    lane.put(call("eve"))
+    assert [served(lane, consumer) for _ in range(8)] == ["bob", "eve", "ann", "bob", "ann", "bob", "ann", "ann"]
     assert len(lane) == 35
 
 
 def test_who_has_nothing_being_done_goes_before_who_has() -> None:
-    lane, takers = Lane("interactive"), [Taker() for _ in range(3)]
+    lane, consumers = WorkerQueue("interactive"), [Consumer() for _ in range(3)]
     for _ in range(6):
-        lane.put(errand("ann"))
-    first = lane.take(takers[0])
-    lane.put(errand("bob"))
-    lane.put(errand("bob"))
-    owners = [found.owner for taker in takers[1:] if (found := lane.take(taker))]
+        lane.put(call("ann"))
+    first = lane.take(consumers[0])
+    lane.put(call("bob"))
+    lane.put(call("bob"))
+    owners = [found.owner for consumer in consumers[1:] if (found := lane.take(consumer))]
     assert first is not None
     # Ann has one in hand: bob is even with her after his first, and then it is hers again, for she waited longer.
     assert owners == ["bob", "ann"]
 
 
 def test_what_is_put_back_or_given_up_or_late_leaves_the_order_right() -> None:
-    lane, taker = Lane("interactive"), Taker()
-    lane.join(taker)
+    lane, consumer = WorkerQueue("interactive"), Consumer()
+    lane.join(consumer)
     cancel = Cancel()
-    one, two, late = errand("ann"), errand("ann", cancel=cancel), errand("ann", patience=-1.0)
+    one, two, late = call("ann"), call("ann", cancel=cancel), call("ann", patience=-1.0)
     for each in (one, two, late):
         lane.put(each)
-    assert lane.take(taker) is one
+    assert lane.take(consumer) is one
     lane.put_back(one)
-    assert lane.take(taker) is one
+    assert lane.take(consumer) is one
     cancel.cancel()
     with pytest.raises(Cancelled):
         two.future.result(0)
@@ -84,10 +84,10 @@ def test_what_is_put_back_or_given_up_or_late_leaves_the_order_right() -> None:
     with pytest.raises(QueueFull, match="no worker was free for -1 seconds"):
         late.future.result(0)
     assert len(lane) == 0
-    assert lane.take(taker) is None
-    last = errand("bob", patience=float("inf"))
+    assert lane.take(consumer) is None
+    last = call("bob", patience=float("inf"))
     lane.put(last)
-    assert taker.given == [last]
+    assert consumer.given == [last]
 
 
 def test_an_owners_share_of_the_line_is_kept_for_it() -> None:
@@ -136,46 +136,46 @@ def test_the_rate_is_each_owners_and_comes_back_with_time() -> None:
 class Busy:
     """A process of which a test says how much it has worked."""
 
-    used = 5.0
+    cpu_seconds = 5.0
 
 
 def test_processor_time_is_limited_and_not_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("impasto.jobs.workers.watchdog.time.monotonic", lambda: now[0])
     process = Busy()
-    watch = Watch(process, 60.0)
+    watch = Watchdog(process, 60.0)
     for _ in range(50):
         now[0] += 29
-        process.used += 1
-        assert watch.over() is None, "a busy machine is no reason"
-    process.used += 10.5
-    assert watch.over() == "time"
+        process.cpu_seconds += 1
+        assert watch.exceeded() is None, "a busy machine is not a reason"
+    process.cpu_seconds += 10.5
+    assert watch.exceeded() == "time"
 
 
 def test_a_process_that_does_nothing_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("impasto.jobs.workers.watchdog.time.monotonic", lambda: now[0])
     process = Busy()
-    watch = Watch(process, 60.0)
+    watch = Watchdog(process, 60.0)
     now[0] += 30
-    assert watch.over() is None
-    assert watch.over(silence=5) == "silent"
+    assert watch.exceeded() is None
+    assert watch.exceeded(silence=5) == "silent"
     now[0] += 1
-    assert watch.over() == "silent"
-    process.used += 0.02
-    assert watch.over() is None
+    assert watch.exceeded() == "silent"
+    process.cpu_seconds += 0.02
+    assert watch.exceeded() is None
 
 
 def test_what_is_over_is_let_go_at_once() -> None:
-    lane, taker, cancel = Lane("interactive"), Taker(), Cancel()
-    lane.join(taker)
+    lane, consumer, cancel = WorkerQueue("interactive"), Consumer(), Cancel()
+    lane.join(consumer)
     gc.disable()
     try:
         for error in (None, QueueFull("late")):
-            asked = errand("ann", cancel=cancel)
+            asked = call("ann", cancel=cancel)
             lane.put(asked)
-            assert lane.take(taker) is asked
-            lane.done(asked)
+            assert lane.take(consumer) is asked
+            lane.mark_done(asked)
             asked.finish(({}, ())) if error is None else asked.fail(error)
             future = weakref.ref(asked.future)
             # With all that it was sent, and has made.
@@ -185,4 +185,4 @@ def test_what_is_over_is_let_go_at_once() -> None:
         gc.enable()
     # It hears nothing any more.
     cancel.cancel()
-    assert lane.take(taker) is None
+    assert lane.take(consumer) is None

@@ -1,4 +1,4 @@
-"""The sizes that a picture is painted at, and what it is begun with."""
+"""The sizes that a picture is painted at, and what it starts from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from painting import photograph
 from impasto import Picture, Style, StyleCard
 from impasto.errors import RequestError
 from impasto.instant.engine import InstantEngine
-from impasto.iterative.pyramid import begun, level_steps, levels, working_size
+from impasto.iterative.pyramid import initial_picture, level_steps, levels, working_size
 from impasto.models import find
 from impasto.request import Region, Request
 
@@ -85,13 +85,15 @@ def test_coarser_levels_take_more_steps() -> None:
 
 def test_it_begins_with_the_photograph(starter: InstantEngine) -> None:
     working = CONTENT.resized((36, 32))
-    assert begun(request(start="content"), working, starter, []) is working
+    assert initial_picture(request(start="content"), working, starter, []) is working
 
 
 def test_it_begins_with_noise_that_the_seed_makes(starter: InstantEngine) -> None:
     for dtype in (np.uint8, np.uint16):
         working = CONTENT.as_type(np.dtype(dtype))
-        first, again, other = (begun(request(start="noise", seed=seed), working, starter, []) for seed in (1, 1, 2))
+        first, again, other = (
+            initial_picture(request(start="noise", seed=seed), working, starter, []) for seed in (1, 1, 2)
+        )
         assert first.size == CONTENT.size
         assert first.pixels.dtype == dtype
         assert np.array_equal(first.pixels, again.pixels)
@@ -104,22 +106,22 @@ def test_it_begins_with_noise_that_the_seed_makes(starter: InstantEngine) -> Non
 def test_it_begins_with_the_painting_cropped_to_the_photographs_proportions(starter: InstantEngine) -> None:
     # 60 x 30, of which 36 x 30 in the middle are of the proportions of 48 x 40.
     expected = Picture(PAINTING.pixels[:, 12:48]).resized(CONTENT.size)
-    found = begun(request(start="style"), CONTENT, starter, [])
+    found = initial_picture(request(start="style"), CONTENT, starter, [])
     assert np.array_equal(found.pixels, expected.pixels)
     (light, _), (heavy, _) = (Style.of(picture).parts[0] for picture in (photograph(40, 40, 5), PAINTING))
-    mixed = begun(request(style=Style(((light, 0.3), (heavy, 0.7))), start="style"), CONTENT, starter, [])
+    mixed = initial_picture(request(style=Style(((light, 0.3), (heavy, 0.7))), start="style"), CONTENT, starter, [])
     assert np.array_equal(mixed.pixels, expected.pixels), "it is the heaviest of several"
-    deep = begun(request(start="style"), CONTENT.as_type(np.dtype(np.uint16)), starter, [])
+    deep = initial_picture(request(start="style"), CONTENT.as_type(np.dtype(np.uint16)), starter, [])
     assert deep.pixels.dtype == np.uint16
     for size in ((1, 1), (1, 300), (500, 3), (33, 32)):
-        other = begun(request(style=photograph(*size), start="style"), CONTENT, starter, [])
+        other = initial_picture(request(style=photograph(*size), start="style"), CONTENT, starter, [])
         assert other.size == CONTENT.size
 
 
 def test_a_card_has_no_painting_to_begin_with(starter: InstantEngine) -> None:
     card = StyleCard("udnie-like", {"instant@2": {1.0: np.ones(3, np.float32)}})
     with pytest.raises(RequestError) as told:
-        begun(request(style=card, start="style"), CONTENT, starter, [])
+        initial_picture(request(style=card, start="style"), CONTENT, starter, [])
     assert str(told.value) == (
         "start is style, but udnie-like is a card without its picture; give the picture, or another start"
     )
@@ -129,10 +131,10 @@ def test_it_begins_with_the_instant_engines_pastiche(starter: InstantEngine) -> 
     asked = request(start="instant", strength=0.7, style_scale=2.0, deterministic=True)
     same = Request(content=CONTENT, style=Style.of(PAINTING), strength=0.7, style_scale=2.0, deterministic=True)
     expected = starter.finish(same).pastiche
-    assert np.array_equal(begun(asked, CONTENT, starter, []).pixels, expected.pixels)
+    assert np.array_equal(initial_picture(asked, CONTENT, starter, []).pixels, expected.pixels)
     # Colours and masks are for the end.
     masked = replace(asked, mask=photograph(9, 9), colors="keep", resize=20)
-    assert np.array_equal(begun(masked, CONTENT, starter, []).pixels, expected.pixels)
+    assert np.array_equal(initial_picture(masked, CONTENT, starter, []).pixels, expected.pixels)
 
 
 def colours(picture: Picture) -> tuple[Any, Any]:
@@ -146,7 +148,7 @@ def test_it_begins_with_the_photograph_in_the_paintings_colours(starter: Instant
     working = CONTENT.as_type(np.dtype(dtype))
     # Colours that leave room, so that none is cut at black or white.
     painting = Picture((PAINTING.pixels * np.array([0.3, 0.5, 0.4]) + 40).astype(np.uint8))
-    found = begun(request(style=painting, start="recoloured"), working, starter, [])
+    found = initial_picture(request(style=painting, start="recoloured"), working, starter, [])
     assert found.pixels.dtype == dtype
     for one, two in zip(colours(found), colours(painting), strict=True):
         assert one == pytest.approx(two, abs=0.01)
@@ -163,21 +165,21 @@ def test_several_styles_give_their_colours_by_weight_and_cards_their_palettes(st
         (Style.of(card), (40, 40, 200)),
         (Style(((Style.of(red).parts[0][0], 0.25), (card, 0.75))), (80, 40, 160)),
     ]:
-        found = begun(request(style=style, start="recoloured"), CONTENT, starter, [])
+        found = initial_picture(request(style=style, start="recoloured"), CONTENT, starter, [])
         assert found.pixels.mean((0, 1)) == pytest.approx(expected, abs=6)
     # The commonest colour comes first, and counts more.
     two = StyleCard("two", {"instant@2": {1.0: np.ones(3, np.float32)}}, palette=("#000000", "#ffffff"))
-    assert 70 < begun(request(style=two, start="recoloured"), CONTENT, starter, []).pixels.mean() < 100
+    assert 70 < initial_picture(request(style=two, start="recoloured"), CONTENT, starter, []).pixels.mean() < 100
     none = StyleCard("none", {"instant@2": {1.0: np.ones(3, np.float32)}})
-    grey = begun(request(style=none, start="recoloured"), CONTENT, starter, []).pixels.mean((0, 1))
+    grey = initial_picture(request(style=none, start="recoloured"), CONTENT, starter, []).pixels.mean((0, 1))
     assert grey == pytest.approx((128, 128, 128), abs=3)
 
 
 def test_it_begins_with_a_picture_of_the_callers(starter: InstantEngine) -> None:
-    found = begun(request(initial=PAINTING), CONTENT, starter, [])
+    found = initial_picture(request(initial=PAINTING), CONTENT, starter, [])
     assert np.array_equal(found.pixels, PAINTING.resized(CONTENT.size).pixels)
     see_through = Picture(PAINTING.pixels, np.zeros((30, 60), np.uint8))
-    deep = begun(request(initial=see_through), CONTENT.as_type(np.dtype(np.uint16)), starter, [])
+    deep = initial_picture(request(initial=see_through), CONTENT.as_type(np.dtype(np.uint16)), starter, [])
     assert deep.alpha is None
     assert deep.pixels.dtype == np.uint16
 
@@ -188,9 +190,9 @@ def test_regions_begin_with_what_each_of_them_would(starter: InstantEngine, star
     both = request(regions=(Region(mask, Style.of(other)),), start=start, deterministic=True)
     share = np.zeros((40, 48), np.float32)
     share[:, :20], share[:, 20:28] = 1, 0.5
-    found = begun(both, CONTENT, starter, [share, 1 - share]).pixels.astype(int)
+    found = initial_picture(both, CONTENT, starter, [share, 1 - share]).pixels.astype(int)
     alone = [
-        begun(request(style=style, start=start, deterministic=True), CONTENT, starter, []).pixels.astype(int)
+        initial_picture(request(style=style, start=start, deterministic=True), CONTENT, starter, []).pixels.astype(int)
         for style in (other, PAINTING)
     ]
     assert np.array_equal(found[:, :20], alone[0][:, :20])

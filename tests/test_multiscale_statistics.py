@@ -14,8 +14,8 @@ from torch import Tensor
 from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS
 from impasto.encoders.pocket import Pocket
 from impasto.encoders.vgg_layout import VGGLayout
-from impasto.evaluation.metrics.multiscale_statistics import Shelf, contrast, spread
-from impasto.evaluation.metrics.scorer import Judge
+from impasto.evaluation.metrics.multiscale_statistics import PaintingIndex, contrast, mean_and_std
+from impasto.evaluation.metrics.scorer import Scorer
 from impasto.losses.distances import content_distance
 
 
@@ -41,50 +41,50 @@ PHOTOGRAPH, PAINTING, OTHER = (smooth(seed) for seed in range(3))
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
-    return Judge(Slim(), name="slim")
+def scorer() -> Scorer:
+    return Scorer(Slim(), name="slim")
 
 
-def test_the_controls_score_what_they_stand_for(judge: Judge) -> None:
-    untouched = judge.score(PHOTOGRAPH, PHOTOGRAPH, PAINTING)
+def test_the_controls_score_what_they_stand_for(scorer: Scorer) -> None:
+    untouched = scorer.score(PHOTOGRAPH, PHOTOGRAPH, PAINTING)
     assert (untouched.coarse, untouched.deep) == (1, 1)
     assert untouched.drawing == pytest.approx(0, abs=1e-5)
-    bare = judge.score(PAINTING, PHOTOGRAPH, PAINTING)
+    bare = scorer.score(PAINTING, PHOTOGRAPH, PAINTING)
     assert (bare.coarse, bare.deep) == (0, 0)
     assert bare.drawing > 0.1
-    other = judge.score(OTHER, PHOTOGRAPH, PAINTING)
+    other = scorer.score(OTHER, PHOTOGRAPH, PAINTING)
     assert other.coarse > 0
     assert other.deep is not None
     assert other.deep > 0
 
 
-def test_an_encoder_that_ends_before_has_no_deep_and_four_layers_of_coarse(judge: Judge) -> None:
-    found = Judge(Pocket(), name="pocket").score(OTHER, PHOTOGRAPH, PAINTING)
+def test_an_encoder_that_ends_before_has_no_deep_and_four_layers_of_coarse(scorer: Scorer) -> None:
+    found = Scorer(Pocket(), name="pocket").score(OTHER, PHOTOGRAPH, PAINTING)
     assert found.deep is None
     assert found.coarse > 0
 
     slim = Slim()
     slim.layers = STYLE_LAYERS
-    four, five = Judge(slim, name="four").score(OTHER, PHOTOGRAPH, PAINTING), judge.score(OTHER, PHOTOGRAPH, PAINTING)
+    four, five = Scorer(slim, name="four").score(OTHER, PHOTOGRAPH, PAINTING), scorer.score(OTHER, PHOTOGRAPH, PAINTING)
     assert four.deep is None
     assert four.style == five.style, "style looks at four layers, whatever else there is"
     assert four.coarse != five.coarse
 
 
-def test_what_a_smaller_picture_does_not_show_is_no_stroke(judge: Judge) -> None:
+def test_what_a_smaller_picture_does_not_show_is_no_stroke(scorer: Scorer) -> None:
     y, x = np.mgrid[0:128, 0:128]
     checkered = (PAINTING + 24.0 * ((y + x) % 2 * 2 - 1)[..., None]).clip(0, 255).astype(np.uint8)
-    found = judge.score(checkered, PHOTOGRAPH, PAINTING)
+    found = scorer.score(checkered, PHOTOGRAPH, PAINTING)
     assert found.style > 10 * found.coarse
 
 
-def test_a_loss_counts_where_there_is_a_drawing(judge: Judge) -> None:
+def test_a_loss_counts_where_there_is_a_drawing(scorer: Scorer) -> None:
     photograph = PHOTOGRAPH.copy()
     photograph[:, :64] = 128
     sky, drawing = photograph.copy(), photograph.copy()
     sky[:, :64], drawing[:, 64:] = OTHER[:, :64], OTHER[:, 64:]
     for made, costs_more in ((sky, False), (drawing, True)):
-        found = judge.score(made, photograph, PAINTING)
+        found = scorer.score(made, photograph, PAINTING)
         assert found.content > 0.02
         assert (found.drawing > found.content) == costs_more
 
@@ -118,15 +118,15 @@ def one(place: int) -> Tensor:
 
 def test_deviations_are_those_of_a_sample() -> None:
     features = {"relu5_1": torch.tensor([0.0, 2.0, 4.0, 6.0]).view(1, 1, 2, 2)}
-    mean, std = spread(features)["relu5_1"]
+    mean, std = mean_and_std(features)["relu5_1"]
     assert mean.tolist() == [[3]]
     assert std.item() == pytest.approx(np.std([0, 2, 4, 6], ddof=1))
 
 
-def test_statistics_do_not_depend_on_what_was_seen_before(judge: Judge) -> None:
-    judge.score(OTHER, PHOTOGRAPH, PAINTING)
-    fresh = Judge(Slim(), name="slim")
-    found = [judge.statistics(pixels) for pixels in (PHOTOGRAPH, PAINTING, OTHER)]
+def test_statistics_do_not_depend_on_what_was_seen_before(scorer: Scorer) -> None:
+    scorer.score(OTHER, PHOTOGRAPH, PAINTING)
+    fresh = Scorer(Slim(), name="slim")
+    found = [scorer.statistics(pixels) for pixels in (PHOTOGRAPH, PAINTING, OTHER)]
     channels = 6 + 4 * 8
     assert [row.shape for row in found] == [(3 * 2 * channels,)] * 3
     for row, pixels in zip(found, (PHOTOGRAPH, PAINTING, OTHER), strict=True):
@@ -135,22 +135,22 @@ def test_statistics_do_not_depend_on_what_was_seen_before(judge: Judge) -> None:
 
 @pytest.mark.parametrize(("encoder", "least"), [(Slim, 128), (Pocket, 64)])
 def test_a_picture_that_is_too_small_is_told(encoder: type[VGGLayout], least: int) -> None:
-    judge = Judge(encoder(), name="random")
-    judge.statistics(noise(least, least))
+    scorer = Scorer(encoder(), name="random")
+    scorer.statistics(noise(least, least))
     with pytest.raises(ValueError, match=rf"{least} x {least - 1} pixels; give at least {least} x {least}"):
-        judge.statistics(noise(least, least - 1))
+        scorer.statistics(noise(least, least - 1))
 
 
-def test_every_painting_recalls_itself_and_no_other(judge: Judge) -> None:
+def test_every_painting_recalls_itself_and_no_other(scorer: Scorer) -> None:
     paintings = [smooth(seed, cells) for seed, cells in ((1, 6), (2, 12), (3, 40))]
-    shelf = Shelf([judge.statistics(painting) for painting in paintings])
+    shelf = PaintingIndex([scorer.statistics(painting) for painting in paintings])
     for number, painting in enumerate(paintings):
-        nearly = judge.statistics((0.9 * painting + 0.1 * PHOTOGRAPH).astype(np.uint8))
+        nearly = scorer.statistics((0.9 * painting + 0.1 * PHOTOGRAPH).astype(np.uint8))
         assert [shelf.recalls(nearly, own) for own in range(3)] == [own == number for own in range(3)]
 
 
 def test_a_channel_counts_by_how_far_paintings_lie_apart() -> None:
-    shelf = Shelf([np.array([1000, 0], np.float32), np.array([1002, 100], np.float32)])
+    shelf = PaintingIndex([np.array([1000, 0], np.float32), np.array([1002, 100], np.float32)])
     assert shelf.recalls(np.array([1000, 60], np.float32), 0), "a whole spread of the one, half of the other"
     assert not shelf.recalls(np.array([1000, 60], np.float32), 1)
 
@@ -160,11 +160,11 @@ def test_a_channel_that_is_dead_in_all_paintings_does_not_decide() -> None:
     near[0], far[0] = 1, 3
     pastiche = np.zeros(4000, np.float32)
     pastiche[:2] = 1.5, 40
-    for shelf, own in ((Shelf([near, far]), 0), (Shelf([far, near]), 1)):
+    for shelf, own in ((PaintingIndex([near, far]), 0), (PaintingIndex([far, near]), 1)):
         assert shelf.recalls(pastiche, own)
         assert not shelf.recalls(pastiche, 1 - own)
 
 
 def test_a_shelf_without_paintings_is_told() -> None:
     with pytest.raises(ValueError, match="no paintings"):
-        Shelf([])
+        PaintingIndex([])

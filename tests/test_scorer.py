@@ -17,15 +17,15 @@ from PIL import Image
 from impasto.encoders.encoder import STYLE_LAYERS
 from impasto.encoders.pocket import Pocket
 from impasto.errors import ModelError
-from impasto.evaluation.inputs import square
-from impasto.evaluation.metrics.scorer import Judge, Score, open_judge
+from impasto.evaluation.inputs import read_square
+from impasto.evaluation.metrics.scorer import Score, Scorer, open_scorer
 from impasto.evaluation.pairs import read_pairs
 from impasto.losses.distances import cfsd, self_similarity
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
-    return Judge(Pocket(), name="random")
+def scorer() -> Scorer:
+    return Scorer(Pocket(), name="random")
 
 
 def smooth(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -35,34 +35,34 @@ def smooth(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 PHOTOGRAPH, PAINTING, OTHER = (smooth(seed) for seed in range(3))
 
 
-def test_the_controls_score_what_they_stand_for(judge: Judge) -> None:
-    untouched = judge.score(PHOTOGRAPH, PHOTOGRAPH, PAINTING)
+def test_the_controls_score_what_they_stand_for(scorer: Scorer) -> None:
+    untouched = scorer.score(PHOTOGRAPH, PHOTOGRAPH, PAINTING)
     assert (untouched.style, untouched.gram) == (1, 1)
     assert (untouched.content, untouched.cfsd) == pytest.approx((0, 0), abs=1e-5)
-    bare = judge.score(PAINTING, PHOTOGRAPH, PAINTING)
+    bare = scorer.score(PAINTING, PHOTOGRAPH, PAINTING)
     assert (bare.style, bare.gram) == (0, 0)
     assert bare.content > 0.1
     assert bare.cfsd > 0
 
 
-def test_what_lies_between_scores_between(judge: Judge) -> None:
+def test_what_lies_between_scores_between(scorer: Scorer) -> None:
     mostly = PHOTOGRAPH.copy()
     # Three quarters: the border of the two is a thing of its own, which halves would not outweigh.
     mostly[:, 16:] = PAINTING[:, 16:]
-    found, bare = (judge.score(p, PHOTOGRAPH, PAINTING) for p in (mostly, PAINTING))
+    found, bare = (scorer.score(p, PHOTOGRAPH, PAINTING) for p in (mostly, PAINTING))
     assert 0.05 < found.style < 1
     assert 0.05 < found.gram < 1
     assert 0 < found.content < bare.content
     assert 0 < found.cfsd < bare.cfsd
-    assert judge.content(mostly, PHOTOGRAPH) == found.content
+    assert scorer.content(mostly, PHOTOGRAPH) == found.content
 
 
-def test_a_score_does_not_depend_on_what_was_seen_before(judge: Judge) -> None:
-    first = judge.score(OTHER, PHOTOGRAPH, PAINTING)
+def test_a_score_does_not_depend_on_what_was_seen_before(scorer: Scorer) -> None:
+    first = scorer.score(OTHER, PHOTOGRAPH, PAINTING)
     for seed in range(20):
-        judge.score(OTHER, smooth(100 + seed), PAINTING)
-    assert judge.score(OTHER, PHOTOGRAPH, PAINTING) == first
-    turned = judge.score(*(picture[::-1, ::-1] for picture in (OTHER, PHOTOGRAPH, PAINTING)))
+        scorer.score(OTHER, smooth(100 + seed), PAINTING)
+    assert scorer.score(OTHER, PHOTOGRAPH, PAINTING) == first
+    turned = scorer.score(*(picture[::-1, ::-1] for picture in (OTHER, PHOTOGRAPH, PAINTING)))
     assert turned.style == pytest.approx(first.style, rel=0.2)
     assert turned != first
 
@@ -70,20 +70,20 @@ def test_a_score_does_not_depend_on_what_was_seen_before(judge: Judge) -> None:
 def test_inputs_are_looked_at_once() -> None:
     encoder, looks = Pocket(), []
     encoder.register_forward_hook(lambda *_: looks.append(1))
-    judge = Judge(encoder, name="random")
+    scorer = Scorer(encoder, name="random")
     for pastiche in (PHOTOGRAPH, PAINTING, OTHER, OTHER):
-        judge.score(pastiche, PHOTOGRAPH.copy(), PAINTING.copy())
+        scorer.score(pastiche, PHOTOGRAPH.copy(), PAINTING.copy())
     # Three sizes of each, and of the last its own once more: the rest of it is kept.
     assert len(looks) == 3 * 3 + 1, "a pastiche is not kept"
 
 
-def test_what_cannot_be_scored_is_told(judge: Judge) -> None:
+def test_what_cannot_be_scored_is_told(scorer: Scorer) -> None:
     with pytest.raises(ValueError, match=r"\(32, 64, 3\) and its photograph \(64, 64, 3\)"):
-        judge.score(OTHER[:32], PHOTOGRAPH, PAINTING)
+        scorer.score(OTHER[:32], PHOTOGRAPH, PAINTING)
     with pytest.raises(ValueError, match="look alike"):
-        judge.score(OTHER, PHOTOGRAPH, PHOTOGRAPH)
+        scorer.score(OTHER, PHOTOGRAPH, PHOTOGRAPH)
     with pytest.raises(ValueError, match=r"shallow does not give relu3_1, relu4_1"):
-        Judge(Pocket(STYLE_LAYERS[:2]), name="shallow")
+        Scorer(Pocket(STYLE_LAYERS[:2]), name="shallow")
 
 
 def test_layouts_are_compared_without_their_colours() -> None:
@@ -104,13 +104,13 @@ def test_layouts_are_compared_without_their_colours() -> None:
 
 def test_without_vgg19_pocket_judges_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pocket = random_pocket(tmp_path / "pocket", monkeypatch)
-    judge = open_judge()
-    assert (judge.name, len(judge.sha256)) == ("pocket@0", 64)
-    assert "not comparable with VGG19's" in judge.note
-    assert judge.score(OTHER, PHOTOGRAPH, PAINTING) == Judge(Pocket(), name="x").score(OTHER, PHOTOGRAPH, PAINTING)
+    scorer = open_scorer()
+    assert (scorer.name, len(scorer.sha256)) == ("pocket@0", 64)
+    assert "not comparable with VGG19's" in scorer.note
+    assert scorer.score(OTHER, PHOTOGRAPH, PAINTING) == Scorer(Pocket(), name="x").score(OTHER, PHOTOGRAPH, PAINTING)
     (pocket / "encoder.safetensors").unlink()
     with pytest.raises(ModelError, match="is missing"):
-        open_judge()
+        open_scorer()
 
 
 def test_what_is_not_vgg19_is_told(tmp_path: Path) -> None:
@@ -118,28 +118,28 @@ def test_what_is_not_vgg19_is_told(tmp_path: Path) -> None:
     for data in (b"", b"PK\x03\x04", b"\x80\x04N.", noise(2, 2).tobytes()):
         file.write_bytes(data)
         with pytest.raises(ModelError, match=r"weights\.npz holds no weights of VGG19"):
-            open_judge(file)
+            open_scorer(file)
     np.savez(file, weights=np.zeros(3))
     with pytest.raises(ModelError, match="has no conv1_1"):
-        open_judge(file)
+        open_scorer(file)
     np.save(tmp_path / "one.npy", np.zeros(3))
     for name in ("gone.npz", "one.npy"):
         with pytest.raises(ModelError, match=f"{name} holds no weights"):
-            open_judge(tmp_path / name)
+            open_scorer(tmp_path / name)
 
 
 def test_inputs_and_scores_are_those_of_the_quality_script(shared: Path) -> None:
     quality = script(shared)
-    weights, judge = quality.weights(), open_judge(shared / "weights" / "vgg19.npz")
-    assert judge.note == ""
+    weights, scorer = quality.weights(), open_scorer(shared / "weights" / "vgg19.npz")
+    assert scorer.note == ""
     for pair in read_pairs(shared / "quality" / "pairs.json")[3::20]:
-        inputs = [square(file) for file in (pair.content, pair.style)]
+        inputs = [read_square(file) for file in (pair.content, pair.style)]
         for pixels, file in zip(inputs, (pair.content, pair.style), strict=True):
             assert (pixels == np.asarray(quality.square(file))).all()
         # At half the size, for time's sake.
         content, style = (np.asarray(Image.fromarray(p).resize((256, 256))) for p in inputs)
         made = (0.3 * content + 0.7 * style[::-1]).astype(np.uint8)
-        found = judge.score(made, content, style)
+        found = scorer.score(made, content, style)
         assert astuple(found) == pytest.approx(theirs(quality, weights, made, content, style), rel=5e-4)
 
 

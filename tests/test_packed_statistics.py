@@ -11,7 +11,7 @@ from skimage import data
 from impasto import Picture
 from impasto.encoders.encoder import STYLE_LAYERS
 from impasto.encoders.open import open_encoder
-from impasto.iterative.targets import Aims, card_code
+from impasto.iterative.targets import Targets, card_code
 from impasto.losses.statistics import RANK, LayerStatistics, Statistics, mean_statistics, measure, pack, unpack
 from impasto.losses.terms import GramTerm
 from impasto.styles import Style, StyleCard
@@ -54,14 +54,14 @@ def test_packing_twice_is_packing_once() -> None:
 @pytest.fixture(scope="module")
 def astronaut() -> Statistics:
     encoder, picture = open_encoder(), Picture.from_array(data.astronaut())
-    return Aims(encoder, "pocket@1").style(Style.of(picture), STYLE_LAYERS, 1.0)
+    return Targets(encoder, "pocket@1").style(Style.of(picture), STYLE_LAYERS, 1.0)
 
 
 def test_a_real_picture_loses_little(astronaut: Statistics) -> None:
     packed = unpack(pack(astronaut), widths(astronaut))
     for name, expected in astronaut.items():
         found = packed[name]
-        # Means and deviations are kept as they are.
+        # Means and standard deviations are kept as they are.
         assert torch.allclose(found.mean, expected.mean, rtol=1e-5)
         assert torch.allclose(found.std, expected.std, rtol=1e-3, atol=1e-5)
         error = float((found.gram - expected.gram).norm() / expected.gram.norm())
@@ -69,7 +69,7 @@ def test_a_real_picture_loses_little(astronaut: Statistics) -> None:
         error = float((found.covariance - expected.covariance).norm() / expected.covariance.norm())
         assert error < 0.2, f"{name}: {error:.2%} of the covariance is lost"
     # As losses see it: nothing beside what pictures are apart.
-    other = Aims(open_encoder(), "").style(Style.of(Picture.from_array(data.coffee())), STYLE_LAYERS, 1.0)
+    other = Targets(open_encoder(), "").style(Style.of(Picture.from_array(data.coffee())), STYLE_LAYERS, 1.0)
     term = GramTerm(astronaut, dict.fromkeys(STYLE_LAYERS, 1.0))
     assert term(packed).item() < 0.01 * term(other).item()
 
@@ -80,7 +80,7 @@ def test_a_card_holds_what_was_packed(astronaut: Statistics) -> None:
     assert np.array_equal(code, pack(astronaut))
     # In half precision, as cards keep codes.
     card = StyleCard.from_bytes(StyleCard("astronaut", {"pocket@1": {1.0: code}}).to_bytes())
-    found = Aims(encoder, "pocket@1").style(Style.of(card), STYLE_LAYERS, 1.0)
+    found = Targets(encoder, "pocket@1").style(Style.of(card), STYLE_LAYERS, 1.0)
     packed = unpack(code, widths(astronaut))
     for name, expected in packed.items():
         assert (found[name].gram - expected.gram).norm() < 2e-3 * expected.gram.norm()
@@ -90,7 +90,7 @@ def test_a_card_holds_what_was_packed(astronaut: Statistics) -> None:
 def test_several_pictures_of_one_style_are_packed_as_their_mean() -> None:
     encoder = open_encoder()
     pictures = [Picture.from_array(x).resized((80, 80)) for x in (data.astronaut(), data.coffee())]
-    parts = [(Aims(encoder, "")._picture(picture, STYLE_LAYERS, 0.25), 1.0) for picture in pictures]
+    parts = [(Targets(encoder, "")._picture(picture, STYLE_LAYERS, 0.25), 1.0) for picture in pictures]
     assert np.array_equal(card_code(encoder, pictures, 0.25), pack(mean_statistics(parts)))
 
 

@@ -19,8 +19,8 @@ from tiffs import by_hand, tiff
 
 from impasto.errors import PictureError
 from impasto.picture import Picture
-from impasto.picture.icc.color_space import coded
-from impasto.picture.icc.declared_profile import stated_profile
+from impasto.picture.icc.color_space import cicp_color_space
+from impasto.picture.icc.declared_profile import declared_profile
 from impasto.picture.icc.profile import srgb
 from impasto.picture.raster import Raster
 from impasto.picture.reading import read
@@ -273,10 +273,10 @@ def test_heif_states_its_colours_as_avif_does() -> None:
     class Decoded:
         info: ClassVar[dict[str, Any]] = {"nclx_profile": {"color_primaries": 12, "transfer_characteristics": 13}}
 
-    space = coded(12, 13)
+    space = cicp_color_space(12, 13)
     assert space is not None
     for image in (Heif(), Decoded()):
-        assert stated_profile(image, "heif", "RGB") == space.profile("RGB")
+        assert declared_profile(image, "heif", "RGB") == space.profile("RGB")
 
 
 def test_a_profile_counts_before_nclx() -> None:
@@ -315,7 +315,7 @@ def test_bitmaps() -> None:
 @pytest.mark.parametrize("primaries", [1, 4, 5, 6, 7, 8, 9, 11, 12, 22])
 @pytest.mark.parametrize("transfer", [1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18])
 def test_every_code_keeps_white_and_black(primaries: int, transfer: int) -> None:
-    space = coded(primaries, transfer)
+    space = cicp_color_space(primaries, transfer)
     assert space is not None
     light = space.light(np.linspace(0, 1, 300))
     assert (np.diff(light) >= 0).all()
@@ -329,7 +329,7 @@ def test_every_code_keeps_white_and_black(primaries: int, transfer: int) -> None
 
 def test_reference_white_of_high_dynamic_range() -> None:
     for transfer, value in ((16, 0.5807), (18, 0.75)):
-        space = coded(9, transfer)
+        space = cicp_color_space(9, transfer)
         assert space is not None
         assert space.light(np.array([value]))[0] == pytest.approx(1, abs=0.01)
 

@@ -20,14 +20,14 @@ from impasto.inference.ir.compose import compose
 from impasto.inference.ir.network import BGR_MEAN, Network, Preprocessing
 from impasto.inference.openvino import op, ov
 from impasto.inference.openvino_core import core
-from impasto.inference.tileable_graph import Repainter
-from impasto.models.formats.onnx_metadata import saying_of
+from impasto.inference.tileable_graph import TileableGraph
+from impasto.models.formats.onnx_metadata import read_onnx_metadata
 from impasto.models.formats.protobuf import Message
 from impasto.models.network_files import read_network
-from impasto.models.probing.graph_constants import Affinity, affinity_of
+from impasto.models.probing.graph_constants import GraphConstants, read_graph_constants
 from impasto.models.probing.preprocessing import recognise_preprocessing
-from impasto.models.probing.probe import examine
-from impasto.models.probing.receptive_field import Sizes, sizes_of
+from impasto.models.probing.probe import probe
+from impasto.models.probing.receptive_field import Sizes, find_sizes
 from impasto.picture import Picture
 from impasto.stylizer import SAMPLE
 
@@ -45,7 +45,7 @@ def read(data: bytes) -> ov.Model:
 def found_in(data: bytes, **known: Any) -> tuple[Any, Array]:
     """What was found, and the pastiche that this gives."""
     raw = Compiled(adapt(read(data), RAW), "f32")
-    found = recognise_preprocessing(lambda x: raw([x])[0], PHOTO, affinity_of(read(data)), **known)
+    found = recognise_preprocessing(lambda x: raw([x])[0], PHOTO, read_graph_constants(read(data)), **known)
     return found, Compiled(adapt(read(data), found.preprocessing), "f32")([PHOTO])[0].clip(0, 1)
 
 
@@ -82,7 +82,7 @@ def test_a_bright_warm_style_is_no_exception(order: str) -> None:
     for taken, given in (("1", "caffe"), ("255", "255")):
         data = one_style("senecio", order=order, taken=taken, given=given)
         raw = Compiled(adapt(read(data), RAW), "f32")
-        found = recognise_preprocessing(lambda x: raw([x])[0], PHOTO, Affinity())  # noqa: B023
+        found = recognise_preprocessing(lambda x: raw([x])[0], PHOTO, GraphConstants())  # noqa: B023
         assert (found.preprocessing.order, found.order) == (order, "trial")
         made = Compiled(adapt(read(data), found.preprocessing), "f32")([PHOTO])[0].clip(0, 1)
         assert np.abs(made - expected).mean() < 0.5 / 255
@@ -109,42 +109,42 @@ def test_a_range_that_matters_is_found_by_what_comes_out() -> None:
             tone: Array = np.tanh(3 * (x / np.float32(peak) - 0.5)).mean(1, keepdims=True)
             return np.asarray(np.repeat(127.5 + 120 * tone, 3, 1) + 0.01 * x / np.float32(peak), np.float32)
 
-        found = recognise_preprocessing(run, PHOTO, Affinity())
+        found = recognise_preprocessing(run, PHOTO, GraphConstants())
         assert (found.preprocessing.range, found.range) == (peak, "trial")
-        assert (found.preprocessing.order, found.order) == ("RGB", "assumed"), "it heeds all channels alike"
+        assert (found.preprocessing.order, found.order) == ("RGB", "assumed"), "it uses all channels alike"
 
 
 @pytest.mark.parametrize(
     ("run", "match"),
     [
-        (lambda x: x[:, :1], "gives no picture: an array of shape"),
-        (lambda x: x * np.float32("nan"), "numbers without end"),
+        (lambda x: x[:, :1], "is not a picture: it has shape"),
+        (lambda x: x * np.float32("nan"), "NaN or infinity"),
         (lambda x: x * 0 + 7, "its numbers go from 7 to 7"),
-        (lambda x: x * 1e6, "gives no picture: its numbers go"),
+        (lambda x: x * 1e6, "is not a picture: its values go"),
     ],
 )
 def test_what_gives_no_picture_is_refused(run: Any, match: str) -> None:
     with pytest.raises(ModelError, match=match):
-        recognise_preprocessing(run, PHOTO, Affinity(range=1))
+        recognise_preprocessing(run, PHOTO, GraphConstants(range=1))
 
 
 def test_constants_of_a_graph_tell_the_order_and_the_range() -> None:
     mean = np.array(BGR_MEAN, np.float32).reshape(1, 3, 1, 1)
     photo = op.parameter([1, 3, 8, 8], np.float32, name="photo")
 
-    def told(x: Any, after: Any = None) -> Affinity:
+    def told(x: Any, after: Any = None) -> GraphConstants:
         body = op.relu(x)
-        return affinity_of(ov.Model([after(body) if after else body], [photo], "told"))
+        return read_graph_constants(ov.Model([after(body) if after else body], [photo], "told"))
 
-    assert told(op.subtract(photo, mean)) == Affinity("BGR", 255)
-    assert told(op.subtract(photo, mean[:, ::-1].copy())) == Affinity("RGB", 255)
-    assert told(op.subtract(op.multiply(photo, np.float32(255)), mean)) == Affinity("BGR", 1)
-    assert told(op.divide(photo, np.float32(255))) == Affinity(None, 255)
-    assert told(op.subtract(op.multiply(photo, np.float32(2)), np.float32(1))) == Affinity(None, 1)
-    assert told(op.subtract(op.divide(photo, np.float32(127.5)), np.float32(1))) == Affinity(None, 255)
-    assert told(photo, lambda y: op.add(op.multiply(y, np.float32(150)), mean)) == Affinity("BGR", None)
-    assert told(op.multiply(photo, np.float32(3))) == Affinity()
-    assert told(op.divide(np.float32(3), photo)) == Affinity()
+    assert told(op.subtract(photo, mean)) == GraphConstants("BGR", 255)
+    assert told(op.subtract(photo, mean[:, ::-1].copy())) == GraphConstants("RGB", 255)
+    assert told(op.subtract(op.multiply(photo, np.float32(255)), mean)) == GraphConstants("BGR", 1)
+    assert told(op.divide(photo, np.float32(255))) == GraphConstants(None, 255)
+    assert told(op.subtract(op.multiply(photo, np.float32(2)), np.float32(1))) == GraphConstants(None, 1)
+    assert told(op.subtract(op.divide(photo, np.float32(127.5)), np.float32(1))) == GraphConstants(None, 255)
+    assert told(photo, lambda y: op.add(op.multiply(y, np.float32(150)), mean)) == GraphConstants("BGR", None)
+    assert told(op.multiply(photo, np.float32(3))) == GraphConstants()
+    assert told(op.divide(np.float32(3), photo)) == GraphConstants()
 
 
 def graph(stride: int, kernel: int, *, normalised: bool = True) -> ov.Model:
@@ -172,7 +172,7 @@ def graph(stride: int, kernel: int, *, normalised: bool = True) -> ov.Model:
 )
 def test_sizes_are_found_by_trial(stride: int, kernel: int, sizes: Sizes) -> None:
     for normalised in (True, False):
-        found = sizes_of(Repainter(lambda n=normalised: graph(stride, kernel, normalised=n), "f32"))  # type: ignore[misc]
+        found = find_sizes(TileableGraph(lambda n=normalised: graph(stride, kernel, normalised=n), "f32"))  # type: ignore[misc]
         assert found.multiple == sizes.multiple
         assert sizes.margin - 2 * stride <= found.margin <= sizes.margin + stride
         assert found.smallest == sizes.smallest
@@ -190,18 +190,18 @@ def test_sizes_are_found_by_trial(stride: int, kernel: int, sizes: Sizes) -> Non
 def test_a_trial_finds_what_layers_say(make: Callable[[], Network]) -> None:
     network = make()
     exact = Sizes(network.multiple, network.margin, network.smallest)
-    assert sizes_of(Repainter(lambda: compose(network), "f32")) == exact
+    assert find_sizes(TileableGraph(lambda: compose(network), "f32")) == exact
 
 
 def test_a_graph_of_another_size_than_it_took_is_refused() -> None:
     picture = op.parameter([-1, 3, -1, -1], np.float32, name="content")
     halved = op.avg_pool(picture, [2, 2], [0, 0], [0, 0], [2, 2], False)
-    with pytest.raises(ModelError, match="gives no picture of the size that it took"):
-        sizes_of(Repainter(lambda: ov.Model([halved.output(0)], [picture], "halved"), "f32"))
+    with pytest.raises(ModelError, match="never has the size of its input"):
+        find_sizes(TileableGraph(lambda: ov.Model([halved.output(0)], [picture], "halved"), "f32"))
 
 
 def asked(*files: Path, beside: tuple[Path, ...] = ()) -> dict[str, Any]:
-    return examine(
+    return probe(
         {
             "files": [str(file) for file in files],
             "beside": [str(file) for file in beside],
@@ -219,10 +219,10 @@ def test_public_networks_are_recognised(shared: Path) -> None:
         rules = asked(file)["rules"]
         assert (rules["multiple"], rules["smallest"], rules["margin"]) == (4, 44, 56)
         data = file.read_bytes()
-        assert saying_of(data).order == "BGR"
-        assert saying_of(data).licence == "Free for personal or research use"
+        assert read_onnx_metadata(data).order == "BGR"
+        assert read_onnx_metadata(data).licence == "Free for personal or research use"
         raw = Compiled(adapt(read(data), RAW), "f32")
-        unheard = recognise_preprocessing(lambda x: raw([x])[0], PHOTO, Affinity())  # noqa: B023
+        unheard = recognise_preprocessing(lambda x: raw([x])[0], PHOTO, GraphConstants())  # noqa: B023
         assert (unheard.preprocessing.order, unheard.preprocessing.range) == ("BGR", 255)
         assert (unheard.order, unheard.range) == ("trial", "trial")
 
@@ -238,10 +238,12 @@ def test_a_pair_is_recognised_in_either_order_and_by_one_half(shared: Path) -> N
     assert asked(predict, beside=(transfer, predict))["roles"] == found["roles"]
     with pytest.raises(ModelError, match=r"half of a pair: it reads .* no file beside it fits: give the one that repa"):
         asked(predict)
-    with pytest.raises(ModelError, match="together they are no model"):
+    with pytest.raises(ModelError, match="together they do not make a model"):
         asked(predict, predict)
     other = shared / "peers" / "fast_neural_style" / "candy.onnx"
-    with pytest.raises(ModelError, match=r"candy\.onnx repaints pictures in one style: together they are no model"):
+    with pytest.raises(
+        ModelError, match=r"candy\.onnx repaints pictures in one style: together they do not make a model"
+    ):
         asked(predict, other)
 
 

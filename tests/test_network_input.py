@@ -1,4 +1,4 @@
-"""What a network is given to paint over while it learns, and what its critic says of the result."""
+"""What a network is given to paint over while it learns, and what its criterion says of the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS
 from impasto.encoders.open import open_encoder
 from impasto.training.data.network_input import blend, coarse_to_fine, detail, grain
-from impasto.training.loss import Critic, regularity, stamping, unsteadiness
+from impasto.training.loss import StyleCriterion, grid_losses, repetition_loss, shift_loss
 
 
 def halves() -> Tensor:
@@ -66,46 +66,46 @@ def test_every_second_photograph_is_blended_with_a_smaller_one_repainted() -> No
 
 
 def test_strokes_are_seen_at_every_scale() -> None:
-    critic = Critic(open_encoder())
+    criterion = StyleCriterion(open_encoder())
     torch.manual_seed(2)
     fine = torch.rand(1, 3, 128, 128)
     coarse = F.interpolate(torch.rand(1, 3, 16, 16), scale_factor=8.0)
-    goal = critic.look(coarse)
-    near = critic.compare(fine, critic.look(fine), critic.look(fine))
-    far = critic.compare(fine, critic.look(fine), goal)
+    goal = criterion.features(coarse)
+    near = criterion.compare(fine, criterion.features(fine), criterion.features(fine))
+    far = criterion.compare(fine, criterion.features(fine), goal)
     assert float(near["style"]) == pytest.approx(0, abs=1e-4)
     assert float(near["gram"]) == pytest.approx(0, abs=1e-4)
     assert float(far["style"]) > 0.1
-    one, three = (Critic(open_encoder(), scales).look(fine) for scales in ((1,), (1, 2, 4)))
+    one, three = (StyleCriterion(open_encoder(), scales).features(fine) for scales in ((1,), (1, 2, 4)))
     assert (len(one.moments), len(three.moments)) == (1, 3)
 
 
 def test_a_critic_looks_as_deep_as_its_encoder_reaches(tmp_path: Path) -> None:
-    deep = Critic.through(Path(vgg_file(tmp_path, "vgg19", "caffe")), torch.device("cpu"))
-    shallow = Critic.through(random_vgg19(tmp_path), torch.device("cpu"))
+    deep = StyleCriterion.through(Path(vgg_file(tmp_path, "vgg19", "caffe")), torch.device("cpu"))
+    shallow = StyleCriterion.through(random_vgg19(tmp_path), torch.device("cpu"))
     picture = torch.rand(1, 3, 64, 64)
-    for critic, layers in ((deep, [*STYLE_LAYERS, "relu5_1"]), (shallow, [*STYLE_LAYERS])):
-        look = critic.look(picture)
+    for criterion, layers in ((deep, [*STYLE_LAYERS, "relu5_1"]), (shallow, [*STYLE_LAYERS])):
+        look = criterion.features(picture)
         assert [list(moments) for moments in look.moments] == [layers] * 3
-        assert torch.equal(look.drawing, critic.encoder(picture)["relu4_1"])
+        assert torch.equal(look.drawing, criterion.encoder(picture)["relu4_1"])
 
 
 def test_content_counts_where_there_is_a_drawing() -> None:
-    critic, picture = Critic(open_encoder()), halves()
-    look = critic.look(picture)
+    criterion, picture = StyleCriterion(open_encoder()), halves()
+    look = criterion.features(picture)
     stroked, smeared = picture.clone(), picture.clone()
     stroked[..., :112] += 0.1 * torch.randn(1, 1, 64, 112)
     smeared[..., 144:] = picture[..., 144:].roll(5, 2).flip(3)
-    strokes, loss = (float(critic.compare(x, look, look)["content"]) for x in (stroked, smeared))
+    strokes, loss = (float(criterion.compare(x, look, look)["content"]) for x in (stroked, smeared))
     assert loss > 3 * strokes
 
 
 def test_light_may_move_a_little_and_in_the_sky_more() -> None:
-    critic, picture = Critic(open_encoder()), halves() * 0.5
-    look = critic.look(picture)
+    criterion, picture = StyleCriterion(open_encoder()), halves() * 0.5
+    look = criterion.features(picture)
 
     def light(change: Tensor) -> float:
-        return float(critic.compare(picture + change, look, look)["light"])
+        return float(criterion.compare(picture + change, look, look)["light"])
 
     left, right = torch.zeros(1, 1, 64, 192), torch.zeros(1, 1, 64, 192)
     left[..., :32], right[..., 160:] = 0.4, 0.4
@@ -117,8 +117,8 @@ def test_a_lattice_of_sixteen_pixels_is_seen_too() -> None:
     torch.manual_seed(0)
     stamp = torch.rand(1, 3, 16, 16)
     stamped, free = stamp.repeat(1, 1, 8, 8), torch.rand(1, 3, 128, 128)
-    assert float(regularity(stamped)["lattice"]) > 10 * float(regularity(free)["lattice"])
-    assert float(regularity(torch.rand(1, 3, 32, 32))["lattice"]) > 0
+    assert float(grid_losses(stamped)["lattice"]) > 10 * float(grid_losses(free)["lattice"])
+    assert float(grid_losses(torch.rand(1, 3, 32, 32))["lattice"]) > 0
 
 
 def test_what_hangs_on_a_grid_does_not_move_with_the_picture() -> None:
@@ -131,8 +131,8 @@ def test_what_hangs_on_a_grid_does_not_move_with_the_picture() -> None:
     def stamped(x: Tensor) -> Tensor:
         return x + stamp.repeat(x.shape[2] // 8, x.shape[3] // 8)
 
-    assert float(unsteadiness(steady, pictures, steady(pictures))) == 0
-    assert float(unsteadiness(stamped, pictures, stamped(pictures))) > 0.05
+    assert float(shift_loss(steady, pictures, steady(pictures))) == 0
+    assert float(shift_loss(stamped, pictures, stamped(pictures))) > 0.05
 
 
 def test_a_stamp_counts_where_the_photograph_is_flat_however_faint() -> None:
@@ -140,13 +140,13 @@ def test_a_stamp_counts_where_the_photograph_is_flat_however_faint() -> None:
     flat, busy = torch.zeros(1, 24, 24), torch.full((1, 24, 24), 0.2)
     stamp = torch.rand(1, 1, 8, 8).repeat(1, 3, 24, 24)
     free = torch.rand(1, 1, 192, 192).expand(-1, 3, -1, -1)
-    bold, faint = (float(stamping(0.5 + amount * stamp, flat)) for amount in (0.5, 0.1))
+    bold, faint = (float(repetition_loss(0.5 + amount * stamp, flat)) for amount in (0.5, 0.1))
     assert bold > 0.9
     assert faint > 0.8 * bold
-    assert float(stamping(free, flat)) < 0.1
-    assert float(stamping(stamp, busy)) == 0
-    assert float(stamping(stamp[..., :96, :96], flat)) == 0
-    # Hatching that drifts along is no lattice, but stamped all the same.
+    assert float(repetition_loss(free, flat)) < 0.1
+    assert float(repetition_loss(stamp, busy)) == 0
+    assert float(repetition_loss(stamp[..., :96, :96], flat)) == 0
+    # Hatching that drifts along is not a lattice, but stamped all the same.
     places = torch.arange(192.0)
     drifting = (torch.outer(places, torch.ones(192)) * (2 * torch.pi / 8.3)).sin().expand(1, 3, -1, -1)
-    assert float(stamping(drifting, flat)) > 0.5
+    assert float(repetition_loss(drifting, flat)) > 0.5

@@ -11,8 +11,8 @@ from pictures import noise, saved
 from PIL import Image
 
 from impasto import Gallery, StyleCard
-from impasto.jobs.job_from_order import entered
-from impasto.jobs.name_resolution import Meanings
+from impasto.jobs.job_from_order import job_from_order
+from impasto.jobs.name_resolution import NameResolver
 from impasto.jobs.order import Order
 from impasto.jobs.owners.styles import Galleries
 from impasto.jobs.records.blobs import Blobs
@@ -28,17 +28,17 @@ def galleries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Galleries:
 
 
 @pytest.fixture
-def meanings(galleries: Galleries, tmp_path: Path) -> Meanings:
-    return Meanings(galleries, Blobs(tmp_path / "blobs"))
+def meanings(galleries: Galleries, tmp_path: Path) -> NameResolver:
+    return NameResolver(galleries, Blobs(tmp_path / "blobs"))
 
 
-def test_another_card_or_model_of_the_same_name_is_something_else(galleries: Galleries, meanings: Meanings) -> None:
+def test_another_card_or_model_of_the_same_name_is_something_else(galleries: Galleries, meanings: NameResolver) -> None:
     for version in ("1", "2"):
         installed("candy", version=version, seed=int(version))
     Store().use("candy@1")
-    galleries.of("ann").add(StyleCard("mine", network="candy"))
+    galleries.for_owner("ann").add(StyleCard("mine", network="candy"))
     wave = replace(galleries.base.get("the-wave"), name="other")
-    galleries.of("ann").add(wave)
+    galleries.for_owner("ann").add(wave)
     sent = StyleCard("sent", network="candy").to_bytes()
 
     def all_of_them() -> list[str]:
@@ -63,16 +63,16 @@ def test_another_card_or_model_of_the_same_name_is_something_else(galleries: Gal
     Store().remove("candy@1")
     installed("candy", version="1", seed=9)
     assert [one == other for one, other in zip(before, all_of_them(), strict=True)] == [True] * 2 + [False] * 3 + [True]
-    galleries.of("ann").add(replace(wave, title="Another"), overwrite=True)
+    galleries.for_owner("ann").add(replace(wave, title="Another"), overwrite=True)
     assert all_of_them()[1] != before[1]
     assert meanings.fingerprint(SENT, "bob", {}, ["other"]) != before[1], "to another, there is no such style"
 
 
-def test_a_job_knows_what_its_order_meant(galleries: Galleries, meanings: Meanings, tmp_path: Path) -> None:
+def test_a_job_knows_what_its_order_meant(galleries: Galleries, meanings: NameResolver, tmp_path: Path) -> None:
     photo = saved(Image.fromarray(noise(8, 8)), "png")
     card = galleries.base.export("the-wave")
     for kind, styles in (("stylize", ((1.0, "starry-night"), (2.0, card))), ("grid", ((1.0, card), (1.0, photo)))):
         order = Order(kind=kind, contents=(("a", photo),), styles=styles)  # type: ignore[arg-type]
         fingerprint = meanings.fingerprint(order.digest, "ann", order.settings, [style for _, style in order.styles])
-        job = entered(order, "ann", fingerprint, meanings._blobs.put, 60)
-        assert meanings.again(job) == fingerprint
+        job = job_from_order(order, "ann", fingerprint, meanings._blobs.put, 60)
+        assert meanings.current_fingerprint(job) == fingerprint

@@ -30,7 +30,7 @@ from impasto.server.app import make_app
 from impasto.server.auth import Keys
 from impasto.server.compat import pending_files as module
 from impasto.server.compat.compat import Compat
-from impasto.server.compat.pending_files import Promise, Promises
+from impasto.server.compat.pending_files import PendingFiles, PendingJob
 from impasto.server.compat.storage import Storage
 
 OWNER = "local"
@@ -38,19 +38,19 @@ PHOTO = saved(Image.fromarray(noise(40, 40, seed=1)), "png")
 
 
 class Desk:
-    """Jobs, a storage and promises in a folder, as a server has them; started anew it finds what was there."""
+    """Jobs, a storage and pending_files in a folder, as a server has them; started again it finds what was there."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.storage_folder, self.folder = home, home / "storage", home / "promises"
+        self.home, self.storage_folder, self.folder = home, home / "storage", home / "pending_files"
         self.open()
 
     def open(self) -> None:
         gallery = Gallery(self.home / "gallery")
         self.jobs = Jobs(self.home / "jobs", limits=Limits(kept_seconds=600), interactive=1, bulk=0, gallery=gallery)
         self.storage = Storage(self.storage_folder)
-        self.promises = Promises(self.jobs, self.storage, self.folder)
+        self.pending_files = PendingFiles(self.jobs, self.storage, self.folder)
         self.looks = 0
-        keep = self.promises._keep
+        keep = self.pending_files._keep
 
         def looked(one: object) -> None:
             try:
@@ -58,35 +58,35 @@ class Desk:
             finally:
                 self.looks += 1
 
-        self.promises._keep = looked  # type: ignore[method-assign]
+        self.pending_files._keep = looked  # type: ignore[method-assign]
 
     def looked_again(self) -> None:
-        """Wait until the one promise was looked at anew: what is not done by then is not going to be."""
+        """Wait until the one pending job was looked at again: what is not done by then is not going to be."""
         # The first may have begun before.
         wanted = self.looks + 2
         until(lambda: self.looks >= wanted)
 
     def start(self) -> None:
         self.jobs.start()
-        self.promises.start()
-        # Who asks earlier is told, after some seconds, that no worker is free.
+        self.pending_files.start()
+        # Who asks earlier is told, after a few seconds, that no worker is free.
         until(lambda: self.jobs.ready)
 
     def close(self) -> None:
-        self.promises.stop()
+        self.pending_files.stop()
         self.jobs.stop(0)
 
-    def promised(self, *models: str) -> Promise:
+    def promised(self, *models: str) -> PendingJob:
         id = str(uuid.uuid4())
-        promise = Promise(id, OWNER, f"{id}.jpg", tuple(f"{id}_{model}.jpg" for model in models))
+        pending = PendingJob(id, OWNER, f"{id}.jpg", tuple(f"{id}_{model}.jpg" for model in models))
         styles = tuple((1.0, model.replace("_", "-")) for model in models)
-        with self.promises.making(promise):
+        with self.pending_files.promised(pending):
             self.jobs.submit(
                 Order(kind="grid", contents=(("file", PHOTO),), styles=styles, settings={"format": "jpeg"}, id=id),
                 OWNER,
             )
-            self.storage.put(promise.first, b"the first")
-        return promise
+            self.storage.put(pending.first, b"the first")
+        return pending
 
     def files(self) -> set[str]:
         return {path.name for path in self.storage_folder.iterdir()} if self.storage_folder.is_dir() else set()
@@ -105,21 +105,21 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def test_a_disk_that_is_full_is_waited_out(desk: Desk) -> None:
     desk.start()
-    promise = desk.promised("udnie", "the_wave")
+    pending = desk.promised("udnie", "the_wave")
     # As good as full: nothing can be written there.
     shutil.rmtree(desk.storage_folder)
-    until(lambda: desk.jobs.get(OWNER, promise.id).is_final)
+    until(lambda: desk.jobs.get(OWNER, pending.id).is_final)
     desk.looked_again()
     assert desk.files() == set()
-    assert json.loads((desk.folder / f"{promise.id}.json").read_bytes())["kept"] is False
+    assert json.loads((desk.folder / f"{pending.id}.json").read_bytes())["kept"] is False
     desk.storage_folder.mkdir()
-    until(lambda: desk.files() == set(promise.files))
-    for name in promise.files:
+    until(lambda: desk.files() == set(pending.files))
+    for name in pending.files:
         assert picture_of((desk.storage_folder / name).read_bytes()).size == (40, 40)
-    until(lambda: json.loads((desk.folder / f"{promise.id}.json").read_bytes())["kept"])
-    (desk.storage_folder / promise.files[0]).unlink()
+    until(lambda: json.loads((desk.folder / f"{pending.id}.json").read_bytes())["kept"])
+    (desk.storage_folder / pending.files[0]).unlink()
     desk.looked_again()
-    assert desk.files() == {promise.files[1]}
+    assert desk.files() == {pending.files[1]}
 
 
 def test_what_is_deleted_or_expires_takes_its_pictures_with_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,24 +135,24 @@ def test_what_is_deleted_or_expires_takes_its_pictures_with_it(desk: Desk, monke
     desk.jobs.sweep()
     until(lambda: desk.files() == {kept.first, *kept.files, "notes.txt"})
     until(lambda: desk.papers() == {f"{kept.id}.json"})
-    assert desk.promises.owner(kept.id) == OWNER
-    assert desk.promises.owner(deleted.id) is None
+    assert desk.pending_files.owner(kept.id) == OWNER
+    assert desk.pending_files.owner(deleted.id) is None
 
 
 def test_what_happens_is_heard_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nobody looks by himself.
     monkeypatch.setattr(module, "_LOOK_SECONDS", 10 * WAIT)
     desk.start()
-    promise = desk.promised("udnie", "the_wave")
-    until(lambda: set(promise.files) <= desk.files())
-    desk.jobs.delete(OWNER, promise.id)
+    pending = desk.promised("udnie", "the_wave")
+    until(lambda: set(pending.files) <= desk.files())
+    desk.jobs.delete(OWNER, pending.id)
     until(lambda: desk.files() == set())
 
 
 def test_a_server_that_is_busy_tells_each_client_in_its_words(desk: Desk) -> None:
     desk.start()
     desk.jobs.limits = Limits(at_once=0)
-    compat = Compat(desk.jobs, storage=desk.storage_folder, promises=desk.folder)
+    compat = Compat(desk.jobs, storage=desk.storage_folder, pending_files=desk.folder)
     app = make_app(desk.jobs, Keys(), compat=compat)
 
     async def asked() -> list[httpx.Response]:
@@ -175,17 +175,17 @@ def test_a_server_that_is_busy_tells_each_client_in_its_words(desk: Desk) -> Non
 
 def test_a_job_that_is_given_up_and_tried_again_is_kept_in_the_end(desk: Desk) -> None:
     desk.start()
-    promise = desk.promised("udnie", "the_wave", "zodiac")
-    desk.jobs.cancel(OWNER, promise.id)
-    until(lambda: desk.jobs.get(OWNER, promise.id).is_final)
-    desk.jobs.retry(OWNER, promise.id)
-    until(lambda: set(promise.files) <= desk.files())
+    pending = desk.promised("udnie", "the_wave", "zodiac")
+    desk.jobs.cancel(OWNER, pending.id)
+    until(lambda: desk.jobs.get(OWNER, pending.id).is_final)
+    desk.jobs.retry(OWNER, pending.id)
+    until(lambda: set(pending.files) <= desk.files())
 
 
 def test_at_the_start_what_is_broken_or_has_no_job_is_dropped(desk: Desk) -> None:
     ids = [str(uuid.uuid4()) for _ in range(3)]
-    # Killed between the promise and its job.
-    early = Promise(ids[0], OWNER, f"{ids[0]}.jpg", (f"{ids[0]}_candy.jpg",))
+    # Killed between the pending job and its job.
+    early = PendingJob(ids[0], OWNER, f"{ids[0]}.jpg", (f"{ids[0]}_candy.jpg",))
     (desk.folder / f"{ids[0]}.json").write_text(json.dumps(asdict(early)))
     (desk.storage_folder / early.first).write_bytes(b"")
     for id, text in ((ids[1], "{"), (ids[2], json.dumps(asdict(early)))):
@@ -202,20 +202,20 @@ def test_at_the_start_what_is_broken_or_has_no_job_is_dropped(desk: Desk) -> Non
 def test_a_promise_whose_job_is_refused_is_void(desk: Desk) -> None:
     desk.start()
     id = str(uuid.uuid4())
-    promise = Promise(id, OWNER, f"{id}.jpg", (f"{id}_udnie.jpg",))
+    pending = PendingJob(id, OWNER, f"{id}.jpg", (f"{id}_udnie.jpg",))
 
     def refused() -> None:
-        with desk.promises.making(promise):
+        with desk.pending_files.promised(pending):
             assert desk.papers() == {f"{id}.json"}
             raise QueueFull("too much")
 
     with pytest.raises(QueueFull):
         refused()
     assert desk.papers() == set()
-    assert desk.promises.owner(id) is None
+    assert desk.pending_files.owner(id) is None
     shutil.rmtree(desk.folder)
-    with pytest.raises(OutputError), desk.promises.making(promise):
-        raise AssertionError("nothing is made without a promise")
+    with pytest.raises(OutputError), desk.pending_files.promised(pending):
+        raise AssertionError("nothing is made without a pending job")
     desk.folder.mkdir()
 
 
@@ -245,24 +245,24 @@ def test_a_server_that_cannot_write_says_so_and_goes_on(tmp_path: Path) -> None:
         assert "cannot read or store" in answer.json()["detail"]
         assert str(tmp_path) not in answer.json()["detail"]
         assert client.get("/v1/jobs").json()["jobs"] == []
-        assert list((tmp_path / "jobs" / "promises").iterdir()) == []
+        assert list((tmp_path / "jobs" / "pending_files").iterdir()) == []
         folder.mkdir()
         assert replay(server.address, raw).status == 200
 
 
 def test_a_job_of_that_id_that_somebody_made_since_is_no_hindrance(desk: Desk) -> None:
     desk.start()
-    promise = desk.promised("udnie", "the_wave")
-    until(lambda: set(promise.files) <= desk.files())
-    desk.promises.stop()
-    desk.jobs.delete(OWNER, promise.id)
+    pending = desk.promised("udnie", "the_wave")
+    until(lambda: set(pending.files) <= desk.files())
+    desk.pending_files.stop()
+    desk.jobs.delete(OWNER, pending.id)
     with pytest.raises(UnknownJob):
-        desk.jobs.get(OWNER, promise.id)
-    order = Order(kind="stylize", contents=(("a", PHOTO),), styles=((1.0, "udnie"),), id=promise.id)
+        desk.jobs.get(OWNER, pending.id)
+    order = Order(kind="stylize", contents=(("a", PHOTO),), styles=((1.0, "udnie"),), id=pending.id)
     desk.jobs.submit(order, OWNER)
-    (desk.folder / f"{promise.id}.json").write_text(json.dumps(asdict(promise)))
-    desk.promises = Promises(desk.jobs, desk.storage, desk.folder)
-    desk.promises.start()
+    (desk.folder / f"{pending.id}.json").write_text(json.dumps(asdict(pending)))
+    desk.pending_files = PendingFiles(desk.jobs, desk.storage, desk.folder)
+    desk.pending_files.start()
     other = desk.promised("zodiac")
     until(lambda: desk.files() == {other.first, *other.files})
-    assert desk.jobs.get(OWNER, promise.id).kind == "stylize"
+    assert desk.jobs.get(OWNER, pending.id).kind == "stylize"
