@@ -24,7 +24,7 @@ from impasto.errors import ModelError, OutputExists
 from impasto.instant.network import open_network
 from impasto.models import Model, Store, find
 from impasto.models.formats.onnx_metadata import read_onnx_metadata
-from impasto.models.install import add, name_of
+from impasto.models.install import add, suggest_name
 from impasto.models.probing import isolated_probe
 from impasto.models.probing.isolated_probe import read_graph
 from impasto.models.published import PUBLISHED, Published, PublishedFile
@@ -204,7 +204,7 @@ def test_names_that_cannot_be_are_refused(network: Path, store: Store) -> None:
     ],
 )
 def test_names_are_made_of_the_files(files: list[str], name: str) -> None:
-    assert name_of(files) == name
+    assert suggest_name(files) == name
 
 
 def test_files_that_make_no_model_are_refused(network: Path, store: Store, tmp_path: Path) -> None:

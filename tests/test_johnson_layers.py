@@ -12,7 +12,7 @@ from skimage import data
 from torch7_files import Nets, Object, Tensor, checkpoint, t7, tensor
 
 from impasto.errors import ModelError
-from impasto.inference.ir.compose import compose, enlarged
+from impasto.inference.ir.compose import compose, merge_upsampling
 from impasto.inference.ir.layers import (
     Affine,
     Convolution,
@@ -179,12 +179,12 @@ def test_doubling_and_convolving_are_one_step_of_the_same_numbers(mode: Any) -> 
     weight, bias = random.normal(0, 0.2, (3, 3, 3, 3)).astype(np.float32), random.random(3).astype(np.float32)
     border = [] if mode == "within" else [Pad(mode, (1, 1, 1, 1))]
     doubling = (Upsample(2), *border, Convolution(weight, bias, 1, int(not border)))
-    found = [type(layer) for layer in enlarged((*doubling, Relu()))]
+    found = [type(layer) for layer in merge_upsampling((*doubling, Relu()))]
     assert found == [*([Pad] if mode in ("reflect", "edge") else []), TransposedConvolution, Relu]
     halving = Convolution(random.normal(0, 0.2, (3, 3, 3, 3)).astype(np.float32), bias, 2, 1)
     # One after the other with something between that keeps them apart, and changes nothing.
     apart = (doubling[0], Scale(1.0), *doubling[1:])
-    assert Upsample in [type(layer) for layer in enlarged(apart)]
+    assert Upsample in [type(layer) for layer in merge_upsampling(apart)]
     one, other = (painted(Network((halving, *layers), Preprocessing())) for layers in (doubling, apart))
     assert one.std() > 0.01
     assert np.abs(one - other).max() < 1e-5
@@ -193,7 +193,7 @@ def test_doubling_and_convolving_are_one_step_of_the_same_numbers(mode: Any) -> 
 def test_what_is_not_doubled_stays() -> None:
     same = Convolution(np.ones((3, 3, 3, 3), np.float32), np.zeros(3, np.float32), 1, 1)
     layers = (Upsample(3), same, Upsample(2), Relu(), Upsample(2))
-    assert tuple(enlarged(layers)) == layers
+    assert tuple(merge_upsampling(layers)) == layers
 
 
 def test_four_places_at_a_time_are_the_same_numbers() -> None:

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from impasto import Picture
-from impasto.color import recoloured
+from impasto.color import recolour
 
 
 def painted(seed: int, height: int = 40, width: int = 50, kind: type = np.uint8) -> Picture:
@@ -30,7 +30,7 @@ def test_mean_and_covariance_are_the_others(kind: type, seed: int) -> None:
     ours, theirs = painted(seed, kind=kind), painted(seed + 1, 30, 20)
     # Colours in one plane stay in one plane.
     assume(np.linalg.eigvalsh(moments(ours)[1])[0] > 2e-6)
-    found = recoloured(ours, theirs)
+    found = recolour(ours, theirs)
     assert found.size == ours.size
     assert found.pixels.dtype == kind
     for a, b in zip(moments(found), moments(theirs), strict=True):
@@ -39,13 +39,13 @@ def test_mean_and_covariance_are_the_others(kind: type, seed: int) -> None:
 
 def test_its_own_colours_change_nothing() -> None:
     picture = painted(3)
-    assert np.abs(recoloured(picture, picture).pixels.astype(int) - picture.pixels).max() <= 1
+    assert np.abs(recolour(picture, picture).pixels.astype(int) - picture.pixels).max() <= 1
 
 
 def test_a_picture_of_one_colour_takes_the_mean() -> None:
     flat = Picture(np.full((8, 8, 3), 200, np.uint8))
     theirs = painted(1)
-    found = recoloured(flat, theirs)
+    found = recolour(flat, theirs)
     assert np.ptp(found.pixels.reshape(-1, 3), axis=0).max() == 0
     assert np.abs(moments(found)[0] - moments(theirs)[0]).max() < 0.01
-    assert np.abs(recoloured(theirs, flat).pixels.astype(int) - 200).max() <= 2
+    assert np.abs(recolour(theirs, flat).pixels.astype(int) - 200).max() <= 2

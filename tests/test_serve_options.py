@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from serving import Served
 from test_server import make, wait
 
-from impasto.cli.commands.serve import serve, settable
+from impasto.cli.commands.serve import serve, settable_limits
 from impasto.cli.main import cli
 from impasto.errors import RequestError
 from impasto.jobs.limits import Limits
@@ -121,7 +121,7 @@ def test_what_stands_for_no_option_is_told(run: Any, caplog: pytest.LogCaptureFi
 
 
 def test_most_limits_can_be_set(run: Any) -> None:
-    names = settable(Limits())
+    names = settable_limits(Limits())
     assert len(names) >= len(fields(Limits)) - 3
     for name in names:
         _, given = run("--limit", f"{name}=5")
@@ -136,7 +136,7 @@ def test_the_documentation_names_limits_that_there_are() -> None:
     table = docs.partition("sets any other limit")[2].partition("Every option")[0]
     named = set(re.findall(r"`([a-z_]+)`", table))
     assert len(named) > 10
-    assert named <= set(settable(Limits()))
+    assert named <= set(settable_limits(Limits()))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from impasto.jobs.errors import Cancelled, QueueFull, QuotaExceeded
-from impasto.jobs.limits import Line, Rate
+from impasto.jobs.limits import RateLimit, WaitingLimit
 from impasto.jobs.workers.call import Cancel, WorkerCall
 from impasto.jobs.workers.queue import WorkerQueue
 from impasto.jobs.workers.watchdog import Watchdog
@@ -91,7 +91,7 @@ def test_what_is_put_back_or_given_up_or_late_leaves_the_order_right() -> None:
 
 
 def test_an_owners_share_of_the_line_is_kept_for_it() -> None:
-    line = Line()
+    line = WaitingLimit()
     with ExitStack() as stack:
         for _ in range(32):
             stack.enter_context(line.place("ann", 32))
@@ -113,7 +113,7 @@ def test_an_owners_share_of_the_line_is_kept_for_it() -> None:
 
 def test_the_rate_is_each_owners_and_comes_back_with_time() -> None:
     now = [0.0]
-    rate = Rate(2, lambda: now[0])
+    rate = RateLimit(2, lambda: now[0])
     rate.take("ann")
     rate.take("ann")
     with pytest.raises(QuotaExceeded, match=r"2 requests a minute are allowed here.*try again in 30 seconds") as told:
@@ -130,7 +130,7 @@ def test_the_rate_is_each_owners_and_comes_back_with_time() -> None:
     with pytest.raises(QuotaExceeded):
         rate.take("ann")
     for _ in range(1000):
-        Rate(float("inf")).take("ann")
+        RateLimit(float("inf")).take("ann")
 
 
 class Busy:

@@ -20,7 +20,7 @@ from impasto.picture.raster import Raster
 if TYPE_CHECKING:
     from impasto.picture import Picture
 
-__all__ = ["keep_colors", "luminance", "match_colors", "palette", "recoloured"]
+__all__ = ["keep_colors", "luminance", "match_colors", "palette", "recolour"]
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
@@ -261,7 +261,7 @@ _R = TypeVar("_R", bound=Raster)
 _Matrix = NDArray[np.float64]
 
 
-def recoloured(picture: _R, like: Raster) -> _R:
+def recolour(picture: _R, like: Raster) -> _R:
     """``picture`` with the colours' mean and covariance of ``like``, by the linear map that moves them least.
 
     The Monge-Kantorovich map between Gaussians (Pitié & Kokaram 2007). Both are taken to be opaque.

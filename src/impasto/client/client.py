@@ -61,7 +61,7 @@ class Client:
         """The same with what the server tells of it. Raises as :meth:`stylize`."""
         if settings.get("engine") == "iterative" or settings.get("preset"):
             return self.submit(content, style, **settings).wait().pastiche()
-        answer = self._connection.ask("POST", "/v1/stylize", **multipart_form(content, style, settings))
+        answer = self._connection.request("POST", "/v1/stylize", **multipart_form(content, style, settings))
         if answer.status_code == _ACCEPTED:
             # It would have taken too long: the server made a job of it.
             return RemoteJob(self._connection, answer.json()).wait().pastiche()
@@ -69,7 +69,7 @@ class Client:
             width, height = map(int, answer.headers["impasto-size"].split("x"))
             seconds, model = float(answer.headers["impasto-seconds"]), str(answer.headers["impasto-model"])
         except (KeyError, ValueError) as error:
-            raise self._connection.not_ours(answer) from error
+            raise self._connection.foreign_answer_error(answer) from error
         return RemotePastiche(answer.content, (width, height), seconds, model)
 
     def submit(
@@ -115,22 +115,22 @@ class Client:
 
     def job(self, id: str) -> RemoteJob:
         """The job of that id."""
-        return RemoteJob(self._connection, self._connection.json("GET", f"/v1/jobs/{id}"))
+        return RemoteJob(self._connection, self._connection.request_json("GET", f"/v1/jobs/{id}"))
 
     def jobs(self) -> list[RemoteJob]:
         """The newest jobs, at most 200."""
         return [
             RemoteJob(self._connection, job)
-            for job in self._connection.json("GET", "/v1/jobs", params={"limit": 200})["jobs"]
+            for job in self._connection.request_json("GET", "/v1/jobs", params={"limit": 200})["jobs"]
         ]
 
     def remove_job(self, id: str) -> None:
         """Remove a job and its pictures. Raises as :meth:`stylize`."""
-        self._connection.ask("DELETE", f"/v1/jobs/{id}", timeout=QUICK)
+        self._connection.request("DELETE", f"/v1/jobs/{id}", timeout=QUICK)
 
     def styles(self) -> list[dict[str, Any]]:
         """The gallery, boldest first: names, titles, artists, where the works hang, aliases, swatches."""
-        found: list[dict[str, Any]] = self._connection.json("GET", "/v1/styles")["styles"]
+        found: list[dict[str, Any]] = self._connection.request_json("GET", "/v1/styles")["styles"]
         return found
 
     def add_style(self, name: str, pictures: Source | Sequence[Source], **texts: str) -> dict[str, Any]:
@@ -138,23 +138,25 @@ class Client:
 
         ``texts`` are its ``title``, ``artist``, ``date`` and ``source``. Raises as :meth:`stylize`.
         """
-        return self._connection.json(
+        return self._connection.request_json(
             "POST", "/v1/styles", files=picture_parts("picture", pictures), data={"name": name, **texts}
         )
 
     def remove_style(self, name: str) -> None:
         """Remove a style that you added from the gallery. Raises as :meth:`stylize`."""
-        self._connection.ask("DELETE", f"/v1/styles/{quote(name, safe='')}")
+        self._connection.request("DELETE", f"/v1/styles/{quote(name, safe='')}")
 
     def status(self) -> dict[str, Any]:
         """Version, workers, queue and models of the server. Raises as :meth:`stylize`."""
-        return self._connection.json("GET", "/v1/status", timeout=QUICK)
+        return self._connection.request_json("GET", "/v1/status", timeout=QUICK)
 
     def _made(self, id: str | None, fields: dict[str, Any]) -> RemoteJob:
         if id is None and self._connection.retry is not None:
             id = uuid.uuid4().hex  # an answer that is lost is asked for again, and is of the same job
         path = "/v1/jobs" if id is None else f"/v1/jobs/{id}"
-        return RemoteJob(self._connection, self._connection.json("POST" if id is None else "PUT", path, **fields))
+        return RemoteJob(
+            self._connection, self._connection.request_json("POST" if id is None else "PUT", path, **fields)
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -34,7 +34,7 @@ class Connection:
         if not (key.isascii() and key.isprintable()):
             raise RequestError("the API key contains invalid characters; give it as it was printed")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.url = _checked(url)
+        self.url = _checked_url(url)
         # Redirections are not followed, so that no other host ever sees the key.
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, follow_redirects=False)
         self.retry = retry
@@ -43,26 +43,26 @@ class Connection:
         """Close the connections."""
         self._http.close()
 
-    def json(self, method: str, path: str, **what: Any) -> dict[str, Any]:
-        """The JSON of the answer to a request. Raises as :meth:`ask`."""
-        answer = self.ask(method, path, **what)
+    def request_json(self, method: str, path: str, **what: Any) -> dict[str, Any]:
+        """The JSON of the answer to a request. Raises as :meth:`request`."""
+        answer = self.request(method, path, **what)
         try:
             found: dict[str, Any] = answer.json()
         except ValueError as error:
-            raise self.not_ours(answer) from error
+            raise self.foreign_answer_error(answer) from error
         return found
 
-    def ask(self, method: str, path: str, **what: Any) -> httpx.Response:
+    def request(self, method: str, path: str, **what: Any) -> httpx.Response:
         """The answer to a request that may be made twice.
 
         Raises an :class:`ImpastoError` with the ``code`` and the sentence that the server answers with, :class:`Busy`
         and :class:`KeyRefused` among them; and :class:`NoAnswer` where there is no server.
         """
         if self.retry is None:
-            return self._once(method, path, **what)
-        return self.retry.call(lambda: self._once(method, path, **what))
+            return self._request_once(method, path, **what)
+        return self.retry.call(lambda: self._request_once(method, path, **what))
 
-    def _once(self, method: str, path: str, **what: Any) -> httpx.Response:
+    def _request_once(self, method: str, path: str, **what: Any) -> httpx.Response:
         import httpx
 
         try:
@@ -84,7 +84,7 @@ class Connection:
             if answer.status_code in _AWAY:
                 return NoAnswer(f"the server {self.url} is not there (status {answer.status_code}); try again later")
             if answer.status_code != Busy.status:
-                return self.not_ours(answer)
+                return self.foreign_answer_error(answer)
             code, message = Busy.code, f"the server {self.url} is busy; try again later"
         if answer.status_code == KeyRefused.status:
             return KeyRefused(f"the server {self.url} asks for a valid API key; set IMPASTO_API_KEY to yours")
@@ -94,7 +94,7 @@ class Connection:
             return busy
         return error_of_code(code, message, answer.status_code)
 
-    def not_ours(self, answer: httpx.Response) -> ImpastoError:
+    def foreign_answer_error(self, answer: httpx.Response) -> ImpastoError:
         """The error of an answer that no Impasto server gives."""
         if answer.has_redirect_location:
             return ImpastoError(f"the server {self.url} redirects to {answer.headers['location']}; give that address")
@@ -104,7 +104,7 @@ class Connection:
         )
 
 
-def _checked(url: str) -> str:
+def _checked_url(url: str) -> str:
     """An address as it may be shown: without a password. Raises :class:`RequestError`."""
     import httpx
 

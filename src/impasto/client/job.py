@@ -53,7 +53,7 @@ class RemoteJob:
 
     def look(self) -> None:
         """Fetch its state again. Raises as :meth:`impasto.Client.stylize`, here and below."""
-        self.facts = self._connection.json("GET", f"/v1/jobs/{self.id}", timeout=QUICK)
+        self.facts = self._connection.request_json("GET", f"/v1/jobs/{self.id}", timeout=QUICK)
 
     def watch(self, every: float = 0.3) -> Iterator[Mapping[str, Any]]:
         """Look again every so many seconds, until it is over; yields its JSON."""
@@ -86,7 +86,7 @@ class RemoteJob:
 
     def result(self, index: int = 0) -> bytes:
         """The file of one pastiche."""
-        return self._connection.ask("GET", f"/v1/jobs/{self.id}/result/{index}").content
+        return self._connection.request("GET", f"/v1/jobs/{self.id}/result/{index}").content
 
     def pastiche(self, index: int = 0) -> RemotePastiche:
         """One pastiche of a job that is done, with what the server tells of it."""
@@ -98,12 +98,12 @@ class RemoteJob:
 
     def cancel(self) -> None:
         """Cancel it."""
-        self.facts = self._connection.json("POST", f"/v1/jobs/{self.id}/cancel", timeout=QUICK)
+        self.facts = self._connection.request_json("POST", f"/v1/jobs/{self.id}/cancel", timeout=QUICK)
 
     def keep(self) -> None:
         """Stop it here, with the best so far."""
-        self.facts = self._connection.json("POST", f"/v1/jobs/{self.id}/keep", timeout=QUICK)
+        self.facts = self._connection.request_json("POST", f"/v1/jobs/{self.id}/keep", timeout=QUICK)
 
     def delete(self) -> None:
         """Remove it and its pictures."""
-        self._connection.ask("DELETE", f"/v1/jobs/{self.id}", timeout=QUICK)
+        self._connection.request("DELETE", f"/v1/jobs/{self.id}", timeout=QUICK)

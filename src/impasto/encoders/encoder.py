@@ -54,7 +54,7 @@ class Encoder(nn.Module):
         return ModuleEncoder(module, layers, mean=mean, std=std)
 
 
-class _AllHeard(Exception):
+class _AllCaptured(Exception):
     """Leaves the module: nothing that is still to come was asked for."""
 
 
@@ -82,9 +82,11 @@ class ModuleEncoder(Encoder):
         self.paths = dict(layers) if isinstance(layers, Mapping) else {path: path for path in layers}
         known = [path for path, _ in module.named_modules() if path]
         if not self.paths:
-            raise ValueError(f"no layers are named; choose from the submodules {_some(known)}")
+            raise ValueError(f"no layers are named; choose from the submodules {_list_names(known)}")
         if unknown := [path for path in self.paths.values() if path not in known]:
-            raise ValueError(f"the module has no submodule {', '.join(map(repr, unknown))}; it has {_some(known)}")
+            raise ValueError(
+                f"the module has no submodule {', '.join(map(repr, unknown))}; it has {_list_names(known)}"
+            )
         self.layers = tuple(self.paths)
         self.module = module
         self.mean, self.std = tuple(mean), tuple(std)
@@ -108,11 +110,13 @@ class ModuleEncoder(Encoder):
                 if path in heard:
                     return
                 if not isinstance(output, Tensor) or output.ndim != 4:
-                    raise ValueError(f"the submodule {path!r} gives {_kind(output)}; name one that gives (N, C, h, w)")
+                    raise ValueError(
+                        f"the submodule {path!r} gives {_describe_output(output)}; name one that gives (N, C, h, w)"
+                    )
                 # A copy: an in-place ReLU behind the submodule would write into the tensor itself.
                 heard[path] = output.clone()
                 if len(heard) == len(paths):
-                    raise _AllHeard
+                    raise _AllCaptured
 
             return hear
 
@@ -121,7 +125,7 @@ class ModuleEncoder(Encoder):
         hooks = [self.module.get_submodule(path).register_forward_hook(listen(path)) for path in paths]
         try:
             self.module(x)
-        except _AllHeard:
+        except _AllCaptured:
             pass
         finally:
             for hook in hooks:
@@ -131,9 +135,9 @@ class ModuleEncoder(Encoder):
         return {layer: heard[path] for layer, path in self.paths.items()}
 
 
-def _some(names: Sequence[str]) -> str:
+def _list_names(names: Sequence[str]) -> str:
     return ", ".join(names[:12]) + (f" ... ({len(names)} in all)" if len(names) > 12 else "") if names else "none"
 
 
-def _kind(output: object) -> str:
+def _describe_output(output: object) -> str:
     return f"a tensor {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from impasto.color import recoloured
+from impasto.color import recolour
 from impasto.errors import RequestError
 from impasto.instant.engine import InstantEngine
 from impasto.picture.picture import Picture
@@ -75,7 +75,7 @@ def _start_picture(request: Request, working: Picture, style: Style, starter: In
     if request.start == "style":
         return _crop_to_photograph(style, working)
     if request.start == "recoloured":
-        return recoloured(working, _colours(style))
+        return recolour(working, _colours(style))
     return _instant_pastiche(request, working, style, starter)
 
 

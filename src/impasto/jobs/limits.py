@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from impasto.jobs.errors import QueueFull, QuotaExceeded
 from impasto.picture.limits import MAX_PIXELS
 
-__all__ = ["Limits", "Line", "Rate"]
+__all__ = ["Limits", "RateLimit", "WaitingLimit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Limits:
     """How often a job may lose its worker, or meet a fault of the server's, before it is given up."""
 
 
-class Rate:
+class RateLimit:
     """As many requests in a row as are allowed in a minute, then as many as come back with time (a token bucket). Safe
     to use from several threads."""
 
@@ -98,7 +98,7 @@ class Rate:
         return left - 1, now
 
 
-class Line:
+class WaitingLimit:
     """One owner alone may have all places. Whoever has less than an equal share of them is let in even where others
     have taken them all: so there may be more than places for a while. Safe to use from several threads."""
 

@@ -17,7 +17,7 @@ from impasto.jobs.admission import Admission
 from impasto.jobs.durable_queue import DurableQueue
 from impasto.jobs.errors import NotReady, QueueFull, StorageLost, TooDear, UnknownJob, WorkerLost
 from impasto.jobs.job_from_order import job_from_order
-from impasto.jobs.limits import Limits, Line, Rate
+from impasto.jobs.limits import Limits, RateLimit, WaitingLimit
 from impasto.jobs.maintenance import Maintenance
 from impasto.jobs.name_resolution import NameResolver
 from impasto.jobs.order import Order, unknown_model_error
@@ -90,7 +90,7 @@ class Jobs:
         )
         lanes = {lane: max(1, self._pool.workers(lane)) for lane in get_args(Lane)}
         self._queue = DurableQueue(database or f"sqlite:///{home / 'workflows.sqlite'}", self._runner, lanes)
-        self._waiting, self._rate = Line(), Rate(self.limits.requests_per_minute)
+        self._waiting, self._rate = WaitingLimit(), RateLimit(self.limits.requests_per_minute)
         self._maintenance = upkeep = Maintenance(
             self._ledger,
             self._blobs,

@@ -20,7 +20,7 @@ from impasto.models.probing.isolated_probe import FoundGraph, read_graph, suffix
 from impasto.models.published import Published, find_by_sha256
 from impasto.models.store import NAME, VERSION, Store, check, parts, shipped
 
-__all__ = ["add", "check_free", "digest", "name_of", "version_of"]
+__all__ = ["add", "check_free", "digest", "suggest_name", "suggest_version"]
 
 _KINDS = ("arbitrary", "per-style", "encoder", "base")
 _LARGEST = 2**30
@@ -80,7 +80,7 @@ def add(
         name = _file_names([entry["file"] for entry in draft.architecture["made_of"]], draft.kind)
         name = name if index is None else f"{name}-{index}"
     check_free(name, version, draft.kind, store)
-    version = version or version_of(name, store)
+    version = version or suggest_version(name, store)
     with store.installing(f"{name}@{version}") as folder:
         entries = {}
         for part, (file, data) in draft.files.items():
@@ -108,7 +108,7 @@ def _activate_new(store: Store, identity: str, kind: str) -> Model:
 
 
 def _file_names(files: list[str], kind: str) -> str:
-    name = name_of(files)
+    name = suggest_name(files)
     if any(kind != "per-style" or model.kind != kind for model in shipped(name)):
         raise ModelError(
             f"{name} is the name of a model that comes with Impasto; choose another with --name (--name {name} adds a "
@@ -270,7 +270,7 @@ def _adopt(
             return model
     if version is None:
         free = all(model.identity != f"{name}@{given.version}" for model in (*shipped(name), *store.models(name)))
-        version = given.version if free else version_of(name, store)
+        version = given.version if free else suggest_version(name, store)
     manifest = read_manifest(folder)
     manifest |= {"name": name, "version": version, "licence": licence or given.licence}
     if source:
@@ -294,7 +294,7 @@ _LONGEST = 48
 """Style cards name models in 64 characters, version included."""
 
 
-def name_of(files: Sequence[str]) -> str:
+def suggest_name(files: Sequence[str]) -> str:
     """A name made of the files' names, of what they have in common: ``starry-night`` of ``starry_night.t7``."""
     stems = [file.rpartition(".")[0] or file for file in files]
     alike = next((at for at, letters in enumerate(zip(*stems, strict=False)) if len(set(letters)) > 1), None)
@@ -303,7 +303,7 @@ def name_of(files: Sequence[str]) -> str:
     return "-".join(words)[:_LONGEST].strip("-") or "model"
 
 
-def version_of(name: str, store: Store) -> str:
+def suggest_version(name: str, store: Store) -> str:
     """The next free version of ``name``: a whole number, or, under the name of a model that comes with Impasto, its
     version with another number after it, which no later one that ships will have."""
     ours = shipped(name)

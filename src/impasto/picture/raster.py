@@ -10,7 +10,7 @@ from PIL import Image
 
 from impasto.errors import PictureError
 
-__all__ = ["Metadata", "Pixels", "Raster", "converted"]
+__all__ = ["Metadata", "Pixels", "Raster", "convert_depth"]
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
@@ -94,11 +94,11 @@ class Raster:
         """The same with 8 or 16 bits a channel."""
         if self.pixels.dtype == dtype:
             return self
-        alpha = None if self.alpha is None else converted(self.alpha, dtype)
-        return replace(self, pixels=converted(self.pixels, dtype), alpha=alpha)
+        alpha = None if self.alpha is None else convert_depth(self.alpha, dtype)
+        return replace(self, pixels=convert_depth(self.pixels, dtype), alpha=alpha)
 
 
-def converted(array: Pixels, dtype: np.dtype[Any]) -> Pixels:
+def convert_depth(array: Pixels, dtype: np.dtype[Any]) -> Pixels:
     """``uint8`` as ``uint16``, or the other way round, each level where it was."""
     if dtype == np.uint16:
         return array.astype(np.uint16) * 257

@@ -24,7 +24,7 @@ from impasto.request import Option
 if TYPE_CHECKING:
     from impasto.jobs.limits import Limits
 
-__all__ = ["limited", "serve", "settable"]
+__all__ = ["serve", "settable_limits", "with_limits"]
 
 _VARIABLE = "IMPASTO_SERVE"
 # Not click's own range, in which NaN is as well.
@@ -144,7 +144,9 @@ def _serve(given: dict[str, Any]) -> None:
         raise click.UsageError("--storage is for the clients of other programs; give --compat, too")
     if given["compat_size"] is not None and not given["compat"]:
         raise click.UsageError("--compat-size is for the clients of other programs; give --compat, too")
-    limits = limited(Limits(upload_bytes=given["max_upload"] << 20, kept_seconds=given["keep"] * 3600), given["limit"])
+    limits = with_limits(
+        Limits(upload_bytes=given["max_upload"] << 20, kept_seconds=given["keep"] * 3600), given["limit"]
+    )
     logs.set_up(given["log"], given["log_level"].upper())
     os.environ[logs.FORM_VARIABLE] = given["log"]  # for its workers
     log = logging.getLogger("impasto.server")
@@ -193,15 +195,15 @@ _KINDS: dict[object, type[int] | type[float]] = {"int": int, "float": float}
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-def settable(limits: Limits) -> dict[str, type[int] | type[float]]:
+def settable_limits(limits: Limits) -> dict[str, type[int] | type[float]]:
     """Those that are one number and have no option of their own, by name."""
     found = {field.name: _KINDS[field.type] for field in fields(limits) if field.type in _KINDS}
     return {name: kind for name, kind in found.items() if name not in _OWN_OPTIONS}
 
 
-def limited(limits: Limits, given: Iterable[str]) -> Limits:
+def with_limits(limits: Limits, given: Iterable[str]) -> Limits:
     """``limits`` with those that are given. Raises :class:`click.UsageError`."""
-    names = settable(limits)
+    names = settable_limits(limits)
     new: dict[str, Any] = {}
     for text in given:
         name, _, value = text.partition("=")

@@ -66,14 +66,14 @@ def parse_region(text: str, exists: Callable[[str], bool]) -> tuple[str, str]:
         mask, style = text[:end], text[end + 1 :]
         if exists(mask):
             if not style.strip():
-                raise _wrong_region(f"{text!r}, which names no style")
+                raise _region_error(f"{text!r}, which names no style")
             return mask, os.path.expanduser(style)  # behind =, where no shell does it
     if "=" not in text:
-        raise _wrong_region(f"{text!r}, which has no =")
-    raise _wrong_region(f"{text!r}, but there is no file {text.rpartition('=')[0]}")
+        raise _region_error(f"{text!r}, which has no =")
+    raise _region_error(f"{text!r}, but there is no file {text.rpartition('=')[0]}")
 
 
-def _wrong_region(what: str) -> click.BadParameter:
+def _region_error(what: str) -> click.BadParameter:
     return click.BadParameter(
         f"it is {what}; give a mask's file, =, and a style's name or picture, such as sky.png=NAME",
         param_hint="'--regions'",

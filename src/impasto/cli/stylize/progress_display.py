@@ -69,7 +69,7 @@ class Display:
     def progress(self, task: Task, progress: Progress, size: tuple[int, int] | None = None) -> None:
         name = "stdin" if task.photo.path is None else task.photo.path.name
         if progress.memory is not None and size is not None:
-            self._note(planned(name, size, progress))
+            self._note(plan_text(name, size, progress))
         if progress.stage == "paint" and progress.step is not None:
             self._step(progress)
         if self._bar is not None and self._row is not None:
@@ -91,10 +91,10 @@ class Display:
             self._note(f"going on at step {progress.step}")
         self._resumable = False
         if self._bar is not None and self._row is not None:
-            self._bar.update(self._row, step=briefly(progress))
+            self._bar.update(self._row, step=short_step_text(progress))
         elif progress.losses and time.monotonic() - self._said_at >= _EVERY:
             self._said_at = time.monotonic()
-            self._note(stepped(progress))
+            self._note(step_text(progress))
 
     def _note(self, line: str) -> None:
         """What only people want to know."""
@@ -187,32 +187,32 @@ def _shorten(name: str, width: int = 26) -> str:
     return name if len(name) <= width else f"...{name[3 - width :]}"
 
 
-def planned(name: str, size: tuple[int, int], progress: Progress) -> str:
+def plan_text(name: str, size: tuple[int, int], progress: Progress) -> str:
     """``photo.jpg: 512 x 384, 40 steps: about 5 s, 0.4 GB``."""
     # Not the report's size: that is the coarsest level's.
     width, height = size
-    time = "" if progress.seconds_left is None else f"about {_spell(max(progress.seconds_left, 1))}, "
+    time = "" if progress.seconds_left is None else f"about {_duration_text(max(progress.seconds_left, 1))}, "
     memory = f"{max((progress.memory or 0) / 1e9, 0.1):.1f} GB"
     what = terminal.amount(progress.steps or 0, "step")
     return f"{terminal.printable(name)}: {width} x {height}, {what}: {time}{memory}"
 
 
-def stepped(progress: Progress) -> str:
+def step_text(progress: Progress) -> str:
     """``step 23 of 40, total loss 0.412, 4 s left``."""
     return ", ".join([f"step {progress.step} of {progress.steps}", *_facts(progress)])
 
 
-def briefly(progress: Progress) -> str:
+def short_step_text(progress: Progress) -> str:
     """The same beside a bar: ``23/40  total loss 0.412  4 s left``."""
     return "  ".join([f"{progress.step}/{progress.steps}", *_facts(progress)])
 
 
 def _facts(progress: Progress) -> list[str]:
     facts = [] if progress.loss is None else [f"total loss {progress.loss:.3g}"]
-    return facts if progress.seconds_left is None else [*facts, f"{_spell(progress.seconds_left)} left"]
+    return facts if progress.seconds_left is None else [*facts, f"{_duration_text(progress.seconds_left)} left"]
 
 
-def _spell(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -15,7 +15,7 @@ from impasto.inference.ir.network import Network, Preprocessing, Triple
 if TYPE_CHECKING:
     import openvino as ov
 
-__all__ = ["compose", "enlarged", "postprocess", "preprocess"]
+__all__ = ["compose", "merge_upsampling", "postprocess", "preprocess"]
 
 _FEW = 4
 """Channels that a processor spends as much on as on 16."""
@@ -35,7 +35,7 @@ def compose(network: Network, name: str = "network") -> ov.Model:
     content.output(0).set_names({"content"})
     x: Any = preprocess(content, network.preprocessing)
     squared = set(_squared(network))
-    for layer in enlarged(network.layers):
+    for layer in merge_upsampling(network.layers):
         x = _in_squares(layer, x) if layer in squared else _BUILDERS[type(layer)](layer, x)
     x = postprocess(x, network.preprocessing)
     if x is content:  # of layers that do nothing
@@ -104,7 +104,7 @@ def _in_squares(layer: kinds.Convolution, x: Any) -> Any:
 
 
 def _apply(layers: tuple[Layer, ...], x: Any) -> Any:
-    for layer in enlarged(layers):
+    for layer in merge_upsampling(layers):
         x = _BUILDERS[type(layer)](layer, x)
     return x
 
@@ -202,7 +202,7 @@ _TAPS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 """Which of three taps on doubled pixels fall on the pixel that each of four taps of the transposed kernel is of."""
 
 
-def enlarged(layers: tuple[Layer, ...]) -> Iterator[Layer]:
+def merge_upsampling(layers: tuple[Layer, ...]) -> Iterator[Layer]:
     """The same layers, where doubling, a border of one pixel and a 3x3 convolution have become one step."""
     at = 0
     while at < len(layers):

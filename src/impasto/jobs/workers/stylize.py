@@ -45,7 +45,7 @@ class TaskPainter:
         # A batch reads its painting once. Only the last style is kept, for it may be a large picture.
         self._style: tuple[object, Style] | None = None
         self._stepped = False
-        self._pace = Pace()
+        self._pace = PaintingPace()
 
     @cached_property
     def _stylizer(self) -> Stylizer:
@@ -259,7 +259,7 @@ _NEWS = 0.5
 """Weight of the last picture against those before: other work on the machine comes and goes."""
 
 
-class Pace:
+class PaintingPace:
     """In seconds a pixel, by the clock: what else the machine does is in it. Unknown until a large picture was
     painted, and then nothing is refused."""
 

@@ -48,7 +48,7 @@ def network_of_state(state: Mapping[str, Strided], size: int) -> Network:
     elif "ConvBlock.0.conv_layer.weight" in names:
         layers, preprocessing = _blocks(weights), Preprocessing("BGR", 255)
     else:
-        said = foreign(names)
+        said = describe_unsupported(names)
         what = f"{_list_names(names)}" if said is None else f"the weights of {said} ({_list_names(names)})"
         raise ModelError(f"the file holds {what}; networks with {_SUPPORTED} are known")
     if left := weights.left():
@@ -184,7 +184,7 @@ _KNOWN = (
 _NUMBERED = re.compile(r"\d+\.(weight|bias)")
 
 
-def foreign(names: Collection[str]) -> str | None:
+def describe_unsupported(names: Collection[str]) -> str | None:
     """What network has weights of those names, in words; None for one that is not known either."""
     for pattern, said in _KNOWN:
         found = re.compile(pattern)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.picture.raster import Pixels, converted
+from impasto.picture.raster import Pixels, convert_depth
 
 __all__ = ["levels", "to_uint8", "to_uint16"]
 
@@ -48,4 +48,4 @@ def to_uint16(values: Pixels, black: float, white: float) -> Pixels:
 
 def to_uint8(values: Pixels) -> Pixels:
     """``values`` of 8 or 16 bits as ``uint8``."""
-    return values if values.dtype == np.uint8 else converted(values, np.dtype(np.uint8))
+    return values if values.dtype == np.uint8 else convert_depth(values, np.dtype(np.uint8))
