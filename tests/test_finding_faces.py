@@ -116,7 +116,7 @@ def _other_network() -> Iterator[None]:
 def test_a_network_that_is_altered_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "blazeface"
     shutil.copytree(find("blazeface").path, folder)
-    (folder / "network.tflite").write_bytes(b"TFL3")
+    (folder / "network.tflite").write_bytes(b"\x00TFL3")
     monkeypatch.setattr(module, "shipped", lambda name: [Model.read(folder)])
     with pytest.raises(ModelError, match=r"network\.tflite of blazeface@1 has sha256 .*; reinstall impasto"):
         find_faces(ASTRONAUT)
