@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from impasto.encoders.features import Features
 from impasto.losses.distances import wide
 from impasto.losses.statistics import LayerStatistics, Statistics
+from impasto.plugins import find_plugin
 
-__all__ = ["ContentTerm", "GramTerm", "MomentTerm", "StyleTerm", "TotalVariation", "WassersteinTerm"]
+__all__ = ["ContentTerm", "GramTerm", "MomentTerm", "StyleTerm", "TotalVariation", "WassersteinTerm", "style_term"]
 
 Shares = Mapping[str, float]
 """Weights by layer name."""
@@ -100,6 +101,26 @@ class WassersteinTerm(StyleTerm):
     def distance(self, found: LayerStatistics, aim: LayerStatistics) -> Tensor:
         """What the distance has apart from the matrices' common root."""
         return (found.mean - aim.mean).square().sum() + found.std.square().sum() + aim.std.square().sum()
+
+
+_SHIPPED: Mapping[str, type[StyleTerm]] = {"gram": GramTerm, "moments": MomentTerm, "wasserstein": WassersteinTerm}
+
+
+def style_term(name: str) -> type[StyleTerm]:
+    """The class of the style loss of that name, as ``style_loss`` has it: one of ours, or a plugin's.
+
+    Raises :class:`ModelError` where a plugin of that name fails or is not a subclass of :class:`StyleTerm`, and
+    ``ValueError`` where there is none.
+    """
+    plugin = find_plugin("impasto.losses", name)
+    if name in _SHIPPED:
+        return _SHIPPED[name]
+    if plugin is None:
+        raise ValueError(f"there is no style loss {name[:80]!r}; choose of {', '.join(_SHIPPED)}")
+    found = plugin.load()
+    if not (isinstance(found, type) and issubclass(found, StyleTerm)):
+        raise plugin.refused(found, "a subclass of impasto.losses.StyleTerm")
+    return found
 
 
 class ContentTerm(nn.Module):

@@ -176,7 +176,7 @@ def _layers(network: Network, found: Format, path: Path, data: bytes) -> _Draft:
             "margin": network.margin,
             "smallest": network.smallest,
         },
-        {"family": "johnson", "reader": found.name, **_built(network), "made_of": _made_of({path.name: data})},
+        {"family": network.family, "reader": found.name, **_built(network), "made_of": _made_of({path.name: data})},
         **_origin(origin, "", [path]),
     )
 
