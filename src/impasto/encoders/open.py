@@ -68,6 +68,14 @@ def open_encoder(
     A file is VGG19 as ``.npz``, or a ``.safetensors`` that says its ``architecture`` in its metadata, else
     a pocket. Raises ``ValueError`` for any other file, for a network of torchvision's and where a convolution is
     missing, :class:`ModelError` for an unknown model, and :class:`MissingExtra` without safetensors.
+
+    >>> import torch
+    >>> from impasto.encoders import open_encoder
+    >>> encoder = open_encoder(layers=("relu1_1", "relu3_1"))
+    >>> {name: tuple(value.shape[2:]) for name, value in encoder(torch.rand(1, 3, 64, 64)).items()}
+    {'relu1_1': (64, 64), 'relu3_1': (16, 16)}
+    >>> encoder.stride("relu3_1"), encoder.reach("relu3_1")
+    (4, 10)
     """
     found = find_encoder("pocket" if weights is None else weights)
     if found.architecture not in _KNOWN:

@@ -26,6 +26,15 @@ class StyleTerm(nn.Module, ABC):
 
     ``relative`` divides each layer by the energy of its aim, so that no layer outweighs another. A subclass says
     which statistics it ``needs``: all, unless it says less.
+
+    >>> import torch
+    >>> from impasto.losses import LayerStatistics, StyleTerm, measure
+    >>> class Contrast(StyleTerm):
+    ...     def distance(self, found, aim):
+    ...         return (found.std.log() - aim.std.log()).square().mean()
+    >>> painting = measure({"relu1_1": torch.rand(1, 8, 16, 16)})
+    >>> float(Contrast(painting, {"relu1_1": 1.0}, weight=2.0)(painting))
+    0.0
     """
 
     needs: frozenset[str] = frozenset(("moments", "products"))
@@ -108,6 +117,10 @@ _SHIPPED: Mapping[str, type[StyleTerm]] = {"gram": GramTerm, "moments": MomentTe
 
 def style_term(name: str) -> type[StyleTerm]:
     """The class of the style loss of that name, as ``style_loss`` has it: one of ours, or a plugin's.
+
+    >>> from impasto.losses import style_term
+    >>> style_term("gram").__name__
+    'GramTerm'
 
     Raises :class:`ModelError` where a plugin of that name fails or is not a subclass of :class:`StyleTerm`, and
     ``ValueError`` where there is none.
