@@ -19,10 +19,11 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from PIL import Image
+from serving import Served
 from torch import Tensor
 from torch.nn import functional as F
 
-from impasto import ImpastoError, Stylizer, plugins
+from impasto import Client, ImpastoError, Stylizer, plugins
 from impasto.cli.main import cli
 from impasto.encoders.torchvision_layers import TORCHVISION, known_as
 from impasto.errors import ModelError, RequestError
@@ -296,6 +297,35 @@ def test_one_that_takes_a_name_of_ours_is_refused_in_a_sentence(
         forget()
         with pytest.warns(UserWarning, match=said):
             assert style_term("gram") is GramTerm
+
+
+def test_the_command_warns_in_one_line_and_paints(install: Install, desk: Path) -> None:
+    install("impasto.losses", "gram", "raise SystemExit('run')", "greedy")
+    paths = os.pathsep.join([*sys.path[:2], str(Path(plugins.__file__).parents[1])])
+    command = [sys.executable, "-m", "impasto.cli", "stylize", "photo.png", "--style", "painting.png", "-o", "out.png"]
+    ran = subprocess.run(
+        [*command, "--engine=iterative", "--steps=1", "--quiet"],
+        cwd=desk,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("warning: the loss gram of the package greedy is not used, for gram is the name of one of")
+    assert (desk / "out.png").exists()
+
+
+def test_a_server_s_workers_run_what_its_operator_installed(
+    site: Path, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(Path(plugins.__file__).parents[1])]))
+    with Served(desk / "served") as server, Client(server.address) as client:
+        settings = {"encoder": "random-filters", "style_loss": "contrast", "steps": 2, "size": 48}
+        painted = client.pastiche(desk / "photo.png", str(desk / "painting.png"), engine="iterative", **settings)
+        assert (painted.size, painted.model) == ((64, 48), "random-filters@1.0")
+        with pytest.raises(RequestError, match="choose of moments, gram, wasserstein, contrast"):
+            client.pastiche(desk / "photo.png", "starry-night", engine="iterative", style_loss="contrasts")
 
 
 def test_two_of_one_name_are_both_refused(install: Install) -> None:
