@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -324,6 +325,10 @@ def test_a_server_s_workers_run_what_its_operator_installed(
         settings = {"encoder": "random-filters", "style_loss": "contrast", "steps": 2, "size": 48}
         painted = client.pastiche(desk / "photo.png", str(desk / "painting.png"), engine="iterative", **settings)
         assert (painted.size, painted.model) == ((64, 48), "random-filters@1.0")
+        told = {
+            option["name"]: option["plugins"] for option in httpx.get(f"{server.address}/v1/options").json()["options"]
+        }
+        assert (told["style_loss"], told["encoder"], told["strength"]) == (["contrast"], ["random-filters"], [])
         with pytest.raises(RequestError, match="choose of moments, gram, wasserstein, contrast"):
             client.pastiche(desk / "photo.png", "starry-night", engine="iterative", style_loss="contrasts")
 
