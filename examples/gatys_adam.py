@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto import ImpastoError, Picture, Stylizer
-from impasto.encoders.open import open_encoder
+from impasto.encoders import open_encoder
 from impasto.picture.scaling import fit_side
 from impasto.plots import Trace, TraceWriter
 from impasto.plots.loss_chart import draw

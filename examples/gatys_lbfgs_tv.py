@@ -15,13 +15,11 @@ import numpy as np
 import torch
 
 from impasto import ImpastoError, Picture
-from impasto.encoders.open import open_encoder
+from impasto.encoders import open_encoder
 from impasto.iterative.optimisers import ScipyLBFGS
 from impasto.iterative.targets import picture_tensor
+from impasto.losses import ContentTerm, GramTerm, Objective, StyledRegion, TotalVariation, measure
 from impasto.losses.notebooks import NOTEBOOKS, SummedGramTerm
-from impasto.losses.objective import Objective, StyledRegion
-from impasto.losses.statistics import measure
-from impasto.losses.terms import ContentTerm, GramTerm, TotalVariation
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
 from impasto.plots import Trace, TraceWriter

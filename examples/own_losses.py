@@ -15,12 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from impasto import ImpastoError, Picture
-from impasto.encoders.encoder import Encoder
+from impasto.encoders import Encoder
 from impasto.iterative.optimisers import LBFGS
 from impasto.iterative.targets import picture_tensor
-from impasto.losses.objective import Objective, StyledRegion
-from impasto.losses.statistics import LayerStatistics, measure
-from impasto.losses.terms import GramTerm, StyleTerm, TotalVariation
+from impasto.losses import GramTerm, LayerStatistics, Objective, StyledRegion, StyleTerm, TotalVariation, measure
 from impasto.picture.scaling import fit
 from impasto.picture.transparency import fill_transparent
 from impasto.plots import Trace, TraceWriter

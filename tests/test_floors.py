@@ -20,6 +20,7 @@ FLOORS = {
     "errors": 0,
     "logs": 0,
     "user_folders": 0,
+    "plugins": 0,
     "request": 0,
     "color": 0,
     "picture": 0,

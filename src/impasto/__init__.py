@@ -2,6 +2,7 @@
 
 >>> import impasto
 >>> impasto.stylize("photo.jpg", "starry-night").save("painted.jpg")
+PosixPath('painted.jpg')
 """
 
 from __future__ import annotations

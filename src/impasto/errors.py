@@ -57,51 +57,71 @@ class ImpastoError(Exception):
 
 
 class RequestError(ImpastoError, ValueError):
+    """A setting is out of range or contradicts another, or something of a request is missing."""
+
     code = "bad_request"
     status = 422
 
 
 class PictureError(ImpastoError):
+    """The bytes, or the array, cannot be read as a picture."""
+
     code = "broken_picture"
     status = 422
 
 
 class UnsupportedFormat(PictureError):
+    """The file is not a picture, or of a format that is not on the list."""
+
     code = "unsupported_format"
     status = 415
 
 
 class PictureTooLarge(PictureError):
+    """More pixels or bytes than allowed, or than fit the memory."""
+
     code = "picture_too_large"
     status = 413
 
 
 class StyleError(ImpastoError):
+    """A style or a style card that cannot be used."""
+
     code = "bad_style"
     status = 422
 
 
 class UnknownStyle(StyleError):
+    """No style has that name; the message names those that come close."""
+
     code = "unknown_style"
     status = 404
 
 
 class StyleExists(StyleError):
+    """The name belongs to another style."""
+
     code = "style_exists"
     status = 409
 
 
 class ModelError(ImpastoError):
+    """A model, its file or a plugin is missing, altered, broken or unknown."""
+
     code = "broken_model"
     status = 500
 
 
 class OutputError(ImpastoError):
+    """The result cannot be written."""
+
     code = "cannot_write"
     status = 500
 
 
 class OutputExists(OutputError):
+    """The file is there, and was not to be replaced."""
+
     code = "output_exists"
     status = 409
 

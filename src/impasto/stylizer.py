@@ -40,9 +40,12 @@ _THUMBNAIL_SIDE = 256
 class Stylizer:
     """Repaints pictures; opens its model once. Safe to use from several threads.
 
+    >>> from impasto import Stylizer
     >>> stylizer = Stylizer()
-    >>> for photo in photos:
-    ...     stylizer.stylize(photo, "starry-night").save(photo.with_suffix(".painted.png"))
+    >>> for photo in ("photo.jpg", "other.jpg"):
+    ...     print(stylizer.stylize(photo, "starry-night").pastiche.size)
+    (160, 120)
+    (160, 120)
     """
 
     def __init__(
@@ -84,7 +87,13 @@ class Stylizer:
         mapping of any names to weights. ``settings`` are those of :class:`Request`, and what
         :meth:`request` takes besides.
 
-        Raises the errors of :mod:`impasto.errors`.
+        Raises :class:`PictureError` for what cannot be read, :class:`StyleError` for a style that cannot be used,
+        :class:`RequestError` for a setting that is wrong, and :class:`ModelError` for an unknown or a broken model.
+
+        >>> from impasto import Stylizer
+        >>> result = Stylizer().stylize("photo.jpg", {"starry-night": 2, "painting.jpg": 1}, colors="keep", size=96)
+        >>> result.pastiche
+        <Picture 160 x 120, RGB, 8 bits, jpeg>
         """
         request = self.request(content, style, mask=mask, **settings)
         return (self._iterative_engine if request.engine == "iterative" else self._instant).finish(request)
@@ -97,6 +106,16 @@ class Stylizer:
         ``state`` names a file that the iterative engine saves its run in every ``save_every`` seconds, and goes on
         from; the instant engine has nothing to save. Throwing :class:`impasto.request.Enough` into the generator
         ends the iterative engine with the best so far.
+
+        Raises as :meth:`stylize`, when it is first asked for a report.
+
+        >>> from impasto import Stylizer
+        >>> stylizer = Stylizer("iterative")
+        >>> request = stylizer.request("photo.jpg", "painting.jpg", size=64, steps=2)
+        >>> for progress in stylizer.run(request):
+        ...     if progress.loss is not None and progress.step == progress.steps:
+        ...         print(sorted(progress.losses))
+        ['content', 'gram', 'moments']
         """
         if request.engine == "iterative":
             return self._iterative_engine.run(
@@ -209,7 +228,15 @@ def _opened(what: str, given: object, limit: int, number: int = 1, of: int = 1) 
 
 
 def stylize(content: object, style: object = None, *, mask: object = None, **settings: Any) -> Result:
-    """Repaint ``content`` in ``style``: :meth:`Stylizer.stylize` on a stylizer that is kept for the next call."""
+    """Repaint ``content`` in ``style``: :meth:`Stylizer.stylize` on a stylizer that is kept for the next call.
+
+    The settings' units, ranges and defaults are those of :class:`Request`. Raises as :meth:`Stylizer.stylize`.
+
+    >>> import impasto
+    >>> result = impasto.stylize("photo.jpg", "starry-night", strength=0.8)
+    >>> result.pastiche.size, result.complete
+    ((160, 120), True)
+    """
     return _shared().stylize(content, style, mask=mask, **settings)
 
 

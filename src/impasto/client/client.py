@@ -23,10 +23,13 @@ _ACCEPTED = 202
 class Client:
     """Talks to a server. Safe to use from several threads.
 
+    >>> from impasto import Client
     >>> with Client("http://127.0.0.1:8000") as server:
-    ...     Path("painted.jpg").write_bytes(server.stylize("photo.jpg", "starry-night"))
-    ...     job = server.submit("photo.jpg", "starry-night", engine="iterative")
-    ...     Path("fine.jpg").write_bytes(job.wait().result())
+    ...     painted = server.stylize("photo.jpg", "starry-night")
+    ...     job = server.submit("photo.jpg", "starry-night", kind="grid")
+    ...     fine = job.wait().result()
+    >>> painted[:2].hex(), job.state
+    ('ffd8', 'done')
     """
 
     def __init__(

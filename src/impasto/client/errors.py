@@ -19,7 +19,7 @@ __all__ = ["Busy", "KeyRefused", "NoAnswer", "error_of_code"]
 
 
 class Busy(ImpastoError):
-    """``retry_after`` is in seconds."""
+    """Too much is waiting there, or of yours; come back in ``retry_after`` seconds."""
 
     code = "busy"
     status = 429
@@ -30,11 +30,15 @@ class Busy(ImpastoError):
 
 
 class KeyRefused(ImpastoError):
+    """The server asks for an API key, or for another one; set ``IMPASTO_API_KEY``."""
+
     code = "no_key"
     status = 401
 
 
 class NoAnswer(OutputError):
+    """There is no server at that address, or it is away."""
+
     code = "no_answer"
     status = 503
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder, ModuleEncoder
@@ -15,6 +16,7 @@ from impasto.encoders.weights import SUFFIXES, Weights
 from impasto.errors import ModelError
 from impasto.models import find, models
 from impasto.models.published import PUBLISHED
+from impasto.plugins import Plugin, find_plugin, plugin_names
 from impasto.request import Request
 from impasto.styles import Style, StyleCard
 
@@ -28,20 +30,28 @@ _KNOWN: dict[str, type[VGGLayout]] = {"pocket": Pocket, **ARCHITECTURES}
 
 @dataclass(frozen=True, slots=True)
 class FoundEncoder:
-    """An encoder's identity, ``name@version`` or its file's name, its architecture and its file of weights."""
+    """An encoder's identity, ``name@version`` or its file's name, its architecture and its file of weights.
+
+    ``plugin`` is the encoder itself where a plugin brings it, which has no file here.
+    """
 
     identity: str
     architecture: str
-    file: Path
+    file: Path = Path()
+    plugin: Encoder | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> type[Encoder]:
         """The class of its architecture."""
+        if self.plugin is not None:
+            return type(self.plugin)
         return _KNOWN.get(self.architecture, ModuleEncoder)
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers that are used unless others are asked for; none of one whose papers name them."""
+        if self.plugin is not None:
+            return self.plugin.layers
         return () if self.architecture in _KNOWN else TORCHVISION[self.architecture].layers
 
 
@@ -57,6 +67,14 @@ def open_encoder(
     A file is VGG19 as ``.npz``, or a ``.safetensors`` that says its ``architecture`` in its metadata, else
     a pocket. Raises ``ValueError`` for any other file, for a network of torchvision's and where a convolution is
     missing, :class:`ModelError` for an unknown model, and :class:`MissingExtra` without safetensors.
+
+    >>> import torch
+    >>> from impasto.encoders import open_encoder
+    >>> encoder = open_encoder(layers=("relu1_1", "relu3_1"))
+    >>> {name: tuple(value.shape[2:]) for name, value in encoder(torch.rand(1, 3, 64, 64)).items()}
+    {'relu1_1': (64, 64), 'relu3_1': (16, 16)}
+    >>> encoder.stride("relu3_1"), encoder.reach("relu3_1")
+    (4, 10)
     """
     found = find_encoder("pocket" if weights is None else weights)
     if found.architecture not in _KNOWN:
@@ -71,16 +89,21 @@ def open_any(
 ) -> Encoder:
     """As :func:`open_encoder`, or a network of torchvision's, whose ``layers`` are any of its submodules.
 
-    That one has the borders it was trained with, whatever ``padding`` is. Raises ``ValueError`` where ``pooling`` is
-    not its own.
+    That one has the borders it was trained with, whatever ``padding`` is, and so has a plugin's encoder, which gives
+    the layers that are its own. Raises ``ValueError`` where ``pooling`` is not its own, and where a plugin's encoder
+    has not all ``layers``.
     """
     found = find_encoder(weights)
     if found.architecture in _KNOWN:
         return open_encoder(weights, layers, pooling=pooling, padding=padding)
-    from impasto.encoders.torchvision_encoders import open_torchvision
-
     if pooling != "max":
         raise ValueError(f"pooling is {pooling}, which is for VGG and pocket; leave it out")
+    if found.plugin is not None:
+        if unknown := [layer for layer in layers if layer not in found.layers]:
+            raise ValueError(f"there is no layer {unknown[0]}; the layers are {', '.join(found.layers)}")
+        return found.plugin
+    from impasto.encoders.torchvision_encoders import open_torchvision
+
     return open_torchvision(found.architecture, found.file, tuple(layers))
 
 
@@ -109,21 +132,43 @@ def find_encoder(weights: Path | str) -> FoundEncoder:
         if said not in _KNOWN:
             raise ValueError(f"the metadata of {file} says architecture {said!r}; known are {', '.join(_KNOWN)}")
         return FoundEncoder(file.stem, said, file)
+    if isinstance(weights, str) and (plugin := find_plugin("impasto.encoders", weights)) is not None:
+        if any(model.name == weights for model in models()):
+            raise ModelError(
+                f"{weights} is a model here, and the {plugin} as well; give the model as {weights}@VERSION, or remove "
+                "one of them"
+            )
+        return FoundEncoder(plugin.identity, plugin.name, plugin=_of_plugin(plugin))
     name = canonical_name(weights) if isinstance(weights, str) else None
     if name is not None and name in TORCHVISION and not any(model.name == _store_name(name) for model in models()):
         return _find_cached(name)
     asked = weights if name is None else _store_name(name)
     if isinstance(asked, str) and not _is_model_name(asked):
-        others = ", ".join(TORCHVISION)
+        others, brought = ", ".join(TORCHVISION), plugin_names("impasto.encoders")
+        of_plugins = f"of plugins {', '.join(brought)}, " if brought else ""
         raise ModelError(
-            f"there is no encoder {asked[:80]!r}; the encoders are {', '.join(_KNOWN)}, where torchvision is installed "
-            f"{others}, and any file or folder of one"
+            f"there is no encoder {asked[:80]!r}; the encoders are {', '.join(_KNOWN)}, {of_plugins}where torchvision "
+            f"is installed {others}, and any file or folder of one"
         )
     model = find(asked, kind="encoder")
     said = model.rules.get("architecture", "pocket")
     if said not in _KNOWN and said not in TORCHVISION:
         raise ModelError(f"{model.identity} is of the architecture {said!r}; known are {', '.join(_KNOWN)}")
     return FoundEncoder(model.identity, said, model.file("encoder"))
+
+
+@lru_cache(maxsize=8)
+def _of_plugin(plugin: Plugin) -> Encoder:
+    """What it makes, frozen. Raises :class:`ModelError` where it fails, or that is not an encoder with layers."""
+    make = plugin.load()
+    try:
+        made = make()
+    except Exception as error:
+        raise plugin.failed(error) from error
+    if not isinstance(made, Encoder) or not getattr(made, "layers", ()):
+        raise plugin.refused(made, "a function without arguments that returns an impasto.encoders.Encoder with layers")
+    made.layers = tuple(made.layers)
+    return made.requires_grad_(False)
 
 
 def _store_name(name: str) -> str:

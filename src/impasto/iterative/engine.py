@@ -113,10 +113,12 @@ class IterativeEngine:
         name = encoder_name(request)
         known = _find_encoder(name)
         _check_tiles(request, known.kind)
-        layers = chosen_layers(request, known.kind, known.layers, closed=False)
+        # A plugin's has its own layers alone, and nobody knows whether it can be narrowed.
+        own = known.plugin is not None
+        layers = chosen_layers(request, known.kind, known.layers, closed=own)
         return (
             known.identity,
-            self._open_cached(name, layers.all, request.pooling, request.padding, half),
+            self._open_cached(name, layers.all, request.pooling, request.padding, half and not own),
             layers,
         )
 

@@ -19,7 +19,7 @@ from impasto.losses.multiscale import MultiScale, scale_size, shrink
 from impasto.losses.notebooks import NOTEBOOKS, Notebook, SummedGramTerm
 from impasto.losses.objective import Objective, StyledRegion
 from impasto.losses.statistics import LayerStatistics, Statistics, mean_statistics
-from impasto.losses.terms import ContentTerm, GramTerm, MomentTerm, StyleTerm, TotalVariation, WassersteinTerm
+from impasto.losses.terms import ContentTerm, StyleTerm, TotalVariation, style_term
 from impasto.picture.picture import Picture
 from impasto.request import Region, Request
 from impasto.request.layer_weights import parse_weights
@@ -38,8 +38,6 @@ _BOLD = 8.0
 
 _SMALLEST = 48
 """Short side of the smallest scale that is looked at: below, there is little that statistics could be taken of."""
-
-_TERMS: Mapping[str, type[StyleTerm]] = {"gram": GramTerm, "moments": MomentTerm, "wasserstein": WassersteinTerm}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +182,7 @@ class ObjectiveBuilder:
                 pixels = size[0] * size[1]
                 terms[name] = SummedGramTerm(goal, self.layers.style, notebook, pixels=pixels, weight=weight)
             elif weight:
-                terms[name] = _TERMS[name](goal, self.layers.style, relative=relative, weight=weight)
+                terms[name] = style_term(name)(goal, self.layers.style, relative=relative, weight=weight)
         return terms
 
     def _variation(self, size: tuple[int, int]) -> TotalVariation:

@@ -13,6 +13,7 @@ from impasto.jobs.records.blobs import Blobs
 from impasto.jobs.records.job import Job
 from impasto.models import find
 from impasto.models.registry import own_network
+from impasto.plugins import find_plugin
 from impasto.styles import Gallery, StyleCard
 
 __all__ = ["NameResolver"]
@@ -95,7 +96,8 @@ def _model(name: str) -> list[object]:
     try:
         model = find(name)
     except ModelError:
-        return []
+        plugin = find_plugin("impasto.encoders", name)
+        return [] if plugin is None else [plugin.identity]
     return [model.identity, sorted(entry["sha256"] for entry in model.files.values())]
 
 

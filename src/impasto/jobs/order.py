@@ -12,6 +12,7 @@ from impasto.jobs.records.job import JobKind, Lane, check_id
 from impasto.jobs.training_order import Training
 from impasto.models import models
 from impasto.models.model import PAINTERS
+from impasto.plugins import find_plugin
 from impasto.request import options
 
 __all__ = ["FILES", "LeftOut", "Order", "unknown_model_error"]
@@ -134,6 +135,8 @@ def _paints_alone(model: object) -> bool:
 
 def _check_model(role: str, name: object, kinds: Collection[str]) -> None:
     """Only what is in the catalogue: elsewhere a path is a model, too, but not for who asks from outside."""
+    if role == "encoder" and find_plugin("impasto.encoders", str(name)) is not None:
+        return  # of a package that the operator has installed
     known = [model for model in models() if model.kind in kinds]
     if not any(name in (model.name, model.identity) for model in known):
         raise unknown_model_error(role, name)

@@ -34,7 +34,10 @@ Grams = dict[str, Tensor]
 
 
 def moments(features: Features) -> Moments:
-    """Channel means and standard deviations of every layer, in float32."""
+    """Channel means and standard deviations of every layer, each ``(N, C)`` in float32, of features ``(N, C, H, W)``.
+
+    What AdaIN matches (Huang & Belongie 2017).
+    """
     result: Moments = {}
     for name, value in features.items():
         mean, square = _Means.apply(_flatten_places(value))  # type: ignore[no-untyped-call]
@@ -64,7 +67,13 @@ def style_distance(a: Moments, b: Moments) -> Tensor:
     """Squared distance of means and of standard deviations, each relative to ``b``'s own energy, summed over layers.
 
     The style loss of Huang & Belongie 2017 (AdaIN), made relative so that no layer outweighs
-    another. Returns ``(N,)``.
+    another. Returns ``(N,)``, from 0 where they are the same. Raises ``KeyError`` where ``a`` lacks a layer of ``b``.
+
+    >>> import torch
+    >>> from impasto.losses import moments, style_distance
+    >>> plain, twice = {"relu1_1": torch.ones(1, 8, 4, 4)}, {"relu1_1": 2 * torch.ones(1, 8, 4, 4)}
+    >>> float(style_distance(moments(plain), moments(plain))), float(style_distance(moments(plain), moments(twice)))
+    (0.0, 0.25)
     """
     distances = [
         (value - goal).square().mean(1) / goal.square().mean(1).clamp_min(1e-8)
@@ -75,14 +84,26 @@ def style_distance(a: Moments, b: Moments) -> Tensor:
 
 
 def grams(features: Features) -> Grams:
-    """Gram matrices of every layer (Gatys et al. 2016), divided by the number of places: size does not matter."""
+    """Gram matrices of every layer (Gatys et al. 2016), divided by the number of places: size does not matter.
+
+    Of features ``(N, C, H, W)``, each is ``(N, C, C)`` in float32.
+
+    >>> import torch
+    >>> from impasto.losses import grams
+    >>> grams({"relu1_1": torch.ones(1, 2, 16, 16)})["relu1_1"].tolist()
+    [[[1.0, 1.0], [1.0, 1.0]]]
+    """
     # In the features' own precision: that is how the matrix units like it.
     flat = {name: _flatten_places(value) for name, value in features.items()}
     return {name: as_float32(torch.bmm(value.transpose(1, 2), value)) / value.shape[1] for name, value in flat.items()}
 
 
 def gram_distance(a: Grams, b: Grams) -> Tensor:
-    """Squared Frobenius distance of Gram matrices relative to ``b``'s own, averaged over layers. Returns ``(N,)``."""
+    """Squared Frobenius distance of Gram matrices relative to ``b``'s own, averaged over layers.
+
+    The style loss of Gatys et al. 2016, made relative so that no layer outweighs another. Returns ``(N,)``, from 0
+    where they are the same. Raises ``KeyError`` where ``a`` lacks a layer of ``b``.
+    """
     distances = [(a[k] - g).square().sum((1, 2)) / g.square().sum((1, 2)).clamp_min(1e-12) for k, g in b.items()]
     return torch.stack(distances).mean(0)
 
@@ -91,7 +112,7 @@ def content_distance(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tens
     """1 - cosine, averaged over places, of features whose channels are normalised first: 0 for the same drawing.
 
     Channel normalisation takes the style's contrast and colour out of the comparison. Takes
-    ``(N, C, H, W)`` twice, returns ``(N,)``. With a ``weight`` ``(N, H, W)`` the places are not averaged but
+    ``(N, C, H, W)`` twice, returns ``(N,)`` in 0..2. With a ``weight`` ``(N, H, W)`` the places are not averaged but
     summed by their weights, which say what the whole is.
     """
     distances = 1 - F.cosine_similarity(_normalised(a), _normalised(b), dim=1)

@@ -50,6 +50,16 @@ class Objective(nn.Module):
     summed over tiles first, without a gradient; then each tile is encoded again and sent the gradient of
     those sums. Tiles see all that their features depend on, so the result is that of the whole picture but for
     rounding, for the memory of one tile and a third more time.
+
+    >>> import torch
+    >>> from impasto.encoders import open_encoder
+    >>> from impasto.losses import GramTerm, Objective, StyledRegion, TotalVariation, measure
+    >>> encoder, layers = open_encoder(layers=("relu1_1", "relu2_1")), {"relu1_1": 1.0, "relu2_1": 0.5}
+    >>> painting = measure(encoder(torch.rand(1, 3, 64, 64)))
+    >>> region = StyledRegion({"gram": GramTerm(painting, layers)})
+    >>> found = Objective(encoder, [region], variation=TotalVariation(weight=0.1))(torch.zeros(1, 3, 48, 64))
+    >>> sorted(found.losses), tuple(found.gradient.shape)
+    (['gram', 'variation'], (1, 3, 48, 64))
     """
 
     def __init__(

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from impasto.encoders.encoder import Features
 from impasto.losses.distances import as_float32
 from impasto.losses.statistics import LayerStatistics, Statistics
+from impasto.plugins import find_plugin
 
-__all__ = ["ContentTerm", "GramTerm", "MomentTerm", "StyleTerm", "TotalVariation", "WassersteinTerm"]
+__all__ = ["ContentTerm", "GramTerm", "MomentTerm", "StyleTerm", "TotalVariation", "WassersteinTerm", "style_term"]
 
 LayerWeights = Mapping[str, float]
 """Weights by layer name."""
@@ -25,6 +26,15 @@ class StyleTerm(nn.Module, ABC):
 
     ``relative`` divides each layer by the energy of its target, so that no layer outweighs another. A subclass says
     which statistics it ``needs``: all, unless it says less.
+
+    >>> import torch
+    >>> from impasto.losses import LayerStatistics, StyleTerm, measure
+    >>> class Contrast(StyleTerm):
+    ...     def distance(self, found, aim):
+    ...         return (found.std.log() - aim.std.log()).square().mean()
+    >>> painting = measure({"relu1_1": torch.rand(1, 8, 16, 16)})
+    >>> float(Contrast(painting, {"relu1_1": 1.0}, weight=2.0)(painting))
+    0.0
     """
 
     needs: frozenset[str] = frozenset(("moments", "products"))
@@ -102,6 +112,30 @@ class WassersteinTerm(StyleTerm):
     def distance(self, found: LayerStatistics, target: LayerStatistics) -> Tensor:
         """What the distance has apart from the matrices' common root."""
         return (found.mean - target.mean).square().sum() + found.std.square().sum() + target.std.square().sum()
+
+
+_SHIPPED: Mapping[str, type[StyleTerm]] = {"gram": GramTerm, "moments": MomentTerm, "wasserstein": WassersteinTerm}
+
+
+def style_term(name: str) -> type[StyleTerm]:
+    """The class of the style loss of that name, as ``style_loss`` has it: one of ours, or a plugin's.
+
+    >>> from impasto.losses import style_term
+    >>> style_term("gram").__name__
+    'GramTerm'
+
+    Raises :class:`ModelError` where a plugin of that name fails or is not a subclass of :class:`StyleTerm`, and
+    ``ValueError`` where there is none.
+    """
+    plugin = find_plugin("impasto.losses", name)
+    if name in _SHIPPED:
+        return _SHIPPED[name]
+    if plugin is None:
+        raise ValueError(f"there is no style loss {name[:80]!r}; choose of {', '.join(_SHIPPED)}")
+    found = plugin.load()
+    if not (isinstance(found, type) and issubclass(found, StyleTerm)):
+        raise plugin.refused(found, "a subclass of impasto.losses.StyleTerm")
+    return found
 
 
 class ContentTerm(nn.Module):

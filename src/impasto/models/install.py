@@ -178,7 +178,7 @@ def _layers(network: Network, found: Format, path: Path, data: bytes) -> _Draft:
             "smallest": network.smallest,
         },
         {
-            "family": "johnson",
+            "family": network.family,
             "reader": found.name,
             **_layer_rules(network),
             "made_of": _source_files({path.name: data}),

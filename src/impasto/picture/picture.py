@@ -61,6 +61,11 @@ class Picture(Raster):
 
         It is ``bool``, ``uint8``, ``uint16`` of any byte order, or float in 0..1. Raises :class:`PictureError` for
         other shapes or types, and for floats that are not finite.
+
+        >>> import numpy as np
+        >>> from impasto import Picture
+        >>> Picture.from_array(np.zeros((48, 64, 4)))
+        <Picture 64 x 48, RGBA, 8 bits>
         """
         a = np.asarray(array)
         if a.ndim == 2:
@@ -87,7 +92,14 @@ class Picture(Raster):
 
     @classmethod
     def of(cls, source: object, *, max_pixels: int = MAX_PIXELS) -> Picture:
-        """Whatever a caller has: a path, bytes, a binary stream, a Pillow image, an array, or a picture."""
+        """Whatever a caller has: a path, bytes, a binary stream, a Pillow image, an array, or a picture.
+
+        Raises as :meth:`open` and :meth:`from_array`, and :class:`PictureError` for what is none of these.
+
+        >>> from impasto import Picture
+        >>> Picture.of("photo.jpg").size
+        (160, 120)
+        """
         if isinstance(source, Picture):
             return source
         if isinstance(source, Image.Image):

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from impasto.errors import RequestError
+from impasto.plugins import SHIPPED, plugin_names
 from impasto.request.layer_weights import parse_weights, weights_text
 from impasto.request.options import option
 
 __all__ = ["STYLE_LOSSES", "Optimisation"]
 
-STYLE_LOSSES = ("moments", "gram", "wasserstein")
+STYLE_LOSSES = SHIPPED["impasto.losses"]
 
 _WEIGHTED = ("content_layers", "style_layers", "style_loss")
 
@@ -27,6 +28,7 @@ class Optimisation:
         "Whose features make the losses: pocket, vgg19, vgg16, torchvision's resnet50, inception_v3 and others, a "
         "model's folder; or best: vgg19 where it is installed and the style is a picture, else pocket.",
         group="iterative",
+        plugins="impasto.encoders",
     )
     steps: int = option(
         int, 20, "Steps at the finest level of the pyramid.", minimum=0, maximum=100_000, group="iterative"
@@ -146,6 +148,7 @@ class Optimisation:
         "moments:5,gram:2",
         f"Losses of style as NAME:WEIGHT,... of {', '.join(STYLE_LOSSES)}.",
         group="iterative",
+        plugins="impasto.losses",
     )
     loss_scale: Literal["relative", "absolute", "pytorch", "keras"] = option(
         str,
@@ -204,8 +207,13 @@ class Optimisation:
             value = getattr(self, name)
             if isinstance(value, str):
                 weights = parse_weights(name, value)
-                if name == "style_loss" and (unknown := sorted(set(weights) - set(STYLE_LOSSES))):
-                    raise RequestError(
-                        f"style_loss is {value!r}, where {unknown[0]} is not a loss; choose from "
-                        f"{', '.join(STYLE_LOSSES)}"
-                    )
+                if name == "style_loss":
+                    _check_losses(value, set(weights) - set(STYLE_LOSSES))
+
+
+def _check_losses(value: str, others: set[str]) -> None:
+    """Raises :class:`RequestError` where one of ``others`` is not a plugin's either, which are read for them alone."""
+    brought = plugin_names("impasto.losses") if others else ()
+    if unknown := sorted(others - set(brought)):
+        known = ", ".join((*STYLE_LOSSES, *brought))
+        raise RequestError(f"style_loss is {value!r}, where {unknown[0]} is not a loss; choose from {known}")

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from impasto.errors import RequestError
+from impasto.plugins import Group, plugin_names
 
 __all__ = ["Option", "comma_hint", "option"]
 
@@ -17,7 +18,7 @@ __all__ = ["Option", "comma_hint", "option"]
 class Option:
     """What is known of one setting: its name, type, default, bounds (inclusive) or choices, unit and help.
 
-    ``group`` names the engine that alone uses it.
+    ``group`` names the engine that alone uses it; ``plugins`` those plugins whose names may be given, too.
     """
 
     name: str
@@ -29,6 +30,13 @@ class Option:
     choices: tuple[str, ...] = ()
     unit: str = ""
     group: str = ""
+    plugins: Group | None = None
+
+    @property
+    def full_help(self) -> str:
+        """``help``, with the names of plugins that are installed; they are read here."""
+        names = () if self.plugins is None else plugin_names(self.plugins)
+        return f"{self.help} Of plugins: {', '.join(names)}." if names else self.help
 
     def check(self, value: Any) -> None:
         """Raise :class:`RequestError` where ``value`` is not allowed."""

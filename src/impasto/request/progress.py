@@ -18,10 +18,18 @@ __all__ = ["Enough", "Progress", "Result", "run_to_end"]
 class Enough(Exception):
     """Thrown into a running engine's generator: end now, with the best so far as the result.
 
-    >>> steps = stylizer.run(request)
-    >>> next(steps)
-    >>> try: steps.throw(Enough())
-    ... except StopIteration as end: result = end.value
+    >>> from impasto import Stylizer
+    >>> from impasto.request import Enough
+    >>> stylizer = Stylizer("iterative")
+    >>> steps = stylizer.run(stylizer.request("photo.jpg", "painting.jpg", size=64, steps=50))
+    >>> while next(steps).step != 2:
+    ...     pass
+    >>> try:
+    ...     _ = steps.throw(Enough())
+    ... except StopIteration as end:
+    ...     result = end.value
+    >>> result.complete
+    False
 
     Where there is nothing yet to give, the generator raises it again.
     """
@@ -88,7 +96,10 @@ class Result:
         return {"model": self.model} | self.request.settings() | {"model": self.model}
 
     def to_bytes(self, format: Format | None = None) -> bytes:  # noqa: A002
-        """The pastiche as a file's bytes, in ``format``, else the request's, else the photograph's own."""
+        """The pastiche as a file's bytes, in ``format``, else the request's, else the photograph's own.
+
+        Raises :class:`OutputError` where that format cannot hold the picture.
+        """
         from impasto.picture.writing import encode
 
         return encode(

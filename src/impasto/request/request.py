@@ -30,7 +30,9 @@ Format = Literal["png", "jpeg", "webp", "tiff", "avif"]
 class StyleLike(Protocol):
     """What a request needs of a style: how to describe it in one JSON value."""
 
-    def describe(self) -> object: ...
+    def describe(self) -> object:
+        """The style as a JSON value, such as its name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,7 @@ _TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 
 
 def _schema(option: Option) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": _TYPES[option.type], "description": option.help}
+    schema: dict[str, Any] = {"type": _TYPES[option.type], "description": option.full_help}
     if option.choices:
         schema["enum"] = list(option.choices)
     bounds = {"minimum": option.minimum, "maximum": option.maximum, "default": option.default}

@@ -77,7 +77,13 @@ class StyleCard:
     gallery's order, 1 for the boldest, 0 where it has none.
 
     Codes are held at half precision, so that a card gives the same pixels before and after it is
-    saved. Checked when it is made; raises :class:`StyleError`, naming what is wrong.
+    saved. Checked when it is made; raises :class:`StyleError`, naming what is wrong. :meth:`Stylizer.card` makes one of
+    pictures.
+
+    >>> from impasto import Gallery, StyleCard
+    >>> card = Gallery().get("the-wave")
+    >>> StyleCard.from_bytes(card.to_bytes()).network
+    'the-wave'
     """
 
     name: str

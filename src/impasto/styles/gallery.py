@@ -32,6 +32,11 @@ class Gallery:
 
     A style is also found by its aliases, and by its name in another case or with other spaces: ``The Wave``, ``a grande
     onda``. Names go first, so that a style of the user's own is never hidden by an alias.
+
+    >>> from impasto import Gallery
+    >>> gallery = Gallery()
+    >>> gallery.find("noite estrelada"), gallery.get("the-wave").title
+    ('starry-night', 'The Great Wave off Kanagawa')
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, base: Gallery | None = None) -> None:

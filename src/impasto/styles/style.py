@@ -74,6 +74,10 @@ class Style:
 
         Keys are gallery names, paths, or styles. Raises :class:`UnknownStyle` for a name that is
         neither, and :class:`StyleError` for weights as described above.
+
+        >>> from impasto import Style
+        >>> Style.mix({"starry-night": 3, "painting.jpg": 1}).describe()
+        {'starry-night': 0.75, 'painting': 0.25}
         """
         if not isinstance(weights, Mapping):
             raise StyleError(f"a mix is {type(weights).__name__}; give a mapping of styles to weights")

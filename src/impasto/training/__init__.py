@@ -1,1 +1,51 @@
-"""Training: networks, from photographs and paintings."""
+"""Trainings: networks that repaint, and the encoder that ships. A plan says on what, for how long, and how."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.training.base import BasePlan, train_base
+    from impasto.training.install import install_style
+    from impasto.training.instant import Plan, train
+    from impasto.training.pocket import PocketPlan, distil
+    from impasto.training.style import StylePlan, train_style
+    from impasto.training.trainer import Step
+
+__all__ = [
+    "BasePlan",
+    "Plan",
+    "PocketPlan",
+    "Step",
+    "StylePlan",
+    "distil",
+    "install_style",
+    "train",
+    "train_base",
+    "train_style",
+]
+
+_HOMES = {
+    "BasePlan": "base",
+    "Plan": "instant",
+    "PocketPlan": "pocket",
+    "Step": "trainer",
+    "StylePlan": "style",
+    "distil": "pocket",
+    "install_style": "install",
+    "train": "instant",
+    "train_base": "base",
+    "train_style": "style",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: bounds of plans are known without torch.
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"impasto.training.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'impasto.training' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

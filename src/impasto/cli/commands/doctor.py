@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from impasto.cli.installed_packages import EXTRAS, version
 from impasto.cli.ui import terminal
 from impasto.errors import ImpastoError
+from impasto.plugins import GROUPS, plugin_problems, plugins
 
 __all__ = ["check_installation", "doctor"]
 
@@ -49,6 +51,7 @@ def check_installation() -> dict[str, Any]:
         "models": models,
         "store": _store(),
         "gallery": gallery,
+        "plugins": _plugins(),
         "extras": [{"name": e.name, "gives": e.gives, "found": e.found, "install": e.install} for e in EXTRAS],
     }
 
@@ -125,6 +128,24 @@ def _gallery() -> dict[str, Any]:
         return {"styles": 0, "problems": [], "error": _error_text(error)}
 
 
+def _plugins() -> dict[str, Any]:
+    """Each is imported: only that tells whether it can be. A broken one is the matter of its package."""
+    found: list[dict[str, str]] = []
+    problems: list[str] = []
+    for group, kind in GROUPS.items():
+        problems += plugin_problems(group)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are among the problems
+            brought = plugins(group)
+        for plugin in brought:
+            found.append({"kind": kind, "name": plugin.name, "package": plugin.package, "version": plugin.version})
+            try:
+                plugin.load()
+            except ImpastoError as error:
+                problems.append(str(error))
+    return {"found": found, "problems": problems}
+
+
 def _draw(report: dict[str, Any]) -> None:
     machine, runtime, gallery = report["machine"], report["runtime"], report["gallery"]
     _line("impasto", report["impasto"] or "not installed, run from its source")
@@ -159,6 +180,10 @@ def _draw(report: dict[str, Any]) -> None:
         _good("gallery", terminal.amount(gallery["styles"], "style"))
     for problem in gallery["problems"]:
         _warn("", problem)
+    for plugin in report["plugins"]["found"]:
+        _line("plugin", f"{plugin['kind']} {plugin['name']}, of {plugin['package']} {plugin['version']}")
+    for problem in report["plugins"]["problems"]:
+        _warn("plugin", problem)
     for extra in report["extras"]:
         _line(extra["name"], extra["found"] or f"for {extra['gives']}: {extra['install']}")
     click.echo()

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from click.core import ParameterSource
+
+from impasto.plugins import Group, plugin_names
 
 __all__ = ["EngineOption", "GroupedCommand", "typed_options"]
 
 
 class EngineOption(click.Option):
     """An option that the engine ``iterative`` alone uses; whoever gives it wants that engine."""
+
+    def __init__(self, *args: Any, plugins: Group | None = None, **kwargs: Any) -> None:
+        """``plugins`` are those whose names may be given."""
+        super().__init__(*args, **kwargs)
+        self._plugins = plugins
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        # Only here, where help is shown: to read names takes longer than to parse a command.
+        record = super().get_help_record(ctx)
+        names = () if record is None or self._plugins is None else plugin_names(self._plugins)
+        return (record[0], f"{record[1]}  [of plugins: {', '.join(names)}]") if record and names else record
 
 
 class GroupedCommand(click.Command):

@@ -114,6 +114,8 @@ def _flags(option: Option) -> list[Callable[[Callable[..., R]], Callable[..., R]
     kind = click.Choice(option.choices) if option.choices else Value(option)
     metavar = None if option.choices else _metavar(option)
     rules: dict[str, Any] = {"type": kind, "default": option.default, "metavar": metavar, "help": _help(option)}
+    if option.plugins is not None:
+        rules["plugins"] = option.plugins
     return [click.option(flag, option.name, cls=_class(option), **rules)]
 
 

@@ -7,7 +7,8 @@ import json
 import os
 import sys
 import unicodedata
-from typing import IO, TYPE_CHECKING, Any
+import warnings
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -33,9 +34,24 @@ __all__ = [
 
 
 def prepare() -> None:
-    """Let standard output escape what its encoding has no letters for."""
+    """Let standard output escape what its encoding has no letters for, and warn as the command warns elsewhere."""
+    warnings.showwarning = _warned
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if category is UserWarning:  # for users, to whom a place in the code says nothing
+        note(f"warning: {printable(' '.join(str(message).split()))}")
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end="")
 
 
 def finish() -> None:

@@ -79,12 +79,15 @@ class Preprocessing:
 class Network:
     """A network that takes a picture of 3 channels and gives one of the same size.
 
+    ``family`` names the architecture that it was recognised as; it is not stored with the layers.
+
     Raises :class:`ModelError` where the layers do not fit one another, where the pastiche would be of another size
     than the content, and where a network would take far more memory or time than any that was published.
     """
 
     layers: tuple[Layer, ...]
     preprocessing: Preprocessing
+    family: str = "johnson"
 
     def __post_init__(self) -> None:
         _check_depth(self.layers, _DEPTH)

@@ -26,6 +26,7 @@ from impasto.inference.ir.layers import (
     Upsample,
 )
 from impasto.inference.ir.network import Network, Preprocessing
+from impasto.models.architectures.plugin_architecture import network_of_plugin
 from impasto.models.formats.strided_tensor import Allowance, Strided
 
 __all__ = ["network_of_state"]
@@ -38,8 +39,9 @@ _UNUSED = re.compile(r"(.*\.)?(in\d+|norm_layer)\.(running_mean|running_var|num_
 def network_of_state(state: Mapping[str, Strided], size: int) -> Network:
     """The network in a state dict from a file of ``size`` bytes.
 
-    ``module.`` before every name, as training on several cards leaves it, is overlooked. Raises :class:`ModelError`
-    where the names are of no network that is known, and where one is missing or too many.
+    ``module.`` before every name, as training on several cards leaves it, is overlooked. What is of none of ours is
+    shown to the architectures of plugins. Raises :class:`ModelError` where the names are of no network that is known,
+    and where one is missing or too many.
     """
     names = _without_prefixes(state)
     weights = _Weights({name: state[key] for name, key in names.items() if not _UNUSED.fullmatch(name)}, size)
@@ -48,9 +50,13 @@ def network_of_state(state: Mapping[str, Strided], size: int) -> Network:
     elif "ConvBlock.0.conv_layer.weight" in names:
         layers, preprocessing = _blocks(weights), Preprocessing("BGR", 255)
     else:
+        found, failures = network_of_plugin({name: state[key] for name, key in names.items()}, size)
+        if found is not None:
+            return found
         said = describe_unsupported(names)
         what = f"{_list_names(names)}" if said is None else f"the weights of {said} ({_list_names(names)})"
-        raise ModelError(f"the file holds {what}; networks with {_SUPPORTED} are known")
+        failed = "".join(f"; {failure}" for failure in failures)
+        raise ModelError(f"the file holds {what}; networks with {_SUPPORTED} are known{failed}")
     if left := weights.left():
         raise ModelError(
             f"the file holds {_list_names(left)} beside a network that is known, which has none; it is another"

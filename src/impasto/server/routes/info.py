@@ -12,7 +12,8 @@ from fastapi.responses import PlainTextResponse, Response
 
 from impasto.errors import ModelError
 from impasto.models import Model, find
-from impasto.request import options
+from impasto.plugins import plugin_names
+from impasto.request import Option, options
 from impasto.server.auth import COOKIE, owner_of
 from impasto.server.health import Health
 from impasto.server.problems import PROBLEM, problem
@@ -28,7 +29,8 @@ _NOT_READY = "no worker is warm yet, the server is stopping, or another server h
 
 @router.get("/v1/options", summary="Every setting, with its default and bounds")
 def settings() -> dict[str, Any]:
-    return {"options": [asdict(option) | {"type": option.type.__name__} for option in options()]}
+    """``plugins`` are the names that may be given beside ours, of packages that are installed here."""
+    return {"options": [_told(option) for option in options()]}
 
 
 @router.get("/v1/models", summary="The models that are here")
@@ -79,6 +81,11 @@ def end() -> Response:
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
+
+
+def _told(option: Option) -> dict[str, Any]:
+    brought = () if option.plugins is None else plugin_names(option.plugins)
+    return asdict(option) | {"type": option.type.__name__, "plugins": brought}
 
 
 def _facts(model: Model) -> dict[str, Any]:

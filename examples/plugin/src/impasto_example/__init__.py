@@ -1,0 +1,1 @@
+"""An example of plugins for Impasto: one of each kind."""
