@@ -184,7 +184,7 @@ def test_choices_that_are_named_hold_theirs(desk: Path) -> None:
     told = " ".join(impasto("stylize", "--help").stdout.split())
     assert "[default moments:5,gram:2] [of plugins: contrast]" in told
     assert "[of plugins: random-filters]" in told
-    assert "choose of moments, gram, wasserstein, contrast" in stylize(desk, "--style-loss", "contras").output
+    assert "choose from moments, gram, wasserstein, contrast" in stylize(desk, "--style-loss", "contras").output
     assert "pocket, vgg16, vgg19, of plugins random-filters," in stylize(desk, "--encoder", "random").output
     described = {option.name: option.full_help for option in options()}
     assert described["style_loss"].endswith("wasserstein. Of plugins: contrast.")
@@ -329,7 +329,7 @@ def test_a_server_s_workers_run_what_its_operator_installed(
             option["name"]: option["plugins"] for option in httpx.get(f"{server.address}/v1/options").json()["options"]
         }
         assert (told["style_loss"], told["encoder"], told["strength"]) == (["contrast"], ["random-filters"], [])
-        with pytest.raises(RequestError, match="choose of moments, gram, wasserstein, contrast"):
+        with pytest.raises(RequestError, match="choose from moments, gram, wasserstein, contrast"):
             client.pastiche(desk / "photo.png", "starry-night", engine="iterative", style_loss="contrasts")
 
 

@@ -26,7 +26,8 @@ _SLICE = 0.2
 class Retry:
     """A server that never answered is not waited for: its address may be wrong.
 
-    >>> client = impasto.Client("http://127.0.0.1:8000", retry=impasto.client.Retry(print))
+    >>> from impasto.client import Client, Retry
+    >>> client = Client("http://127.0.0.1:8000", retry=Retry(print))
     """
 
     def __init__(self, on_wait: Callable[[str], None] = lambda _: None) -> None:
