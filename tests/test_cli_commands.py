@@ -76,6 +76,7 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, proble
 # styles
 
 
+@pytest.mark.slow
 def test_a_style_is_added_listed_shown_given_away_and_removed() -> None:
     added = impasto("styles", "add", "my-sea", "sea.png", "--title", "Sea", "--artist", "Nobody", "--date", "1900")
     assert added.exit_code == 0, added.stderr

@@ -140,6 +140,7 @@ def test_strokes_that_are_seen_stay_and_fine_ones_are_added() -> None:
     assert np.corrcoef(fine(held)[middle].ravel(), fine(finer)[middle].ravel())[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_strokes_belong_to_the_picture(stylizer: Stylizer) -> None:
     """A large picture, shrunk, has the strokes of the small one; painted in one pass, it does not."""
     small = Picture.of(data.rocket()).resized((512, 512))

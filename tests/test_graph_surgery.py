@@ -140,6 +140,7 @@ def test_a_graph_of_our_own_habits_is_left_as_it_is() -> None:
     assert np.array_equal(run(adapt(ov.Model([op.relu(content)], [content], "plain"), plain), photo)[0], photo)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["candy", "mosaic"])
 def test_public_networks_take_any_size(shared: Path, name: str) -> None:
     file = shared / "peers" / "fast_neural_style" / f"{name}.onnx"

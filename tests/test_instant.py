@@ -36,8 +36,9 @@ def photographs(draw: st.DrawFn) -> Image.Image:
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the image was made from another")
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(photographs())
 def test_any_picture_keeps_its_size_and_alpha_and_comes_out_the_same_twice(
     stylizer: Stylizer, image: Image.Image
@@ -172,6 +173,7 @@ def test_a_mix_lies_between(stylizer: Stylizer, scene: Picture) -> None:
     assert mixed.settings()["style"] == {"the-wave": 0.5, "the-scream": 0.5}
 
 
+@pytest.mark.slow
 def test_a_card_paints_as_the_picture_it_was_made_from(stylizer: Stylizer, scene: Picture) -> None:
     random = np.random.default_rng(1)
     painting = Picture.from_array(random.integers(0, 256, (40, 60, 3), np.uint8)).resized((600, 400))
@@ -206,6 +208,7 @@ def test_progress_runs_to_the_end_and_closing_cancels(
         next(half)
 
 
+@pytest.mark.slow
 def test_tiles_show_no_seam_and_match_the_whole(stylizer: Stylizer, monkeypatch: pytest.MonkeyPatch) -> None:
     # Detail everywhere and edges nowhere, so that a seam would be the only line there is.
     random = np.random.default_rng(0)

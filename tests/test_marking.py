@@ -50,6 +50,7 @@ def pytest_configure(config):
 """
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_before_the_next_test_begins(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text(TESTS)
     (tmp_path / "conftest.py").write_text(CONFTEST)

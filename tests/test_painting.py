@@ -322,6 +322,7 @@ def test_where_a_run_cannot_be_saved_that_is_told_without_its_place(
     assert len(writes) == 2
 
 
+@pytest.mark.slow
 def test_a_run_keeps_to_the_memory_allowed(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = saved(Image.fromarray(noise(640, 640)), "png")
     task = iterative(content=photo, settings={"steps": 1, "levels": 1})

@@ -93,7 +93,7 @@ def test_what_fails_leaves_nothing(store: Store) -> None:
 
     def altered(folder: Path) -> None:
         write(folder)
-        (folder / "weights.bin").write_bytes(b"other")
+        (folder / "weights.bin").write_bytes(b"\0other")
 
     def stopped(folder: Path) -> None:
         write(folder)
