@@ -136,7 +136,7 @@ def test_a_model_is_added_from_a_file(tmp_path: Path) -> None:
 def test_a_model_that_was_altered_is_replaced(tmp_path: Path) -> None:
     file = published(tmp_path / "vgg.pth")
     assert impasto("add", "vgg19", str(file)).exit_code == 0
-    (find("vgg19").path / "encoder.safetensors").write_bytes(b"altered")
+    (find("vgg19").path / "encoder.safetensors").write_bytes(b"\0altered")
     result = impasto("add", "vgg19", str(file))
     assert result.exit_code == 0
     assert "warning: encoder.safetensors of vgg19@1 has sha256" in result.stderr
@@ -164,7 +164,7 @@ def test_a_terminal_gets_a_table_and_a_bar(shelf: Shelf, monkeypatch: pytest.Mon
 def test_doctor_tells_of_the_users_models_and_stays_well(tmp_path: Path) -> None:
     torch.save(state(), tmp_path / "vgg.pth")
     assert impasto("add", "vgg19", str(tmp_path / "vgg.pth")).exit_code == 0
-    (find("vgg19").path / "encoder.safetensors").write_bytes(b"altered")
+    (find("vgg19").path / "encoder.safetensors").write_bytes(b"\0altered")
     (Store().folder / "empty@1").mkdir()
     result = CliRunner().invoke(cli, ["doctor"])
     assert "! model      encoder.safetensors of vgg19@1 has sha256" in result.stdout
@@ -258,7 +258,7 @@ def test_models_are_shown_listed_and_verified(network: Path) -> None:
     fails(impasto("show", "nothing"), "there is no model 'nothing'")
 
     assert "my-night@1\tok" in impasto("verify").stdout.splitlines()
-    (find("other").path / "network.safetensors").write_bytes(b"altered")
+    (find("other").path / "network.safetensors").write_bytes(b"\0altered")
     (Store().folder / "empty@1").mkdir()
     result = impasto("verify")
     assert (result.exit_code, "my-night@1\tok" in result.stdout, "other@1\tok" in result.stdout) == (1, True, False)

@@ -85,7 +85,7 @@ def test_a_file_of_another_network_or_of_no_convention_is_told(tmp_path: Path) -
     save_file(wrong, file, {"convention": "caffe"})
     with pytest.raises(ValueError, match=r"conv2_1 of .* it should be \(C, 4, 3, 3\)"):
         VGG19(file)
-    file.write_bytes(b"nothing")
+    file.write_bytes(b"\0nothing")
     with pytest.raises(ValueError, match="is broken"):
         VGG19(file)
 

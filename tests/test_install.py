@@ -153,7 +153,7 @@ def test_a_folder_that_is_a_model_is_taken_over(store: Store, tmp_path: Path) ->
     assert add(folder, store=store) == model
     renamed = add([folder], name="wheat", version="3", licence="MIT", source="me", store=store)
     assert (renamed.identity, renamed.licence, renamed.source) == ("wheat@3", "MIT", "me")
-    (folder / "network.onnx").write_bytes(b"altered")
+    (folder / "network.onnx").write_bytes(b"\0altered")
     with pytest.raises(ModelError, match="has sha256"):
         add(folder, name="altered", store=store)
     (folder / "manifest.json").unlink()

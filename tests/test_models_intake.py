@@ -141,7 +141,7 @@ def test_what_another_process_fetches_is_waited_for_and_there_then(
     with process_lock(store.folder / ".vgg19.lock"):
         runner.start()
         assert waits.wait(60)
-        assert notes == ["another process is at vgg19; waiting for it"]
+        assert notes == ["another process is working on vgg19; waiting for it"]
         with store.installing("vgg19@1") as folder:
             convert_vgg(tmp_path / "vgg.pth", folder, name="vgg19")
     runner.join()

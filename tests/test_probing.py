@@ -119,7 +119,7 @@ def test_a_range_that_matters_is_found_by_what_comes_out() -> None:
     [
         (lambda x: x[:, :1], "is not a picture: it has shape"),
         (lambda x: x * np.float32("nan"), "NaN or infinity"),
-        (lambda x: x * 0 + 7, "its numbers go from 7 to 7"),
+        (lambda x: x * 0 + 7, "its values go from 7 to 7"),
         (lambda x: x * 1e6, "is not a picture: its values go"),
     ],
 )
