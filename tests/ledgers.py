@@ -13,6 +13,7 @@ from typing import Any
 
 from impasto.jobs.records.job import Item, Job
 from impasto.jobs.records.ledger import Ledger
+from impasto.jobs.records.style_ref import StyleRef
 
 DATABASE = os.environ.get("IMPASTO_TEST_DATABASE", "")
 NOW = 1_700_000_000.0
@@ -29,7 +30,7 @@ def a_job(id: str = "one", owner: str = "ann", items: int = 1, **more: Any) -> J
         "lane": "interactive",
         "settings": {"size": 512, "strength": 0.5, "colours": None},
         "items": tuple(
-            Item(index=i, name=f"{i}.jpg", content=blob(f"photo {i}"), style=[[1.0, {"name": "starry-night"}]])
+            Item(index=i, name=f"{i}.jpg", content=blob(f"photo {i}"), style=((1.0, StyleRef("starry-night")),))
             for i in range(items)
         ),
         "files": {"mask": blob("mask")},

@@ -14,11 +14,12 @@ from impasto.errors import RequestError
 from impasto.jobs.errors import JobConflict, UnknownJob
 from impasto.jobs.records.job import Item, Job
 from impasto.jobs.records.ledger import Ledger
+from impasto.jobs.records.style_ref import StyleRef
 
 
 def test_a_job_comes_back_as_it_was_added(ledger: Ledger, url: str) -> None:
     odd = "na\u0000me \ud800 \N{BLACK CHESS QUEEN}'\"\\.jpg"
-    style = [[1.0, {"name": "starry-night"}], [0.5, {"blob": blob("painting")}], {"deep": [None, True]}]
+    style = ((1.0, StyleRef("starry-night")), (0.5, StyleRef(blob=blob("painting"))))
     items = tuple(Item(index=i, name=odd, content=blob("photo"), style=style) for i in range(3))
     job = a_job(items=3, settings={"note": odd, "size": [1, 2], "ratio": 0.1 + 0.2}, priority=0, lane="bulk")
     job = replace(job, items=items, files={"mask": blob("mask"), "style:0": blob("painting"), odd: blob("guide")})
@@ -281,7 +282,7 @@ def test_the_queue_and_its_counts(ledger: Ledger) -> None:
 
 
 def test_deleting_gives_the_blobs_that_nobody_else_refers_to(ledger: Ledger) -> None:
-    painting = [[1.0, {"blob": blob("painting")}]]
+    painting = ((1.0, StyleRef(blob=blob("painting"))),)
     item = Item(index=0, name="", content=blob("photo 0"), style=painting)
     ledger.add(a_job("one", items=2), {})
     ledger.add(replace(a_job("two"), items=(item,)), {})

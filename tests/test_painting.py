@@ -19,6 +19,7 @@ from impasto.errors import OutputError, PictureError, PictureTooLarge, RequestEr
 from impasto.jobs.errors import StorageLost, TooDear
 from impasto.jobs.records.error_codec import decode_error
 from impasto.jobs.records.error_codec import encode_error as failed
+from impasto.jobs.records.style_ref import StyleRef
 from impasto.jobs.workers import progress_reports as reports_module
 from impasto.jobs.workers import stylize as module
 from impasto.jobs.workers.messages import Painted, Task
@@ -63,12 +64,12 @@ def drained(steps: Generator[Report | None, None, Painted]) -> tuple[list[Report
 
 
 def plain(**changes: Any) -> Task:
-    return replace(Task(PHOTO, [(1.0, {"name": "starry-night"})], settings={"deterministic": True}), **changes)
+    return replace(Task(PHOTO, [(1.0, StyleRef("starry-night"))], settings={"deterministic": True}), **changes)
 
 
 def iterative(**changes: Any) -> Task:
     settings = {**ITERATIVE, **changes.pop("settings", {})}
-    return replace(Task(PHOTO, [(1.0, {"bytes": PAINTING})], settings=settings), **changes)
+    return replace(Task(PHOTO, [(1.0, StyleRef(file=PAINTING))], settings=settings), **changes)
 
 
 def pixels(painted: Painted) -> np.ndarray[Any, Any]:
@@ -97,7 +98,7 @@ def test_styles_are_mixed_by_weight_whether_names_pictures_or_cards(
 ) -> None:
     card = stylizer.gallery.get("starry-night").to_bytes()
     (tmp_path / "painting").write_bytes(PAINTING)
-    styles = [(2.0, {"name": "starry-night"}), (1, {"path": tmp_path / "painting"}), (1.0, {"bytes": card})]
+    styles = [(2.0, StyleRef("starry-night")), (1, StyleRef(file=tmp_path / "painting")), (1.0, StyleRef(file=card))]
     _, painted = drained(painting.run(plain(styles=styles)))
     mixed = Style.mix({Style.of("starry-night"): 3, Style.of(PAINTING): 1})
     expected = stylizer.stylize(PHOTO, mixed, deterministic=True)
@@ -105,14 +106,14 @@ def test_styles_are_mixed_by_weight_whether_names_pictures_or_cards(
     assert painted.settings["style"] == {"starry-night": 0.5, "picture": 0.25, "starry-night 2": 0.25}
 
     # A painting is kept for the next photograph; another weight or painting is another style.
-    one, two = ([(w, {"bytes": PAINTING}), (1, {"bytes": PHOTO})] for w in (1, 3))
+    one, two = ([(w, StyleRef(file=PAINTING)), (1, StyleRef(file=PHOTO))] for w in (1, 3))
     found = [drained(painting.run(plain(styles=s)))[1].data for s in (one, one, two, one, [one[0]], [one[1]])]
     assert found[0] == found[1] == found[3]
     assert len(set(found)) == 4
 
 
 def test_styles_added_meanwhile_are_found(painting: TaskPainter, gallery: Path) -> None:
-    task = plain(styles=[(1, {"name": "mine"})])
+    task = plain(styles=[(1, StyleRef("mine"))])
     with pytest.raises(UnknownStyle, match="no style is named 'mine'"):
         drained(painting.run(task))
     Gallery(gallery).add(replace(Gallery().get("the-wave"), name="mine"))
@@ -126,7 +127,7 @@ def test_a_name_is_never_a_file(painting: TaskPainter, tmp_path: Path) -> None:
     file = tmp_path / "painting.png"
     file.write_bytes(PAINTING)
     with pytest.raises(UnknownStyle):
-        drained(painting.run(plain(styles=[(1, {"name": str(file)})])))
+        drained(painting.run(plain(styles=[(1, StyleRef(str(file)))])))
 
 
 def test_masks_and_limits_are_heeded(painting: TaskPainter) -> None:
@@ -137,7 +138,7 @@ def test_masks_and_limits_are_heeded(painting: TaskPainter) -> None:
         plain(max_pixels=1000),
         plain(max_pixels=4000, settings={"max_pixels": 10**9}, content=saved(Image.new("RGB", (90, 90)), "png")),
         plain(max_pixels=4000, settings={"resize": 4000}),
-        plain(max_pixels=4000, styles=[(1, {"bytes": PAINTING})]),
+        plain(max_pixels=4000, styles=[(1, StyleRef(file=PAINTING))]),
     ]
     for task in too_large:
         with pytest.raises(PictureTooLarge):
@@ -150,14 +151,14 @@ def test_errors_name_no_file(painting: TaskPainter, tmp_path: Path) -> None:
     tasks = [
         plain(content=tmp_path / "broken"),
         plain(content=tmp_path / "cut"),
-        plain(styles=[(1, {"path": tmp_path / "broken"})]),
+        plain(styles=[(1, StyleRef(file=tmp_path / "broken"))]),
         plain(files={"mask": tmp_path / "broken"}),
     ]
     for task in tasks:
         with pytest.raises(PictureError) as told:
             drained(painting.run(task))
         assert str(tmp_path) not in str(told.value)
-    for styles in ([(0, {"name": "starry-night"})], [(-1, {"name": "starry-night"})]):
+    for styles in ([(0, StyleRef("starry-night"))], [(-1, StyleRef("starry-night"))]):
         with pytest.raises(StyleError):
             drained(painting.run(plain(styles=styles)))
     with pytest.raises(RequestError, match="give a Style"):
@@ -170,7 +171,7 @@ def test_what_the_server_has_lost_is_its_own_fault(painting: TaskPainter, tmp_pa
     lost = [
         (plain(content=tmp_path / "nowhere"), "No such file or directory"),
         (plain(content=tmp_path), "Is a directory"),
-        (plain(styles=[(1, {"path": tmp_path / "nowhere"})]), "No such file or directory"),
+        (plain(styles=[(1, StyleRef(file=tmp_path / "nowhere"))]), "No such file or directory"),
         (plain(files={"mask": tmp_path / "nowhere"}), "No such file or directory"),
         (plain(content=torn), "is damaged"),
     ]

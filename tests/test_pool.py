@@ -26,6 +26,7 @@ from waiting import WAIT, until
 from impasto import Gallery, StyleCard, Stylizer
 from impasto.errors import ImpastoError, PictureError, PictureTooLarge, RequestError, UnknownStyle, UnsupportedFormat
 from impasto.jobs.errors import Cancelled, QueueFull, WorkerLost
+from impasto.jobs.records.style_ref import StyleRef
 from impasto.jobs.workers import call_runner, supervisor, watchdog
 from impasto.jobs.workers.call import WorkerCall
 from impasto.jobs.workers.call_runner import CallRunner
@@ -46,11 +47,11 @@ ENDLESS: dict[str, Any] = {
 
 
 def plain(**settings: Any) -> Task:
-    return Task(PHOTO, [(1.0, {"name": "starry-night"})], settings=settings)
+    return Task(PHOTO, [(1.0, StyleRef("starry-night"))], settings=settings)
 
 
 def endless(state: Path | None = None, **settings: Any) -> Task:
-    return Task(PHOTO, [(1.0, {"bytes": PAINTING})], settings={**ENDLESS, **settings}, state=state, preview=True)
+    return Task(PHOTO, [(1.0, StyleRef(file=PAINTING))], settings={**ENDLESS, **settings}, state=state, preview=True)
 
 
 def pids(pool: Pool, lane: str) -> list[int]:
@@ -143,7 +144,7 @@ def test_a_worker_makes_style_cards(pool: Pool, stylizer: Stylizer, tmp_path: Pa
     assert works(pool)
     # The user's folder of styles and an owner's, both.
     (tmp_path / "annas.style").write_bytes(made.to_bytes())
-    anna = Task(PHOTO, [(1.0, {"name": "annas"})], gallery=tmp_path)
+    anna = Task(PHOTO, [(1.0, StyleRef("annas"))], gallery=tmp_path)
     assert pool.paint(anna, lane="interactive", timeout=WAIT).width == 64
     with pytest.raises(UnknownStyle):
         pool.paint(replace(anna, gallery=None), lane="interactive", timeout=WAIT)
@@ -152,9 +153,9 @@ def test_a_worker_makes_style_cards(pool: Pool, stylizer: Stylizer, tmp_path: Pa
 def test_errors_come_back_as_they_are(pool: Pool) -> None:
     tasks: list[tuple[type[ImpastoError], Task]] = [
         (RequestError, plain(strength=2)),
-        (UnknownStyle, Task(PHOTO, [(1, {"name": "nowhere"})])),
-        (UnsupportedFormat, Task(b"nothing", [(1, {"name": "starry-night"})])),
-        (PictureTooLarge, Task(PHOTO, [(1, {"name": "starry-night"})], max_pixels=100)),
+        (UnknownStyle, Task(PHOTO, [(1, StyleRef("nowhere"))])),
+        (UnsupportedFormat, Task(b"nothing", [(1, StyleRef("starry-night"))])),
+        (PictureTooLarge, Task(PHOTO, [(1, StyleRef("starry-night"))], max_pixels=100)),
     ]
     for kind, task in tasks:
         for lane in ("interactive", "bulk"):
@@ -182,7 +183,7 @@ def test_what_nobody_foresaw_is_an_error_that_tells_nothing(start: Starter, capf
 def test_many_callers_get_their_own(pool: Pool) -> None:
     def paint(side: int) -> Painted:
         photo = saved(Image.fromarray(noise(side, 32)), "png")
-        return pool.submit(Task(photo, [(1, {"name": "starry-night"})]), lane="interactive").result(WAIT)
+        return pool.submit(Task(photo, [(1, StyleRef("starry-night"))]), lane="interactive").result(WAIT)
 
     sides = list(range(32, 64))
     with ThreadPoolExecutor(8) as executor:
@@ -219,7 +220,7 @@ def test_a_pool_has_an_interactive_worker() -> None:
 def test_styles_added_meanwhile_are_found(pool: Pool, home: Path, stylizer: Stylizer) -> None:
     assert works(pool)
     Gallery(home).add(replace(stylizer.gallery.get("starry-night"), name="mine"))
-    painted = pool.submit(Task(PHOTO, [(1, {"name": "mine"})]), lane="interactive").result(WAIT)
+    painted = pool.submit(Task(PHOTO, [(1, StyleRef("mine"))]), lane="interactive").result(WAIT)
     assert painted.settings["style"] == "mine"
 
 

@@ -20,6 +20,7 @@ from impasto import client, errors
 from impasto.errors import ImpastoError, MissingExtra, RequestError
 from impasto.jobs.errors import QueueFull, WorkerLost
 from impasto.jobs.records.error_codec import decode_error, encode_error
+from impasto.jobs.records.style_ref import StyleRef
 from impasto.jobs.workers.messages import Painted, Task
 from impasto.jobs.workers.transport import MessageSocket
 
@@ -110,7 +111,7 @@ def test_what_is_no_message_is_refused(ends: tuple[socket.socket, socket.socket]
 def test_tasks_and_what_comes_of_them_arrive(tmp_path: Path) -> None:
     task = Task(
         content=b"photo",
-        styles=[(1.0, {"name": "starry-night"}), (2.5, {"bytes": b"card"}), (3, {"path": tmp_path / "a.jpg"})],
+        styles=[(1.0, StyleRef("starry-night")), (2.5, StyleRef(file=b"card")), (3, StyleRef(file=tmp_path / "a.jpg"))],
         files={"mask": tmp_path / "mask.png", "guide": b"guide"},
         settings={"strength": 0.5, "engine": "iterative"},
         state=tmp_path / "run.state",
@@ -121,7 +122,7 @@ def test_tasks_and_what_comes_of_them_arrive(tmp_path: Path) -> None:
     header, blobs = task.to_message()
     assert blobs == [b"photo", b"card", b"guide"]
     assert Task.from_message((json.loads(json.dumps(header)), blobs)) == task
-    plain = Task(tmp_path / "photo.jpg", [(1, {"name": "x"})])
+    plain = Task(tmp_path / "photo.jpg", [(1, StyleRef("x"))])
     assert Task.from_message(plain.to_message()) == plain
     painted = Painted(b"data", "image/png", 3, 4, 0.5, "instant@2", False, {"style": "x"})
     assert Painted.from_message(painted.to_message()) == painted

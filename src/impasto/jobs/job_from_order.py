@@ -11,6 +11,7 @@ from typing import Any
 from impasto.errors import ImpastoError
 from impasto.jobs.order import Order
 from impasto.jobs.records.job import LEFT_OUT, Item, Job
+from impasto.jobs.records.style_ref import StyleRef
 
 __all__ = ["job_from_order"]
 
@@ -30,9 +31,7 @@ def job_from_order(
 
     Photographs that are ``broken``, by their number, have failed, each by itself, and nothing is learnt on them.
     """
-    styles = [
-        (weight, {"name": style} if isinstance(style, str) else {"blob": put(style)}) for weight, style in order.styles
-    ]
+    styles = tuple((weight, StyleRef.of(given).stored(put)) for weight, given in order.styles)
     contents = [(name, put(data)) for name, data in order.contents]
     files = {role: put(data) for role, data in order.files.items()}
     settings = dict(order.settings) | _left_out_files(order, {})
@@ -41,10 +40,10 @@ def job_from_order(
         files = {f"photo:{number}": sha256 for number, (_, sha256) in enumerate(contents) if number not in broken}
         settings = order.training.to_json() | _left_out_files(order, broken)
         broken = {}
-        parts = [(order.training.name, style["blob"], styles)]
+        parts = [(order.training.name, str(style.blob), styles)]
     elif order.kind == "grid":
         ((_, sha256),) = contents
-        parts = [(style.get("name", f"style {i + 1}"), sha256, [(1.0, style)]) for i, (_, style) in enumerate(styles)]
+        parts = [(style.name or f"style {i + 1}", sha256, ((1.0, style),)) for i, (_, style) in enumerate(styles)]
     else:
         parts = [(name, sha256, styles) for name, sha256 in contents]
     now = time.time()

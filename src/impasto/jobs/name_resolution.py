@@ -42,7 +42,7 @@ class NameResolver:
             return job.fingerprint  # it names nothing
         items = job.items if job.kind == "grid" else job.items[:1]
         given = [style for item in items for _, style in item.style]
-        styles = [self._first_bytes(style["blob"]) if "blob" in style else style["name"] for style in given]
+        styles = [self._first_bytes(style.blob) if style.blob is not None else str(style.name) for style in given]
         return self.fingerprint(job.fingerprint, job.owner, job.settings, styles)
 
     def _first_bytes(self, sha256: str) -> bytes:

@@ -252,7 +252,7 @@ class JobRunner:
     def _paint(self, job: Job, item: Item, cancel: Cancel, finished: int) -> Painted:
         task = Task(
             content=self._blobs.path(item.content),
-            styles=[(weight, self._style(style)) for weight, style in item.style],
+            styles=[(weight, style.located(self._blobs.path)) for weight, style in item.style],
             files={role: self._blobs.path(sha256) for role, sha256 in job.files.items()},
             settings={name: value for name, value in job.settings.items() if name != LEFT_OUT},
             state=self._state_file(job, item),
@@ -288,7 +288,7 @@ class JobRunner:
         except OSError as error:
             raise OutputError(f"cannot make {run}: {error.strerror}; see that the disk has space") from error
         task = TrainTask(
-            painting=self._blobs.path(style["blob"]),
+            painting=self._blobs.path(str(style.blob)),
             photos=tuple(self._blobs.path(sha256) for _, sha256 in sorted(job.files.items(), key=_number)),
             run=run,
             network=self._networks.identity(job),
@@ -361,9 +361,6 @@ class JobRunner:
         for item in job.items:
             self._state_file(job, item).unlink(missing_ok=True)
         shutil.rmtree(self._run_folder(job), ignore_errors=True)
-
-    def _style(self, style: Mapping[str, str]) -> dict[str, Any]:
-        return {"path": self._blobs.path(style["blob"])} if "blob" in style else {"name": style["name"]}
 
     def _state_file(self, job: Job, item: Item) -> Path:
         return self._home / f"{_file_key(job.owner, job.id)}.{item.index}.state"

@@ -28,6 +28,7 @@ from impasto.jobs.records.blobs import Blobs
 from impasto.jobs.records.home_lock import lock_home
 from impasto.jobs.records.job import Item, Job, Lane
 from impasto.jobs.records.ledger import Ledger
+from impasto.jobs.records.style_ref import StyleRef
 from impasto.jobs.runner import JobRunner
 from impasto.jobs.view import view
 from impasto.jobs.workers.messages import Painted, Task
@@ -140,7 +141,7 @@ class Jobs:
         with self._waiting.place(owner, self.limits.at_once):
             task = Task(
                 content=order.contents[0][1],
-                styles=[(w, {"name": s} if isinstance(s, str) else {"bytes": s}) for w, s in order.styles],
+                styles=[(weight, StyleRef.of(given)) for weight, given in order.styles],
                 files=dict(order.files),
                 settings=dict(order.settings),
                 max_pixels=self.limits.max_pixels,

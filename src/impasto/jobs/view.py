@@ -60,7 +60,7 @@ def _item(item: Item) -> dict[str, Any]:
 def _styles(job: Job) -> list[dict[str, Any]]:
     """The styles' names with their weights; paintings that were sent have none."""
     found = job.items if job.kind == "grid" else job.items[:1]
-    return [{"name": style.get("name"), "weight": weight} for item in found for weight, style in item.style]
+    return [{"name": style.name, "weight": weight} for item in found for weight, style in item.style]
 
 
 def _iso(seconds: float | None) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from impasto.errors import RequestError
 from impasto.jobs.records.blobs import is_sha256
+from impasto.jobs.records.style_ref import WeightedStyles
 
 __all__ = [
     "EVERYONE",
@@ -50,8 +51,7 @@ _LOWEST_PRIORITY = 9
 class Item:
     """One pastiche of a job, or the sheet of samples of a network.
 
-    ``content`` and ``result`` are blobs' sha256. ``style`` is JSON: styles with their weights, in which
-    ``{"blob": sha256}`` stands for the bytes of one.
+    ``content`` and ``result`` are blobs' sha256. ``style`` is what it is painted in.
     ``width`` and ``height`` are in pixels. ``complete`` is false where it was ended early and kept.
     ``error`` is ``{"code", "message"}`` of a failed item. Raises :class:`RequestError` for what cannot be.
     """
@@ -59,7 +59,7 @@ class Item:
     index: int
     name: str
     content: str
-    style: Any = None
+    style: WeightedStyles = ()
     state: ItemState = "waiting"
     result: str | None = None
     media_type: str | None = None
@@ -78,7 +78,8 @@ class Item:
 
     def to_json(self) -> dict[str, Any]:
         """The fields, JSON-ready."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return plain | {"style": [[weight, style.to_json()] for weight, style in self.style]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ class Job:
         """The sha256 of every blob it refers to: contents, styles, files and results."""
         found = {item.content for item in self.items} | set(self.files.values())
         for item in self.items:
-            found |= _blobs_in(item.style)
+            found |= {style.blob for _, style in item.style if style.blob is not None}
             if item.result is not None:
                 found.add(item.result)
         return found
@@ -181,13 +182,6 @@ def is_id(text: object) -> bool:
 def is_owner(text: object) -> bool:
     """Whether ``text`` can be an owner: 1..128 characters that can be printed."""
     return isinstance(text, str) and 1 <= len(text) <= _LONGEST_OWNER and text.isprintable()
-
-
-def _blobs_in(style: object) -> set[str]:
-    if isinstance(style, Mapping):
-        blob = style.get("blob")
-        return {blob} if is_sha256(blob) else set()
-    return {blob for part in style for blob in _blobs_in(part)} if isinstance(style, list | tuple) else set()
 
 
 def outcome(job: Job, failed: Mapping[int, dict[str, Any]]) -> tuple[JobState, dict[str, Any] | None]:

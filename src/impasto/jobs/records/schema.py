@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from impasto.jobs.records.job import Item, Job
+from impasto.jobs.records.style_ref import StyleRef, WeightedStyles
 
 __all__ = ["BLOBS", "COUNTERS", "EVENTS", "ITEMS", "ITEM_COLUMNS", "JOBS", "JOB_COLUMNS", "TABLES"]
 
@@ -39,6 +40,19 @@ class JsonText(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
         return None if value is None else json.loads(value)
+
+
+class StylesText(JsonText):
+    """Styles with their weights as JSON text; none is NULL."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: WeightedStyles | None, dialect: Dialect) -> str | None:
+        return super().process_bind_param([[w, style.to_json()] for w, style in value or ()] or None, dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> WeightedStyles:
+        found = super().process_result_value(value, dialect) or ()
+        return tuple((float(weight), StyleRef.from_json(style)) for weight, style in found)
 
 
 TABLES = MetaData()
@@ -81,7 +95,7 @@ ITEMS = Table(
     Column("index", Integer, nullable=False),
     Column("name", JsonText, nullable=False),
     Column("content", String(64), nullable=False),
-    Column("style", JsonText),
+    Column("style", StylesText),
     Column("state", String(16), nullable=False),
     Column("result", String(64)),
     Column("media_type", String(64)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from impasto.jobs.records.style_ref import StyleRef
 from impasto.jobs.workers.transport import Message
 from impasto.picture.limits import MAX_PIXELS
 
@@ -20,16 +21,15 @@ Source = Path | bytes
 class Task:
     """One photograph to repaint.
 
-    ``styles`` are pairs of a weight and ``{"name": a gallery style}``, or ``{"path": a file}`` or
-    ``{"bytes": a file's bytes}``, of a picture or a style card. ``files`` may hold a ``mask``, ``guide`` and
-    ``initial``. ``settings`` are those of :class:`impasto.request.Request` by name; ``format`` overrides the one
-    there, and no more than ``max_pixels`` are allowed whatever they say. ``state`` is the file that an iterative run is
-    saved in and goes on from. With ``preview`` reports come with one. ``gallery`` is the folder of an owner's styles,
-    which are looked up beside the worker's.
+    ``styles`` are pairs of a weight and a style: a gallery's, or a file, of a picture or a style card. ``files`` may
+    hold a ``mask``, ``guide`` and ``initial``. ``settings`` are those of :class:`impasto.request.Request` by name; ``format``
+    overrides the one there, and no more than ``max_pixels`` are allowed whatever they say. ``state`` is the file that an
+    iterative run is saved in and goes on from. With ``preview`` reports come with one. ``gallery`` is the folder of an
+    owner's styles, which are looked up beside the worker's.
     """
 
     content: Source
-    styles: Sequence[tuple[float, Mapping[str, Any]]]
+    styles: Sequence[tuple[float, StyleRef]]
     files: Mapping[str, Source] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     state: Path | None = None
@@ -126,14 +126,9 @@ def unpack_source(source: Mapping[str, Any], blobs: Sequence[bytes]) -> Source:
     return Path(source["path"]) if "path" in source else blobs[source["blob"]]
 
 
-def _pack_style(style: Mapping[str, Any], blobs: list[bytes]) -> dict[str, Any]:
-    if "name" in style:
-        return {"name": style["name"]}
-    return pack_source(Path(style["path"]) if "path" in style else style["bytes"], blobs)
+def _pack_style(style: StyleRef, blobs: list[bytes]) -> dict[str, Any]:
+    return {"name": style.name} if style.file is None else pack_source(style.file, blobs)
 
 
-def _unpack_style(style: Mapping[str, Any], blobs: Sequence[bytes]) -> dict[str, Any]:
-    if "name" in style:
-        return {"name": style["name"]}
-    source = unpack_source(style, blobs)
-    return {"path": source} if isinstance(source, Path) else {"bytes": source}
+def _unpack_style(style: Mapping[str, Any], blobs: Sequence[bytes]) -> StyleRef:
+    return StyleRef(name=style["name"]) if "name" in style else StyleRef(file=unpack_source(style, blobs))

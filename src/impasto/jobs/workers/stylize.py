@@ -131,10 +131,7 @@ class TaskPainter:
             return None
         parts: list[tuple[float, str | bytes]] = []
         for weight, given in task.styles:
-            part = (
-                given["name"] if "name" in given else read_source(given["path"] if "path" in given else given["bytes"])
-            )
-            parts.append((weight, part))
+            parts.append((weight, read_source(given.file) if given.file is not None else str(given.name)))
         if any(isinstance(part, str) for _, part in parts):
             return self._mix(parts, task)
         key = [(weight, hashlib.sha256(part).digest()) for weight, part in parts if isinstance(part, bytes)]
