@@ -22,10 +22,10 @@ class Task:
     """One photograph to repaint.
 
     ``styles`` are pairs of a weight and a style: a gallery's, or a file, of a picture or a style card. ``files`` may
-    hold a ``mask``, ``guide`` and ``initial``. ``settings`` are those of :class:`impasto.request.Request` by name; ``format``
-    overrides the one there, and no more than ``max_pixels`` are allowed whatever they say. ``state`` is the file that an
-    iterative run is saved in and goes on from. With ``preview`` reports come with one. ``gallery`` is the folder of an
-    owner's styles, which are looked up beside the worker's.
+    hold a ``mask``, ``guide`` and ``initial``. ``settings`` are those of :class:`impasto.request.Request` by name;
+    ``format`` overrides the one there, and no more than ``max_pixels`` are allowed whatever they say. ``state`` is
+    the file that an iterative run is saved in and goes on from. With ``preview`` reports come with one. ``gallery``
+    is the folder of an owner's styles, which are looked up beside the worker's.
     """
 
     content: Source
