@@ -35,8 +35,8 @@ def said(code: str, form: str) -> list[str]:
 
 def test_a_line_has_time_level_and_what_it_is_about() -> None:
     code = """
-with logs.about(job="one", owner="ann"):
-    with logs.about(request="r"):
+with logs.log_context(job="one", owner="ann"):
+    with logs.log_context(request="r"):
         logging.getLogger("impasto.x").info("it is %s", "done", extra={"facts": {"seconds": 1.5}})
     logging.getLogger("impasto.x").debug("too much")
     logging.getLogger("library").info("too much")

@@ -207,7 +207,7 @@ def test_tasks_are_done_in_the_order_they_came(start: Starter) -> None:
 
 
 def test_a_pool_has_an_interactive_worker() -> None:
-    with pytest.raises(ValueError, match="0 interactive and 1 bulk workers; give 1 and 0 or more"):
+    with pytest.raises(ValueError, match="0 interactive and 1 bulk workers; give 1 or more and 0 or more"):
         Pool(interactive=0, bulk=1)
     pool = Pool()
     assert 1 <= pool.workers("interactive") <= 4
