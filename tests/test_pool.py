@@ -604,7 +604,7 @@ class Slow:
     threads, rss = 1, 0
 
     def __init__(self, answer: dict[str, Any], looks: int) -> None:
-        self.connection, self.said, self.used, self.killed = self, list[str](), 0.0, False
+        self.connection, self.said, self.cpu_seconds, self.killed = self, list[str](), 0.0, False
         self.wait: Callable[[bool], None] | None = None
         self._answer, self._looks = answer, looks
 
