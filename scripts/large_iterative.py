@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 import impasto
-from impasto.encoders.tiles import windows
+from impasto.encoders.tile_layout import windows
 from impasto.evaluation.metrics import seam_ratio
 from impasto.inference.tiles import Tile
 

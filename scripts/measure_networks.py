@@ -23,8 +23,8 @@ def measure(arguments: argparse.Namespace) -> None:
     from impasto.evaluation.metrics.scorer import Scorer
     from impasto.picture.scaling import fit_style
     from impasto.training.data.device_dataset import picture_bytes
+    from impasto.training.per_style import load_style
     from impasto.training.pretrained import read_instant
-    from impasto.training.style import load_style
     from impasto.training.trainer import training_device
 
     def square(file: Path) -> Image.Image:

@@ -7,8 +7,8 @@ import pytest
 from torch7_files import Nets, checkpoint, t7
 
 from impasto.bench import Figure, run
-from impasto.bench.figure import alternate
 from impasto.bench.magenta_litert import SIDE, magenta_transfer
+from impasto.bench.measurement import alternate
 from impasto.bench.per_style_networks import johnson_network, per_style_figures
 from impasto.errors import ModelError
 from impasto.inference.openvino_core import core

@@ -158,7 +158,7 @@ def test_the_tutorial_server_runs_magentas_pair(shared: Path) -> None:
 def test_a_server_that_ends_at_once_is_told_with_what_it_said(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed")
     with (
-        pytest.raises(ImpastoError, match=r"ended as it began.*has no \*prediction\*.tflite"),
+        pytest.raises(ImpastoError, match=r"exited during startup.*has no \*prediction\*.tflite"),
         running_server(str(TUTORIAL), str(tmp_path), ready="/"),
     ):
         pytest.fail("it cannot run")

@@ -22,7 +22,7 @@ from PIL import Image
 from impasto import stylizer as stylizer_module
 from impasto.cli.main import cli
 from impasto.cli.stylize import outputs as outputs_module
-from impasto.cli.stylize.outputs import plan
+from impasto.cli.stylize.output_paths import plan
 from impasto.cli.stylize.photos import Photo, find
 from impasto.picture.files import SUFFIXES
 from impasto.request import options
@@ -330,7 +330,7 @@ def test_a_file_that_really_is_called_so_is_that_file(desk: Path) -> None:
 
 
 def test_the_style_of_a_region_may_be_at_home(desk: Path) -> None:
-    from impasto.cli.options.values import parse_region
+    from impasto.cli.options.parsers import parse_region
 
     assert parse_region("sky.png=~/sea.png", lambda file: file == "sky.png") == ("sky.png", str(desk / "sea.png"))
 

@@ -107,7 +107,7 @@ def test_a_setting_of_its_own_selects_the_engine() -> None:
 
 
 def test_json_and_quiet_say_nothing_of_the_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.reporter._EVERY", 0.0)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "2", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     record = json.loads(result.stdout)
@@ -117,7 +117,7 @@ def test_json_and_quiet_say_nothing_of_the_progress(monkeypatch: pytest.MonkeyPa
 
 
 def test_steps_are_told_where_there_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.reporter._EVERY", 0.0)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "2")
     told = result.stderr.splitlines()[1:]  # after the plan
     assert [line.split(", ")[0] for line in told] == ["step 1 of 2", "step 2 of 2"]
@@ -228,7 +228,7 @@ def test_snapshots_overwrite_nothing() -> None:
     arguments = ["a.jpg", "-s", "sea.png", "--steps", "1", "--snapshots", "9", "-o", "o.png"]
     result = impasto(*arguments)
     assert result.exit_code == 1
-    assert "o.step-0001.png is there already; add --overwrite" in result.stderr
+    assert "o.step-0001.png already exists; add --overwrite" in result.stderr
     assert Path("o.step-0001.png").read_bytes() == b"mine"
     assert impasto(*arguments, "--overwrite").exit_code == 0
     assert Picture.open("o.step-0001.png").size == (48, 40)
@@ -336,7 +336,7 @@ def test_a_state_of_another_run_is_told(watched: Callable[[Watch], None]) -> Non
         (["b.png", "--state", "s"], "--state is for one photo"),
         (["b.png", "--snapshots", "3"], "--snapshots is for one photo"),
         (["-o", "-", "--snapshots", "3"], "--snapshots go beside the pastiche, which is not a file"),
-        (["--trace", "a.sea.jpg"], "--trace is a.sea.jpg, where the pastiche goes; name another file"),
+        (["--trace", "a.sea.jpg"], "--trace is a.sea.jpg, but the pastiche is written there; choose another file"),
         (["--trace", "x", "--state", "./x"], "--state is ./x, where --trace goes"),
         (["--state", "gone/s"], "--state is gone/s, in a folder that does not exist; create it first"),
         (["--engine", "instant", "--trace", "t"], "--trace is for the engine iterative, but --engine is instant"),
@@ -394,7 +394,7 @@ def test_a_snapshot_after_a_step_that_is_not_taken_is_refused() -> None:
 
 
 def test_the_total_loss_is_told_as_the_trace_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.reporter._EVERY", 0.0)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "2", "--trace", "t.jsonl")
     totals = [line["loss"] for line in lines("t.jsonl") if "loss" in line]
     assert [f"total loss {loss:.3g}" in result.stderr for loss in totals] == [True, True]

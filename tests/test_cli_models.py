@@ -19,7 +19,7 @@ from networks import published, state
 from servers import Shelf, serving
 from torch7_files import Nets, checkpoint, t7
 
-from impasto.cli.commands.models_tables import size
+from impasto.cli.commands.models_output import size
 from impasto.cli.main import cli
 from impasto.models import Store, find
 from impasto.models.published import PUBLISHED, Published, PublishedFile
@@ -62,7 +62,7 @@ def test_a_model_is_fetched_listed_and_removed(shelf: Shelf) -> None:
     assert list(Store().downloads.iterdir()) == [], "what was fetched is not kept twice"
     again = impasto("pull", "vgg19")
     assert (again.exit_code, shelf.asked) == (0, [None])
-    assert "vgg19@1 is there already: " in again.stderr
+    assert "vgg19@1 already exists: " in again.stderr
 
     listed = json.loads(impasto("--json").stdout)
     assert {("instant@2", True), ("pocket@2", True)} <= {(m["model"], m["shipped"]) for m in listed}
@@ -125,7 +125,7 @@ def test_a_model_is_added_from_a_file(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "added vgg16@1" in result.stderr
     assert find("vgg16").rules["convention"] == "torchvision"
-    assert "vgg16@1 is there already" in impasto("add", "vgg16", str(file)).stderr
+    assert "vgg16@1 already exists" in impasto("add", "vgg16", str(file)).stderr
     assert impasto("remove", "vgg16@1").exit_code == 0
     assert impasto("add", "vgg16", str(file), "--convention", "caffe").exit_code == 0
     assert find("vgg16").rules["convention"] == "caffe"
@@ -193,7 +193,7 @@ def test_a_network_becomes_a_style_and_goes_with_it(network: Path, tmp_path: Pat
     card = Gallery().get("my-night")
     assert (card.network, card.source) == ("my-night", "a friend")
     assert card.thumbnail
-    assert "my-night@1 is there already: " in impasto("add", str(network)).stderr
+    assert "my-night@1 already exists: " in impasto("add", str(network)).stderr
     second = impasto("add", str(network), "--name", "my-night", "--version", "2", "--order", "rgb")
     fails(second, "says how it takes pictures; leave out the order and the range")
     other = network.with_name("other.t7")
@@ -286,7 +286,7 @@ def test_a_network_is_fetched_and_the_first_one_seen_is_remembered(
         assert model.architecture["made_of"] == [{"file": "file.pth", "sha256": hashlib.sha256(data).hexdigest()}]
         assert "some-night" in Gallery()
         assert Store().known.read() == {shelf.url: hashlib.sha256(data).hexdigest()}
-        assert "some-night@1 is there already" in impasto("pull", "some-night").stderr
+        assert "some-night@1 already exists" in impasto("pull", "some-night").stderr
         # Another file under the same address, with nothing published to tell.
         impasto("remove", "some-night")
         published_as(monkeypatch, "some-night", PublishedFile(shelf.url))

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from impasto.cli.options.values import parse_region, parse_style, style_label, style_weights
-from impasto.cli.stylize.outputs import plan
+from impasto.cli.options.parsers import parse_region, parse_style, style_label, style_weights
+from impasto.cli.stylize.output_paths import plan
 from impasto.cli.stylize.photos import Photo, find
-from impasto.cli.stylize.sources import Sources
+from impasto.cli.stylize.style_inputs import Sources
 from impasto.request import options
 
 DEFAULTS: dict[str, Any] = {option.name: option.default for option in options()}

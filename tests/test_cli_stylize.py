@@ -187,7 +187,7 @@ def test_what_exists_is_never_overwritten_silently(album: Path) -> None:
     Path("a.sea.jpg").write_bytes(b"mine")
     result = impasto("a.jpg", "-s", "art/sea.png")
     assert result.exit_code == 1
-    assert "a.sea.jpg is there already; add --overwrite or --skip-existing" in result.stderr
+    assert "a.sea.jpg already exists; add --overwrite or --skip-existing" in result.stderr
     skipped = impasto("a.jpg", "-s", "art/sea.png", "--skip-existing", "--json")
     assert (skipped.exit_code, records(skipped)[0]["skipped"]) == (0, True)
     assert Path("a.sea.jpg").read_bytes() == b"mine"

@@ -67,7 +67,7 @@ def test_layers_are_converted_named_and_described(network: Path, store: Store, t
     other.parent.mkdir()
     other.write_bytes(t7(checkpoint(Nets(width=3, blocks=1).build())))
     assert add(other, store=store).identity == "my-night@2"
-    with pytest.raises(OutputExists, match="my-night@2 is there already"):
+    with pytest.raises(OutputExists, match="my-night@2 already exists"):
         add(network, name="my-night", version="2", store=store)
 
 

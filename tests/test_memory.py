@@ -12,7 +12,7 @@ from painting import Narrow, pocket
 from torch import nn
 
 from impasto.encoders.encoder import Encoder
-from impasto.encoders.tiles import windows
+from impasto.encoders.tile_layout import windows
 from impasto.errors import PictureTooLarge
 from impasto.iterative.memory import RunPlan, plan_run, seconds_per_pixel
 

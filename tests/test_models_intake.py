@@ -19,7 +19,7 @@ from servers import Shelf, serving
 from impasto.cli.main import cli
 from impasto.cli.ui import terminal
 from impasto.encoders.vgg_conversion import convert_vgg
-from impasto.encoders.weights import Weights
+from impasto.encoders.weights_file import Weights
 from impasto.errors import ModelError
 from impasto.models import Model, Store
 from impasto.models.file_lock import process_lock
@@ -146,7 +146,7 @@ def test_what_another_process_fetches_is_waited_for_and_there_then(
             convert_vgg(tmp_path / "vgg.pth", folder, name="vgg19")
     runner.join()
     assert results[0].exit_code == 0, results[0].output
-    assert notes[1:] == [f"vgg19@1 is there already: {store.folder / 'vgg19@1'}"]
+    assert notes[1:] == [f"vgg19@1 already exists: {store.folder / 'vgg19@1'}"]
     assert shelf.asked == []
 
 

@@ -628,7 +628,7 @@ def test_who_leaves_does_not_cost_a_worker_that_is_in_the_midst_of_a_step(monkey
 
     def poll(writable: bool, seconds: float) -> None:
         now[0] += 1
-        process.used += 0.5
+        process.cpu_seconds += 0.5
         cancel.cancelled = True
 
     call: WorkerCall[None] = WorkerCall({"kind": "paint"}, (), lambda _: None, 60, cancel=cancel)

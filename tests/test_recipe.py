@@ -18,9 +18,9 @@ from impasto.training.base import BaseLearner, BasePlan
 from impasto.training.cuda_graph import StepRecorder
 from impasto.training.data.device_dataset import read_datasets
 from impasto.training.instant import Plan, Trainer
+from impasto.training.per_style import StyleLearner, StylePlan
 from impasto.training.pretrained import read_base, read_instant, read_style
 from impasto.training.recipe import Recipe, Style, train_recipe
-from impasto.training.style import StyleLearner, StylePlan
 from impasto.training.trainer import average_share, load_optimiser, make_adam, optimise_step, set_rate, update_average
 
 

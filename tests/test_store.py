@@ -73,7 +73,7 @@ def test_a_model_is_installed_found_and_removed(store: Store) -> None:
     assert find("mine", kind="encoder").version == "10"
     assert find("mine@2").file("encoder").read_bytes() == b"weights"
     assert find("mine@2").path == store.folder / "mine@2"
-    with pytest.raises(OutputExists, match="mine@2 is there already; remove it first: impasto models remove mine@2"):
+    with pytest.raises(OutputExists, match="mine@2 already exists; remove it first: impasto models remove mine@2"):
         install(store, "mine@2", write)
     assert store.remove("mine@2") == ("mine@2",)
     assert store.remove("mine") == ("mine@1", "mine@10")
@@ -117,7 +117,7 @@ def test_two_who_install_at_once_do_not_mix(store: Store) -> None:
         write(folder, licence="first")
         install(store, "mine@1", lambda other: write(other, licence="second"))
 
-    with pytest.raises(OutputExists, match="mine@1 is there already"):
+    with pytest.raises(OutputExists, match="mine@1 already exists"):
         install(store, "mine@1", overtaken)
     assert [m.licence for m in store.models()] == ["second"]
     assert hidden(store) == []

@@ -29,8 +29,8 @@ from waiting import WAIT, until
 from impasto import Client, ImpastoError
 from impasto import stylizer as stylizer_module
 from impasto.cli.main import cli
-from impasto.cli.stylize.outputs import Task
-from impasto.cli.stylize.progress_display import Display
+from impasto.cli.stylize.output_paths import Task
+from impasto.cli.stylize.reporter import Display
 from impasto.picture import Picture
 from impasto.picture.provenance import read_settings
 from impasto.request import Progress
@@ -152,7 +152,7 @@ def test_a_folder_is_painted_named_and_skipped_as_it_is_here(server: Served) -> 
     assert again.exit_code == 2
     assert [record["skipped"] for record in records(again)].count(True) == 3
     taken = impasto("trip/one.jpg", "-s", "sea.png", "-o", "out/", "--server", server.address)
-    assert (taken.exit_code, "is there already; add --overwrite" in taken.stderr) == (1, True)
+    assert (taken.exit_code, "already exists; add --overwrite" in taken.stderr) == (1, True)
     assert impasto("out/*", "-s", "sea.png", "--server", server.address).exit_code == 2  # Impasto made them all
 
 
@@ -181,9 +181,9 @@ def test_the_outputs_name_says_the_format(server: Served) -> None:
         (["-s", "sea.png", "--deterministic", "--precision", "bf16"], 2, "deterministic needs f32"),
         (["-s", "sea.png", "--steps", "1", "--encoder", "/etc"], 2, "there is no encoder '/etc' here"),
         (["-s", "sea.png", "--regions", "sea.png=udnie"], 2, "--regions is for painting here; leave it out with"),
-        (["-s", "sea.png", "--trace", "t.jsonl"], 2, "--trace is for painting here; leave it out with --server"),
-        (["-s", "sea.png", "--snapshots", "2"], 2, "--snapshots is for painting here; leave it out with --server"),
-        (["-s", "sea.png", "--state", "s"], 2, "--state is for painting here; leave it out with --server"),
+        (["-s", "sea.png", "--trace", "t.jsonl"], 2, "--trace works only without --server; remove one of them"),
+        (["-s", "sea.png", "--snapshots", "2"], 2, "--snapshots works only without --server; remove one of them"),
+        (["-s", "sea.png", "--state", "s"], 2, "--state works only without --server; remove one of them"),
     ],
 )
 def test_what_cannot_be_is_told_once(
@@ -236,7 +236,7 @@ def test_a_key_is_asked_for_and_sent(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_steps_are_told_and_the_job_is_removed(
     server: Served, api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("impasto.cli.stylize.progress_display._EVERY", 0.0)
+    monkeypatch.setattr("impasto.cli.stylize.reporter._EVERY", 0.0)
     monkeypatch.setattr("impasto.cli.stylize.remote._EVERY", 0.01)
     result = impasto("a.jpg", "-s", "sea.png", "--steps", "30", "--server", server.address)
     assert (result.exit_code, result.stdout) == (0, "a.sea.jpg\n"), result.stderr
@@ -374,7 +374,7 @@ def test_a_server_that_stays_away_is_given_up_and_the_job_named(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
     assert "does not answer" in result.stderr
-    assert re.search(r"; it goes on with job [0-9a-f]{32} when it is back\n$", result.stderr)
+    assert re.search(r"; the server resumes job [0-9a-f]{32} when it is back\n$", result.stderr)
 
 
 def test_the_client_gets_the_pastiche_of_either_engine(server: Served) -> None:

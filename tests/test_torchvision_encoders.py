@@ -193,7 +193,7 @@ def test_weights_are_given_as_a_file(tmp_path: Path) -> None:
         assert find_encoder(name).identity == "inception-v3@1"
     features = open_any("inception_v3", ["Mixed_5d"])(torch.rand(1, 3, 64, 64))
     assert features["Mixed_5d"].shape == (1, 8, 8, 8)
-    with pytest.raises(ValueError, match="inception-v3@1 is not of VGG's layout, which is needed here"):
+    with pytest.raises(ValueError, match="inception-v3@1 does not have VGG's layout, which is needed here"):
         open_encoder("inception_v3")
     torch.save(drawn(Residual()).state_dict(), file)
     said = CliRunner().invoke(cli, ["models", "add", "densenet121", str(file)])

@@ -18,10 +18,10 @@ from impasto.errors import RequestError
 from impasto.jobs.training_order import Training
 from impasto.training.base import BasePlan
 from impasto.training.instant import Plan
+from impasto.training.per_style import StylePlan
 from impasto.training.plan_limits import BOUNDS, SIDES
 from impasto.training.pocket import PocketPlan
 from impasto.training.recipe import Recipe
-from impasto.training.style import StylePlan
 
 HERE = Path()
 PLANS: dict[type, Callable[..., Any]] = {
@@ -158,7 +158,7 @@ def test_whatever_goes_wrong_is_one_line(desk: Path, monkeypatch: pytest.MonkeyP
         raise problem
         yield
 
-    monkeypatch.setattr("impasto.training.style.train_style", failing)
+    monkeypatch.setattr("impasto.training.per_style.train_style", failing)
     result = train("style", "sea.png", "--photos", "photos", "--minutes", "1")
     fails(result, f"it failed: {type(problem).__name__}", 1)
     assert result.stderr.splitlines()[-1].startswith("error: it failed: ")

@@ -28,8 +28,8 @@ from impasto.training.data.device_dataset import DeviceCropDataset
 from impasto.training.export import export, export_style
 from impasto.training.install import install_style, style_name
 from impasto.training.loss import StyleCriterion, mean_features, weighted_sum
+from impasto.training.per_style import StyleLearner, StylePlan, train_style
 from impasto.training.pretrained import read_base, read_instant, read_style
-from impasto.training.style import StyleLearner, StylePlan, train_style
 
 SMALL = Shape(widths=(8, 8, 16), blocks=1)
 CPU = torch.device("cpu")

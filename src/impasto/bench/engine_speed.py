@@ -11,9 +11,9 @@ from statistics import median
 
 import numpy as np
 
-from impasto.bench.figure import Figure, alternate
 from impasto.bench.large_picture import large_picture_figures
 from impasto.bench.magenta_litert import SIDE, magenta_transfer
+from impasto.bench.measurement import Figure, alternate
 from impasto.bench.per_style_networks import johnson_network, per_style_figures
 from impasto.errors import MissingExtra
 from impasto.inference.openvino_core import core

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from impasto.bench.figure import Figure
+from impasto.bench.measurement import Figure
 from impasto.evaluation.metrics import seam_ratio
 from impasto.instant.painter import Painter, Pass
 from impasto.instant.postprocess import quantise

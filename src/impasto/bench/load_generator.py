@@ -1,4 +1,4 @@
-"""Load: clients that ask a server for one answer after the other, and how it bears that."""
+"""Load generator: clients that ask a server for one answer after the other, and how it bears that."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.bench.figure import Figure, alternate
+from impasto.bench.measurement import Figure, alternate
 from impasto.errors import MissingExtra, ModelError
 from impasto.inference.ir.compose import compose
 from impasto.inference.openvino import op, ov

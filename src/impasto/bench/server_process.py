@@ -1,4 +1,4 @@
-"""Server: one that is measured, in a process of its own."""
+"""Server process: one that is measured, in a process of its own."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def _address(process: subprocess.Popen[bytes], said: Path, ready: str) -> str:
         if told and _answers(told[0], ready):
             return told[0]
         time.sleep(_PAUSE)
-    what = f"did not answer {ready} within {_START:.0f} s" if process.poll() is None else "ended as it began"
+    what = f"did not answer {ready} within {_START:.0f} s" if process.poll() is None else "exited during startup"
     last = said.read_text("utf-8", "replace").strip().rpartition("\n")[2] or "nothing"
-    raise ImpastoError(f"the server {what}; the last it said is: {last}")
+    raise ImpastoError(f"the server {what}; its last line of output was: {last}")
 
 
 def _answers(address: str, path: str) -> bool:

@@ -11,9 +11,9 @@ from statistics import median
 
 import numpy as np
 
-from impasto.bench.figure import Figure
 from impasto.bench.load_generator import Form, Load, repeat, run_load
 from impasto.bench.magenta_litert import SIDE, magenta_file
+from impasto.bench.measurement import Figure
 from impasto.bench.server_process import running_server
 from impasto.errors import MissingExtra
 from impasto.picture import Picture

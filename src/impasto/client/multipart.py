@@ -1,4 +1,4 @@
-"""Form: pictures, styles and settings as a multipart request."""
+"""Multipart: pictures, styles and settings as a multipart request."""
 
 from __future__ import annotations
 

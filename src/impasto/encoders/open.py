@@ -12,7 +12,7 @@ from impasto.encoders.pocket import Pocket
 from impasto.encoders.torchvision_layers import TORCHVISION, canonical_name
 from impasto.encoders.vgg import ARCHITECTURES
 from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
-from impasto.encoders.weights import SUFFIXES, Weights
+from impasto.encoders.weights_file import SUFFIXES, Weights
 from impasto.errors import ModelError
 from impasto.models import find, models
 from impasto.models.published import PUBLISHED
@@ -78,7 +78,9 @@ def open_encoder(
     """
     found = find_encoder("pocket" if weights is None else weights)
     if found.architecture not in _KNOWN:
-        raise ValueError(f"{found.identity} is not of VGG's layout, which is needed here; give pocket, vgg16 or vgg19")
+        raise ValueError(
+            f"{found.identity} does not have VGG's layout, which is needed here; give pocket, vgg16 or vgg19"
+        )
     if found.kind is Pocket:
         return Pocket.read(found.file, layers, pooling=pooling, padding=padding)
     return ARCHITECTURES[found.architecture](found.file, layers, pooling=pooling, padding=padding)
@@ -135,8 +137,8 @@ def find_encoder(weights: Path | str) -> FoundEncoder:
     if isinstance(weights, str) and (plugin := find_plugin("impasto.encoders", weights)) is not None:
         if any(model.name == weights for model in models()):
             raise ModelError(
-                f"{weights} is a model here, and the {plugin} as well; give the model as {weights}@VERSION, or remove "
-                "one of them"
+                f"{weights} is an installed model, and the name of the {plugin} too; give the model as {weights}@VERSION, "
+                "or remove one of them"
             )
         return FoundEncoder(plugin.identity, plugin.name, plugin=_of_plugin(plugin))
     name = canonical_name(weights) if isinstance(weights, str) else None
@@ -190,8 +192,8 @@ def _find_cached(name: str) -> FoundEncoder:
     file = cached_weights(name)
     if file is None:
         raise ModelError(
-            f"the weights of {name} are not on this machine, and nothing is fetched unasked; bring torchvision's file "
-            f"of them, and: impasto models add {name} FILE"
+            f"the weights of {name} are not installed, and nothing is downloaded unasked; download torchvision's file "
+            f"of them, then run: impasto models add {name} FILE"
         )
     return FoundEncoder(file.stem, name, file)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS
 from impasto.encoders.vgg import VGG19
 from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
-from impasto.encoders.weights import Weights
+from impasto.encoders.weights_file import Weights
 
 __all__ = ["WIDTHS", "Pocket"]
 

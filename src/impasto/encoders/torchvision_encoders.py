@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from impasto.encoders.encoder import Encoder, ModuleEncoder
 from impasto.encoders.torchvision_layers import TORCHVISION
 from impasto.encoders.vgg_conversion import torch_weights
-from impasto.encoders.weights import SUFFIXES, Weights
+from impasto.encoders.weights_file import SUFFIXES, Weights
 from impasto.errors import MissingExtra, ModelError
 from impasto.models import Model
 from impasto.models.mistaken_files import describe_mistaken_file

@@ -1,4 +1,4 @@
-"""Names: which of torchvision's networks are encoders by name, and where in them features are taken. No torch yet."""
+"""Layers: which of torchvision's networks are encoders by name, and where in them features are taken. No torch yet."""
 
 from __future__ import annotations
 

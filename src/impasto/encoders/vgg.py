@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, STYLE_LAYERS
 from impasto.encoders.vgg_layout import Padding, Pooling, VGGLayout
-from impasto.encoders.weights import Weights
+from impasto.encoders.weights_file import Weights
 
 __all__ = ["ARCHITECTURES", "VGG16", "VGG19", "Convention", "PublishedVGG"]
 

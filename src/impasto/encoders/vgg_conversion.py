@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from impasto.encoders.vgg import ARCHITECTURES, Convention
-from impasto.encoders.weights import SUFFIXES, Weights
+from impasto.encoders.weights_file import SUFFIXES, Weights
 from impasto.errors import ModelError
 from impasto.models import Model
 from impasto.models.mistaken_files import describe_mistaken_file

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder, Features
 from impasto.encoders.padding import pad_edges
-from impasto.encoders.tiles import Window, windows
+from impasto.encoders.tile_layout import Window, windows
 
 __all__ = ["Padding", "Pooling", "VGGLayout"]
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders.encoder import Encoder, Features
-from impasto.encoders.tiles import Window, windows
+from impasto.encoders.tile_layout import Window, windows
 from impasto.encoders.vgg_layout import VGGLayout
 from impasto.errors import RequestError
 from impasto.losses.statistics import LayerStatistics, measure

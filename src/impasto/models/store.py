@@ -213,4 +213,4 @@ def parts(version: str) -> list[int]:
 
 
 def _exists(identity: str) -> OutputExists:
-    return OutputExists(f"the model {identity} is there already; remove it first: impasto models remove {identity}")
+    return OutputExists(f"the model {identity} already exists; remove it first: impasto models remove {identity}")

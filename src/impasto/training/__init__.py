@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from impasto.training.base import BasePlan, train_base
     from impasto.training.install import install_style
     from impasto.training.instant import Plan, train
+    from impasto.training.per_style import StylePlan, train_style
     from impasto.training.pocket import PocketPlan, distil
-    from impasto.training.style import StylePlan, train_style
     from impasto.training.trainer import Step
 
 __all__ = [
@@ -31,12 +31,12 @@ _HOMES = {
     "Plan": "instant",
     "PocketPlan": "pocket",
     "Step": "trainer",
-    "StylePlan": "style",
+    "StylePlan": "per_style",
     "distil": "pocket",
     "install_style": "install",
     "train": "instant",
     "train_base": "base",
-    "train_style": "style",
+    "train_style": "per_style",
 }
 
 

@@ -17,8 +17,8 @@ from impasto.models.model import file_entry, write_manifest
 from impasto.training.architecture.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork, Trunk
 from impasto.training.base import load_base
 from impasto.training.instant import load_network
+from impasto.training.per_style import load_style
 from impasto.training.pocket import load_pocket
-from impasto.training.style import load_style
 from impasto.training.trainer import load_state
 
 __all__ = ["export", "export_base", "export_network", "export_pocket", "export_style"]

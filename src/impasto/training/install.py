@@ -74,7 +74,7 @@ def install_style(
     name is not free, :class:`OutputError` where something cannot be written.
     """
     from impasto.training.export import export_style
-    from impasto.training.style import load_style
+    from impasto.training.per_style import load_style
 
     check_style_name(name, overwrite=overwrite)
     store = Store()

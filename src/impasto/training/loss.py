@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.encoders.encoder import STYLE_LAYERS, Encoder
 from impasto.encoders.open import find_encoder, open_encoder
 from impasto.encoders.vgg_layout import VGGLayout
-from impasto.encoders.weights import style_layers
+from impasto.encoders.weights_file import style_layers
 from impasto.losses.distances import (
     Grams,
     Moments,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from impasto.encoders.weights import Weights
+from impasto.encoders.weights_file import Weights
 from impasto.errors import MissingExtra, ModelError
 from impasto.models import Model, find
 from impasto.training.architecture.network import InstantNetwork, Shape, StyleNetwork, TransferNetwork

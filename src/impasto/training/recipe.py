@@ -24,9 +24,9 @@ from impasto.training.data.device_dataset import DeviceCropDataset, read_dataset
 from impasto.training.export import export
 from impasto.training.instant import Plan, Trainer
 from impasto.training.loss import StyleCriterion
+from impasto.training.per_style import StyleLearner, StylePlan
 from impasto.training.plan_limits import check_plan
 from impasto.training.pretrained import read_base, read_instant
-from impasto.training.style import StyleLearner, StylePlan
 from impasto.training.trainer import Learner, Step, run_training, training_device
 
 __all__ = ["STAGES", "Recipe", "Report", "Style", "train_recipe"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impasto.cli.commands.models_install import add, pull
-from impasto.cli.commands.models_tables import details, draw, facts
+from impasto.cli.commands.models_output import details, draw, facts
 from impasto.cli.ui import terminal
 from impasto.errors import ModelError
 

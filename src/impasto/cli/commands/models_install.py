@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from impasto.cli.commands.models_tables import draw_published, published_facts, size
+from impasto.cli.commands.models_output import draw_published, published_facts, size
 from impasto.cli.ui import terminal
 from impasto.encoders.torchvision_layers import TORCHVISION
 from impasto.errors import MissingExtra, ModelError
@@ -154,7 +154,7 @@ def add(
             store=store,
         )
         if model.identity in before:
-            terminal.note(f"{model.identity} is there already: {model.path}")
+            terminal.note(f"{model.identity} already exists: {model.path}")
         else:
             _report_added(model)
 
@@ -255,7 +255,7 @@ def _is_installed(store: Store, identity: str) -> bool:
     try:
         if found is not None:
             found.verify()
-            terminal.note(f"{identity} is there already: {found.path}")
+            terminal.note(f"{identity} already exists: {found.path}")
             return True
     except ModelError as error:
         terminal.note(f"warning: {error}; it is replaced")

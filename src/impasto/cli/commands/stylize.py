@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impasto.cli.options.grouped_help import EngineOption, GroupedCommand
+from impasto.cli.options.parsers import SnapshotSteps
 from impasto.cli.options.request_options import settings
-from impasto.cli.options.values import SnapshotSteps
 from impasto.cli.stylize.photos import Photo, find
-from impasto.cli.stylize.recording import Recording
+from impasto.cli.stylize.run_recorder import Recording
 from impasto.cli.ui import terminal
 
 if TYPE_CHECKING:
     from impasto.cli.stylize.local import Local
-    from impasto.cli.stylize.outputs import Task
-    from impasto.cli.stylize.progress_display import Display
+    from impasto.cli.stylize.output_paths import Task
     from impasto.cli.stylize.remote import Remote
-    from impasto.cli.stylize.sources import Sources
+    from impasto.cli.stylize.reporter import Display
+    from impasto.cli.stylize.style_inputs import Sources
     from impasto.cli.ui.interrupts import Interrupts
     from impasto.styles import Gallery
 
@@ -127,9 +127,9 @@ def stylize(
 
     Exit status: how many pictures failed, 100 at most; 2 also for wrong usage, 130 after Ctrl-C.
     """
-    from impasto.cli.options.values import parse_region, style_weights
-    from impasto.cli.stylize.outputs import plan
-    from impasto.cli.stylize.sources import Sources, is_file
+    from impasto.cli.options.parsers import parse_region, style_weights
+    from impasto.cli.stylize.output_paths import plan
+    from impasto.cli.stylize.style_inputs import Sources, is_file
     from impasto.styles import Gallery
 
     model = settings["model"]
@@ -181,7 +181,7 @@ def _run(
     quiet: bool,
 ) -> int:
     from impasto.cli.stylize.batch import Batch, Place
-    from impasto.cli.stylize.progress_display import Display
+    from impasto.cli.stylize.reporter import Display
     from impasto.cli.ui.interrupts import Interrupts
 
     gradual = settings["engine"] == "iterative"
@@ -249,7 +249,7 @@ def _refuse(given: dict[str, object]) -> None:
     """What no server does, or tells."""
     for option, value in given.items():
         if value:
-            raise click.UsageError(f"{option} is for painting here; leave it out with --server")
+            raise click.UsageError(f"{option} works only without --server; remove one of them")
 
 
 def _check_kept(tasks: list[Task], files: dict[str, str | None], snapshots: int | tuple[int, ...] | None) -> None:
@@ -262,7 +262,7 @@ def _check_kept(tasks: list[Task], files: dict[str, str | None], snapshots: int 
     for option, file in given.items():
         place = os.path.realpath(file)
         if place in taken:
-            raise click.UsageError(f"{option} is {file}, where {taken[place]} goes; name another file")
+            raise click.UsageError(f"{option} is {file}, but {taken[place]} is written there; choose another file")
         if not os.path.isdir(os.path.dirname(place)):
             raise click.UsageError(f"{option} is {file}, in a folder that does not exist; create it first")
         taken[place] = option
@@ -282,7 +282,7 @@ def _select(photos: list[Photo], include_pastiches: bool, silent: bool) -> list[
 
 def _canonical(weights: dict[str, float], gallery: Gallery) -> dict[str, float]:
     """The weights under the styles' own names, where a style was called otherwise."""
-    from impasto.cli.stylize.sources import is_file
+    from impasto.cli.stylize.style_inputs import is_file
 
     named: dict[str, float] = {}
     for style, weight in weights.items():

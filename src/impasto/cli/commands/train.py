@@ -153,10 +153,10 @@ def style(
     from impasto.stylizer import Stylizer
     from impasto.training.data.dataset import training_files
     from impasto.training.install import check_style_name, install_style, run_folder, style_name
-    from impasto.training.style import StylePlan, train_style
+    from impasto.training.per_style import StylePlan, train_style
 
     if pipe := next((painting for painting in paintings if is_pipe(painting)), None):
-        raise click.UsageError(f"{pipe} is a pipe, which a training that goes on later cannot read again; give a file")
+        raise click.UsageError(f"{pipe} is a pipe and cannot be read again when training resumes; give a regular file")
     for painting in paintings:
         Picture.open(painting)  # tells what is wrong with it before anything else is done
     name = name or style_name(paintings[0])
@@ -224,7 +224,7 @@ def _plan(command: str) -> type:
 
             return PocketPlan
         if command == "style":
-            from impasto.training.style import StylePlan
+            from impasto.training.per_style import StylePlan
 
             return StylePlan
         from impasto.training.instant import Plan

@@ -1,4 +1,4 @@
-"""Grouped: a command whose help lists the options of the engine ``iterative`` by themselves."""
+"""Grouped help: a command whose help lists the options of the engine ``iterative`` by themselves."""
 
 from __future__ import annotations
 

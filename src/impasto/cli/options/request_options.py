@@ -1,4 +1,4 @@
-"""Settings: the options of ``Request`` as options of a command. Types, ranges, choices and help all come from there."""
+"""Request options: the options of ``Request`` as those of a command, with its types, ranges, choices and help."""
 
 from __future__ import annotations
 

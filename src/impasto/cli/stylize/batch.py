@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import click
 
-from impasto.cli.stylize.outputs import Task
+from impasto.cli.stylize.output_paths import Task
 from impasto.cli.ui import terminal
 from impasto.client import KeyRefused, NoAnswer
 from impasto.errors import ImpastoError, OutputExists, RequestError, StyleError
@@ -129,7 +129,7 @@ class Batch:
         """Before any work, what writing would refuse after it."""
         if not self.overwrite and _exists(task) and not task.photo.problem:
             raise OutputExists(
-                f"{task.output} is there already; add --overwrite or --skip-existing, or name another with -o"
+                f"{task.output} already exists; add --overwrite or --skip-existing, or choose another file with -o"
             )
 
     def _write(self, made: Made, task: Task) -> bool:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from impasto.cli.stylize.batch import Made, Watcher
-from impasto.cli.stylize.outputs import Task
-from impasto.cli.stylize.recording import Recording
+from impasto.cli.stylize.output_paths import Task
+from impasto.cli.stylize.run_recorder import Recording
 from impasto.cli.ui.interrupts import Interrupts
 from impasto.request import Enough, Request, Result
 

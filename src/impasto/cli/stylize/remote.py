@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from impasto.cli.stylize.batch import Made, Watcher
-from impasto.cli.stylize.outputs import Task
-from impasto.cli.stylize.uploads import photo_upload
+from impasto.cli.stylize.output_paths import Task
+from impasto.cli.stylize.upload_files import photo_upload
 from impasto.cli.ui.interrupts import Interrupts
 from impasto.client import Client, NoAnswer, RemoteJob, RemotePastiche
 from impasto.client.retry import Retry
@@ -31,7 +31,7 @@ _EVERY = 0.3
 class Remote:
     """What is the same for every photograph.
 
-    ``given`` is what is sent beside photo and settings, and ``told`` how records tell it.
+    ``given`` is what is sent beside photo and settings, and ``described`` how records name it.
     """
 
     client: Client
@@ -76,7 +76,7 @@ class Remote:
         except NoAnswer as error:
             if job is None:
                 raise
-            raise NoAnswer(f"{error}; it goes on with job {id} when it is back") from error
+            raise NoAnswer(f"{error}; the server resumes job {id} when it is back") from error
         except BaseException:
             self._remove(id)
             raise

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.encoder import DEEPEST, STYLE_LAYERS, Encoder, Features
-from impasto.encoders.weights import style_layers
+from impasto.encoders.weights_file import style_layers
 from impasto.errors import ModelError
 from impasto.evaluation.metrics.multiscale_statistics import (
     Levels,

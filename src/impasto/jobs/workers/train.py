@@ -21,7 +21,7 @@ from impasto.picture.writing import encode
 from impasto.request import Enough, Progress
 
 if TYPE_CHECKING:
-    from impasto.training.style import StylePlan
+    from impasto.training.per_style import StylePlan
     from impasto.training.trainer import Step
 
 __all__ = ["StyleTrainer"]
@@ -86,7 +86,7 @@ class StyleTrainer:
 
     def _plan(self, task: TrainTask, painting: Path) -> StylePlan:
         try:
-            from impasto.training.style import StylePlan
+            from impasto.training.per_style import StylePlan
         except ImportError as error:
             raise MissingExtra("training a style", "train") from error
         return StylePlan(
@@ -100,7 +100,7 @@ class StyleTrainer:
 
     def _install(self, task: TrainTask) -> None:
         from impasto.training.export import export_style
-        from impasto.training.style import load_style
+        from impasto.training.per_style import load_style
 
         name, _, version = task.network.partition("@")
         # It is this task's alone: where it is there, a worker came so far before.
@@ -123,7 +123,7 @@ class StyleTrainer:
 
 def _steps(plan: StylePlan) -> Generator[Step, None, None]:
     """Train; again where the checkpoint was torn, as by a power cut."""
-    from impasto.training.style import train_style
+    from impasto.training.per_style import train_style
 
     checkpoint, stepped = plan.run / "checkpoint.pt", False
     try:

@@ -19,8 +19,8 @@ from impasto.server.compat.docs_page import HEADING
 from impasto.server.compat.pending_files import PendingFiles
 from impasto.server.compat.storage import Storage
 from impasto.server.compat.style_names import ChosenStyle, choose_style
+from impasto.server.dependencies import jobs_of
 from impasto.server.routes import studio
-from impasto.server.state import jobs_of
 
 __all__ = ["STAND_IN", "Compat", "compat_of", "has_style", "welcome"]
 

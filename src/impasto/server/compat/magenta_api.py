@@ -15,8 +15,8 @@ from impasto.server.compat.compat import compat_of
 from impasto.server.compat.docs_page import DETAILED, HEADING, files_of
 from impasto.server.compat.error_formats import Detailed, missing_field_error
 from impasto.server.compat.form_fields import fields
+from impasto.server.dependencies import jobs_of
 from impasto.server.routes.stylize import unless_gone
-from impasto.server.state import jobs_of
 
 __all__ = ["router", "without_orientation"]
 

@@ -23,8 +23,8 @@ from impasto.server.compat.docs_page import HEADING, MODELLED, file_of, files_of
 from impasto.server.compat.error_formats import Modelled, ModelledLast, torchserve_json
 from impasto.server.compat.form_fields import BODY, fields
 from impasto.server.compat.style_names import all_names, choose_style
+from impasto.server.dependencies import jobs_of
 from impasto.server.routes.stylize import unless_gone
-from impasto.server.state import jobs_of
 
 __all__ = ["last", "router"]
 

@@ -23,9 +23,9 @@ from impasto.server.compat.error_formats import Detailed, DetailedLast, missing_
 from impasto.server.compat.form_fields import fields
 from impasto.server.compat.pending_files import PendingJob
 from impasto.server.compat.style_names import choose_style, other_models
+from impasto.server.dependencies import jobs_of
 from impasto.server.problems import allowed, problem
 from impasto.server.routes.stylize import unless_gone
-from impasto.server.state import jobs_of
 
 __all__ = ["last", "router"]
 

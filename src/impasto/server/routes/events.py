@@ -16,8 +16,8 @@ from impasto.errors import ImpastoError
 from impasto.jobs.progress_hub import Message
 from impasto.jobs.service import Jobs
 from impasto.server.auth import owner_of
+from impasto.server.dependencies import jobs_of
 from impasto.server.problems import PROBLEM
-from impasto.server.state import jobs_of
 
 __all__ = ["router"]
 

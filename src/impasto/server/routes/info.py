@@ -15,9 +15,9 @@ from impasto.models import Model, find
 from impasto.plugins import plugin_names
 from impasto.request import Option, options
 from impasto.server.auth import COOKIE, owner_of
+from impasto.server.dependencies import jobs_of
 from impasto.server.health import Health
 from impasto.server.problems import PROBLEM, problem
-from impasto.server.state import jobs_of
 
 __all__ = ["router"]
 

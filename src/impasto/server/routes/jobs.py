@@ -20,10 +20,10 @@ from impasto.jobs.order import Order
 from impasto.jobs.records.job import FINAL, Job
 from impasto.jobs.service import Jobs
 from impasto.server.auth import owner_of
+from impasto.server.dependencies import jobs_of
 from impasto.server.forms import form_schema, read_order
 from impasto.server.problems import PROBLEM
 from impasto.server.routes.stylize import accepted
-from impasto.server.state import jobs_of
 
 __all__ = ["disposition", "file_name", "router"]
 

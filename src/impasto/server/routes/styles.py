@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 
 from impasto.errors import UnknownStyle
 from impasto.server.auth import owner_of
+from impasto.server.dependencies import jobs_of
 from impasto.server.forms import PICTURE, check_fields, picture, read_form, text
 from impasto.server.middleware.conditional import tag_of
 from impasto.server.middleware.root_path import address
 from impasto.server.problems import PROBLEM
-from impasto.server.state import jobs_of
 from impasto.styles import StyleCard
 
 __all__ = ["router"]

@@ -17,10 +17,10 @@ from impasto.jobs.records.error_codec import decode_error
 from impasto.jobs.workers.messages import Painted
 from impasto.jobs.workers.pool import Cancel
 from impasto.server.auth import owner_of
+from impasto.server.dependencies import jobs_of
 from impasto.server.forms import form_schema, read_order
 from impasto.server.middleware.root_path import address
 from impasto.server.problems import PROBLEM, drop_traceback
-from impasto.server.state import jobs_of
 
 __all__ = ["accepted", "router", "unless_gone"]
 

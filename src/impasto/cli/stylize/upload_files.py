@@ -1,4 +1,4 @@
-"""Uploads: files of this machine on their way to a server, each read once."""
+"""Upload files: files of this machine on their way to a server, each read once."""
 
 from __future__ import annotations
 

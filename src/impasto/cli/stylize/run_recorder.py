@@ -1,4 +1,4 @@
-"""Recording: what is kept of a run of the engine ``iterative`` beside its pastiche: its losses, pictures on the way."""
+"""Run recorder: the losses of a run of the engine ``iterative``, and pictures on the way, kept beside its pastiche."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impasto.errors import OutputExists, RequestError
 from impasto.request import Progress, Request
 
 if TYPE_CHECKING:
-    from impasto.cli.stylize.outputs import Task
+    from impasto.cli.stylize.output_paths import Task
     from impasto.picture import Picture
     from impasto.plots.trace import TraceWriter
 
@@ -47,7 +47,7 @@ class Recording:
             pages = {step: _beside(task.output, step) for step in self._moments(request)}
             taken = [page for page in pages.values() if page.exists()]
             if taken and not self.overwrite:
-                raise OutputExists(f"{taken[0]} is there already; add --overwrite, or name another with -o")
+                raise OutputExists(f"{taken[0]} already exists; add --overwrite, or choose another file with -o")
             task.make_folder()
         with ExitStack() as stack:
             writer: TraceWriter | None = None

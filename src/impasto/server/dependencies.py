@@ -1,4 +1,4 @@
-"""State: what requests find in the application."""
+"""Dependencies: what requests find in the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Display: what ``impasto stylize`` shows while it runs: a bar for people, paths or JSON lines for programs."""
+"""Reporter: what ``impasto stylize`` shows while it runs: a bar for people, paths or JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from impasto.cli.stylize.batch import Record
-from impasto.cli.stylize.outputs import Task
+from impasto.cli.stylize.output_paths import Task
 from impasto.cli.ui import terminal
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Display:
         if output is None:
             return
         if result is None:
-            terminal.note(f"{click.format_filename(output)} is there already; skipped")
+            terminal.note(f"{click.format_filename(output)} already exists; skipped")
             return
         if not terminal.is_terminal("stdout"):
             click.echo(click.format_filename(output))

@@ -1,4 +1,4 @@
-"""Windows: the tiles that a picture is encoded in, each with all the surroundings that its features see."""
+"""Tile layout: the tiles that a picture is encoded in, each with all the surroundings that its features see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources: the pictures and styles that the command line names beside the photos."""
+"""Style inputs: the pictures and styles that the command line names beside the photos."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto.cli.options.values import style_label
+from impasto.cli.options.parsers import style_label
 
 if TYPE_CHECKING:
     from impasto.client import Upload
@@ -65,7 +65,7 @@ class Sources:
         Pictures are looked at here, so that what is wrong with one is told with its name and before anything is sent.
         Raises :class:`ImpastoError`.
         """
-        from impasto.cli.stylize.uploads import checked_upload
+        from impasto.cli.stylize.upload_files import checked_upload
 
         def upload(file: str | None) -> Upload | None:
             return None if file is None else checked_upload(file, max_pixels)

@@ -1,4 +1,4 @@
-"""Outputs: which file each pastiche goes to, settled before the first one is made."""
+"""Output paths: which file each pastiche goes to, settled before the first one is made."""
 
 from __future__ import annotations
 
