@@ -337,7 +337,7 @@ def test_a_state_of_another_run_is_told(watched: Callable[[Watch], None]) -> Non
         (["b.png", "--snapshots", "3"], "--snapshots is for one photo"),
         (["-o", "-", "--snapshots", "3"], "--snapshots go beside the pastiche, which is not a file"),
         (["--trace", "a.sea.jpg"], "--trace is a.sea.jpg, but the pastiche is written there; choose another file"),
-        (["--trace", "x", "--state", "./x"], "--state is ./x, where --trace goes"),
+        (["--trace", "x", "--state", "./x"], "--state is ./x, but --trace is written there"),
         (["--state", "gone/s"], "--state is gone/s, in a folder that does not exist; create it first"),
         (["--engine", "instant", "--trace", "t"], "--trace is for the engine iterative, but --engine is instant"),
         (["--engine", "instant", "--steps", "3"], "--steps is for the engine iterative, but --engine is instant"),

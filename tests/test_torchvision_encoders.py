@@ -182,7 +182,7 @@ def test_it_paints(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("torchvision")
 def test_weights_are_given_as_a_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="the weights of inception_v3 are not on this machine, and nothing is fetched"):
+    with pytest.raises(ModelError, match="the weights of inception_v3 are not installed, and nothing is downloaded"):
         find_encoder("inception_v3")
     network, file = drawn(Inception()), tmp_path / "mine.pth"
     torch.save(network.state_dict(), file)

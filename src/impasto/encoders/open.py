@@ -137,8 +137,8 @@ def find_encoder(weights: Path | str) -> FoundEncoder:
     if isinstance(weights, str) and (plugin := find_plugin("impasto.encoders", weights)) is not None:
         if any(model.name == weights for model in models()):
             raise ModelError(
-                f"{weights} is an installed model, and the name of the {plugin} too; give the model as {weights}@VERSION, "
-                "or remove one of them"
+                f"{weights} is an installed model, and the name of the {plugin} too; give the model as "
+                f"{weights}@VERSION, or remove one of them"
             )
         return FoundEncoder(plugin.identity, plugin.name, plugin=_of_plugin(plugin))
     name = canonical_name(weights) if isinstance(weights, str) else None
