@@ -103,7 +103,7 @@ def test_a_network_under_a_shipped_styles_name_is_meant_by_it(tmp_path: Path) ->
 
 
 def test_so_is_one_where_the_style_has_no_network_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("install", "registry", "naming", "store"):
+    for module in ("install", "registry", "store"):
         monkeypatch.setattr(f"impasto.models.{module}.shipped", nothing_called("udnie"))
     with pytest.raises(ModelError):
         find("udnie")
