@@ -21,7 +21,7 @@ from PIL import Image
 
 from impasto import stylizer as stylizer_module
 from impasto.cli.main import cli
-from impasto.cli.stylize import outputs as outputs_module
+from impasto.cli.stylize import output_paths as outputs_module
 from impasto.cli.stylize.output_paths import plan
 from impasto.cli.stylize.photos import Photo, find
 from impasto.picture.files import SUFFIXES
