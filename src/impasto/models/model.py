@@ -11,7 +11,6 @@ from typing import Any
 
 from impasto.errors import ModelError
 from impasto.models.mistaken_files import describe_mistaken_file
-from impasto.picture.files import write_atomically
 
 __all__ = ["PAINTERS", "Model", "file_entry", "read_manifest", "write_manifest"]
 
@@ -117,6 +116,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write ``folder/manifest.json``, with the keys that :class:`Model` has. Raises :class:`OutputError`."""
+    from impasto.picture.files import write_atomically  # not for whoever asks for help alone
+
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / "manifest.json", text.encode())
 
