@@ -180,7 +180,7 @@ def test_the_outputs_name_says_the_format(server: Served) -> None:
         (["-s", "sea.png", "--mask", "gone.png"], 1, "gone.png cannot be read"),
         (["-s", "sea.png", "--deterministic", "--precision", "bf16"], 2, "deterministic needs f32"),
         (["-s", "sea.png", "--steps", "1", "--encoder", "/etc"], 2, "there is no encoder '/etc' here"),
-        (["-s", "sea.png", "--regions", "sea.png=udnie"], 2, "--regions is for painting here; leave it out with"),
+        (["-s", "sea.png", "--regions", "sea.png=udnie"], 2, "--regions works only without --server; remove one of"),
         (["-s", "sea.png", "--trace", "t.jsonl"], 2, "--trace works only without --server; remove one of them"),
         (["-s", "sea.png", "--snapshots", "2"], 2, "--snapshots works only without --server; remove one of them"),
         (["-s", "sea.png", "--state", "s"], 2, "--state works only without --server; remove one of them"),
