@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 ROOT = Path(impasto.__file__).parent
 FLOORS = {
     "errors": 0,
+    "lazy_exports": 0,
     "logs": 0,
     "user_folders": 0,
     "plugins": 0,

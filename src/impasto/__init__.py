@@ -7,8 +7,9 @@ PosixPath('painted.jpg')
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from impasto.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from impasto.client import Client
@@ -51,15 +52,16 @@ _HOMES = {
 }
 
 
+_find = lazy_exports(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
     # Loaded when first used, so that `impasto --help` need not wait for NumPy and the runtime.
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"impasto.{_HOMES[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version
 
         return version("impasto")
-    raise AttributeError(f"module 'impasto' has no attribute {name!r}")
+    return _find(name)
 
 
 def __dir__() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from impasto.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from impasto.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, STYLE_LAYERS, Encoder, Features, ModuleEncoder
@@ -27,27 +28,24 @@ __all__ = [
     "open_encoder",
 ]
 
-_HOMES = {
-    "IMAGENET_MEAN": "encoder",
-    "IMAGENET_STD": "encoder",
-    "STYLE_LAYERS": "encoder",
-    "VGG16": "vgg",
-    "VGG19": "vgg",
-    "Encoder": "encoder",
-    "Features": "encoder",
-    "ModuleEncoder": "encoder",
-    "Pocket": "pocket",
-    "VGGLayout": "vgg_layout",
-    "open_any": "open",
-    "open_encoder": "open",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded when first used: names of encoders are known without torch.
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"impasto.encoders.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'impasto.encoders' has no attribute {name!r}")
+# Loaded when first used: names of encoders are known without torch.
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "IMAGENET_MEAN": "encoder",
+        "IMAGENET_STD": "encoder",
+        "STYLE_LAYERS": "encoder",
+        "VGG16": "vgg",
+        "VGG19": "vgg",
+        "Encoder": "encoder",
+        "Features": "encoder",
+        "ModuleEncoder": "encoder",
+        "Pocket": "pocket",
+        "VGGLayout": "vgg_layout",
+        "open_any": "open",
+        "open_encoder": "open",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from impasto.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from impasto.picture.picture import Picture
@@ -10,10 +12,5 @@ if TYPE_CHECKING:
 __all__ = ["Picture"]
 
 
-def __getattr__(name: str) -> Any:
-    # When first used: whoever asks for a limit or a suffix need not wait for NumPy and Pillow.
-    if name == "Picture":
-        from impasto.picture.picture import Picture
-
-        return Picture
-    raise AttributeError(f"module 'impasto.picture' has no attribute {name!r}")
+# When first used: whoever asks for a limit or a suffix need not wait for NumPy and Pillow.
+__getattr__ = lazy_exports(__name__, {"Picture": "picture"})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from impasto.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from impasto.training.base import BasePlan, train_base
@@ -26,25 +27,22 @@ __all__ = [
     "train_style",
 ]
 
-_HOMES = {
-    "BasePlan": "base",
-    "Plan": "instant",
-    "PocketPlan": "pocket",
-    "Step": "trainer",
-    "StylePlan": "per_style",
-    "distil": "pocket",
-    "install_style": "install",
-    "train": "instant",
-    "train_base": "base",
-    "train_style": "per_style",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded when first used: bounds of plans are known without torch.
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"impasto.training.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'impasto.training' has no attribute {name!r}")
+# Loaded when first used: bounds of plans are known without torch.
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "BasePlan": "base",
+        "Plan": "instant",
+        "PocketPlan": "pocket",
+        "Step": "trainer",
+        "StylePlan": "per_style",
+        "distil": "pocket",
+        "install_style": "install",
+        "train": "instant",
+        "train_base": "base",
+        "train_style": "per_style",
+    },
+)
 
 
 def __dir__() -> list[str]:
