@@ -27,7 +27,9 @@ class Connection:
         """As :class:`impasto.Client` takes them."""
         try:
             import httpx
-            import tenacity  # noqa: F401  # for a retry
+
+            if retry is not None:
+                import tenacity  # noqa: F401
         except ImportError as error:
             raise MissingExtra("the client", "client") from error
         key = (key or os.environ.get("IMPASTO_API_KEY") or "").strip()

@@ -73,8 +73,9 @@ def keep_skin(painted: Picture, photograph: Picture) -> Picture:
 
     def strip(rows: slice) -> Pixels:
         factors, lifts, shares, means = (enlarge_rows(plane, painted.size, rows) for plane in planes)
-        detail = luma(photograph.pixels[rows])[..., None] / np.float32(photograph.peak) - means
-        moved = painted.pixels[rows] * factors + (lifts + shares * detail) * painted.peak + np.float32(0.5)
+        if shares.any():  # most rows of most pictures have lost nothing
+            lifts = lifts + shares * (luma(photograph.pixels[rows])[..., None] / np.float32(photograph.peak) - means)
+        moved: Pixels = painted.pixels[rows] * factors + lifts * painted.peak + np.float32(0.5)
         return moved.clip(0, painted.peak)
 
     return map_strips(painted, strip)

@@ -90,7 +90,7 @@ def export_base(
         "rules": {
             "multiple": shape.multiple,
             "code": shape.code,
-            "codes": codes or find("instant", kind="arbitrary").identity,
+            "codes": codes,
         },
     }
     write_manifest(out, manifest)
