@@ -66,7 +66,7 @@ def open_encoder(
 
     A file is VGG19 as ``.npz``, or a ``.safetensors`` that says its ``architecture`` in its metadata, else
     a pocket. Raises ``ValueError`` for any other file, for a network of torchvision's and where a convolution is
-    missing, :class:`ModelError` for an unknown model, and :class:`MissingExtra` without safetensors.
+    missing, and :class:`ModelError` for an unknown model.
 
     >>> import torch
     >>> from impasto.encoders import open_encoder

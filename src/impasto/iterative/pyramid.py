@@ -50,7 +50,7 @@ def initial_picture(
 ) -> Picture:
     """What the request asks to start from, at the size of ``working``.
 
-    ``shares`` are the regions' masks and last that of the rest, each ``(H, W)`` in 0..1; empty without regions.
+    ``region_weights`` are the regions' masks and last that of the rest, each ``(H, W)`` in 0..1; empty without regions.
     Raises :class:`RequestError` where it asks for a painting that is not there.
     """
     if request.initial is not None:

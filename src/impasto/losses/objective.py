@@ -29,7 +29,7 @@ class Evaluation:
 
 
 class StyledRegion(nn.Module):
-    """Style losses by name, and where they apply: ``where`` ``(H, W)`` in 0..1, or everywhere."""
+    """Style losses by name, and where they apply: ``mask`` ``(H, W)`` in 0..1, or everywhere."""
 
     def __init__(self, terms: Mapping[str, StyleTerm], mask: Tensor | None = None) -> None:
         super().__init__()

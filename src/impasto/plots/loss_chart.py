@@ -201,14 +201,14 @@ def _last(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
 
 def _left_out(steps: Sequence[TraceStep]) -> Iterator[str]:
     if odd := sum(not step.is_finite for step in steps):
-        yield f"left out: {odd:,} {'step' if odd == 1 else 'steps'} with a loss that is NaN or infinite"
+        yield f"left out: {_amount(odd, 'step')} with a loss that is NaN or infinite"
     low: dict[str, int] = {}
     for step in steps:
         for name, value in {**step.terms, "total": step.loss}.items():
             if step.is_finite and value <= _SMALLEST:
                 low[name] = low.get(name, 0) + 1
     if low:
-        named = ", ".join(f"{name} ({count:,} {'step' if count == 1 else 'steps'})" for name, count in low.items())
+        named = ", ".join(f"{name} ({_amount(count, 'step')})" for name, count in low.items())
         yield f"left out, for a logarithmic axis ends above zero: {named}"
 
 
@@ -225,7 +225,7 @@ def _readable(snapshots: Sequence[Snapshot]) -> tuple[list[tuple[int, Any]], lis
         image.thumbnail((400, 400))
         cells.append((snapshot.step, np.asarray(image)))
     counts = ((len(snapshots) - len(there), "missing"), (len(chosen) - len(cells), "not readable"))
-    notes = [f"left out: {n} {'snapshot' if n == 1 else 'snapshots'}, {how}" for n, how in counts if n]
+    notes = [f"left out: {_amount(n, 'snapshot')}, {how}" for n, how in counts if n]
     return cells, notes
 
 
@@ -252,6 +252,10 @@ def _short(text: str, longest: int = _LONGEST) -> str:
     """``text`` on one line, without what cannot be encoded, its end left out where it is too long."""
     plain = "".join(letter if letter.isprintable() else "?" for letter in text[: longest + 1])
     return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+
+
+def _amount(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ def read_instant(model: Model | None = None) -> InstantNetwork:
 
 
 def read_base(model: Model | None = None) -> tuple[TransferNetwork, Shape]:
-    """The network of a model of kind ``base``, by default the one that ships, and its shape. Needs ``safetensors``."""
+    """The network of a model of kind ``base``, by default the one that ships, and its shape."""
     model = model or find("base", kind="base")
     file = Weights(model.file("network"))
     shape = _shape(model.architecture)

@@ -63,7 +63,7 @@ class Cancel:
 class WorkerCall(Generic[T]):
     """A request to a worker, and the future of its caller.
 
-    ``finished`` makes of the worker's last message what the caller gets. ``limit`` is what the worker may take, in
+    ``decode_result`` makes of the worker's last message what the caller gets. ``limit`` is what the worker may take, in
     seconds of all the processors that it computes with; ``patience`` is how many seconds it may wait for one, by
     default as many. ``owner`` is whose it is: lanes are fair between owners. ``due`` is the moment, of the monotonic
     clock, at which the answer is of no use any more as an instant one.

@@ -118,7 +118,7 @@ class Pool:
     ) -> Painted:
         """Paint and wait for it.
 
-        ``told`` is given reports: ``stage``, ``done`` (0..1), ``seconds``, ``seconds_left``, ``step`` of ``steps``,
+        ``on_report`` gets reports: ``stage``, ``done`` (0..1), ``seconds``, ``seconds_left``, ``step`` of ``steps``,
         ``losses``, ``size``, ``memory``, ``preview`` (JPEG or none), and as ``trace`` the losses of every step since
         the last report; what it raises ends the task and is raised here. ``timeout`` is what a worker may take, instead
         of the pool's limit; ``patience`` how many seconds to wait for one, by default as many; ``owner`` whose task it

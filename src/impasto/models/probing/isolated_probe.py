@@ -25,8 +25,8 @@ _BESIDE = 8
 
 @dataclass(frozen=True, slots=True)
 class FoundGraph:
-    """``parts`` maps what a part is for to its file; ``rules`` are those of the model; ``told`` says where the order
-    and the range are from; ``graph`` describes the graph."""
+    """``parts`` maps what a part is for to its file; ``rules`` are those of the model; ``recognised_by`` says where the
+    order and the range are from; ``graph`` describes the graph."""
 
     parts: Mapping[str, Path]
     rules: Mapping[str, Any]
